@@ -1,0 +1,22 @@
+/* sanitizers.c - default options of the sanitizers, linked into every executable of a sanitized build.
+ * They abort: Criterion does not look at the exit status of a test that has already reported, only at a signal; an exit
+ * status would let a leak or a race pass as green. ASAN_OPTIONS and its like in the environment still override. */
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "abort_on_error=1:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1";
+}
+
+const char *__ubsan_default_options(void)
+{
+    return "print_stacktrace=1";
+}
+
+/* The libraries are not instrumented: what they do to memory among themselves is not judged. */
+const char *__tsan_default_options(void)
+{
+    return "abort_on_error=1:halt_on_error=1:ignore_noninstrumented_modules=1";
+}
