@@ -23,7 +23,8 @@ const char *sl_buf_text(const struct sl_buf *buf);                   /* "" when 
 bool sl_str_eq(const char *a, const char *b);                        /* NULL equals only NULL */
 bool sl_utf8_valid(const char *bytes, size_t len);                   /* no surrogates, no overlongs, <= U+10FFFF */
 
-/* The candidate nearest to `word` by edit distance, or NULL when none is within a third of its length (at least 2). Borrowed. */
+/* The candidate nearest to `word` by edit distance, or NULL when none is within a third of its length (at least 2, and less than the
+ * whole word). The first of equals. Borrowed. */
 const char *sl_str_nearest(const char *word, const char *const *candidates, size_t n);
 
 /* The whole of `text` as a decimal integer: no blanks, no plus, no overflow. */
