@@ -104,8 +104,8 @@ char *sl_trigger_id(const struct sl_config *config, const struct sl_phase *from,
 
 enum sl_profile sl_profile_of(sl_date date, sl_date today);
 
-/* Delivered by the words of DESIGN section 1 and RULES 11, 12. `strict`: units: strict in the processor's phase. */
-bool sl_processor_delivered(const struct sl_proc_facts *facts, bool strict);
+/* Delivered by the words of DESIGN section 1 and RULES 11, 12. `n_done`: done units of the date; `strict`: units: strict in the processor's phase. */
+bool sl_processor_delivered(const struct sl_proc_facts *facts, size_t n_done, bool strict);
 
 void sl_gate_decide(struct sl_decision *out, const struct sl_config *config, const struct sl_facts *facts, struct sl_arena *arena);
 

@@ -1,0 +1,260 @@
+/* gate_events.c - what a decision leaves in the coverage log (DESIGN sections 7 and 8, RULES 4 and 22).
+ * What the steps found is one event each, identified so that a recheck adds nothing; the gate's own events come only when its state or reasons change. */
+#include <string.h>
+
+#include "gate_internal.h"
+
+struct making {
+    const struct sl_config *config;
+    const struct sl_facts *facts;
+    const struct sl_decision *decision;
+    struct sl_arena *arena;
+    struct sl_event *events;
+    size_t n;
+};
+
+static struct sl_event *event_add(struct making *m, const char *type, enum sl_severity severity)
+{
+    m->events = sl_arena_push(m->arena, m->events, &m->n, sizeof *m->events);
+    struct sl_event *event = &m->events[m->n - 1];
+    *event = sl_event_make(type, severity, m->facts->now_us);
+    event->phase = m->facts->phase->name;
+    event->date = m->facts->date;
+    event->season = m->facts->season;
+    event->generation = m->facts->generation;
+    event->requires_alert = severity == SL_SEV_CRITICAL;
+    return event;
+}
+
+static struct sl_event *processor_event(struct making *m, const struct sl_proc_facts *proc, const char *type, enum sl_severity severity)
+{
+    struct sl_event *event = event_add(m, type, severity);
+    event->processor = proc->processor->name;
+    event->execution_id = proc->run ? proc->run->execution_id : NULL;
+    if (proc->processor->n_sources) {
+        event->table = proc->processor->sources[0].table;
+        event->primary_source = event->table;
+    }
+    return event;
+}
+
+static enum sl_severity by_need(const struct sl_proc_facts *proc)
+{
+    return proc->need == SL_CRITICAL ? SL_SEV_CRITICAL : SL_SEV_WARNING;
+}
+
+/* The first n fallbacks were asked in vain or found it. */
+static void tried(struct making *m, struct sl_event *event, const struct sl_processor *processor, size_t n_fallbacks)
+{
+    if (n_fallbacks == 0)
+        return;
+    event->fallbacks_tried = sl_arena_array(m->arena, n_fallbacks, sizeof *event->fallbacks_tried);
+    event->n_fallbacks_tried = n_fallbacks;
+    for (size_t i = 0; i < n_fallbacks; i++)
+        event->fallbacks_tried[i] = processor->sources[i + 1].table;
+}
+
+static const char *unit_or_date(struct making *m, const char *unit)
+{
+    char day[SL_DATE_LEN + 1];
+    return unit && *unit ? unit : sl_arena_strdup(m->arena, sl_date_format(m->facts->date, day));
+}
+
+static void source_missing(struct making *m, const struct sl_proc_facts *proc, const char *unit)
+{
+    struct sl_event *event = processor_event(m, proc, "source_missing", by_need(proc));
+    event->unit = unit && *unit ? unit : NULL;
+    event->primary_source_status = "missing";
+    tried(m, event, proc->processor, proc->processor->n_sources - 1);
+    event->resolution = "failed";
+    if (proc->need == SL_CRITICAL)
+        event->downstream_impact = "predictions_blocked";
+    event->description = sl_arena_printf(m->arena, "No source has rows of %s for %s", proc->processor->name, unit_or_date(m, unit));
+}
+
+static void fallback_used(struct making *m, const struct sl_proc_facts *proc, const struct sl_served *served)
+{
+    const char *fallback = proc->processor->sources[served->source].table;
+    struct sl_event *event = processor_event(m, proc, "fallback_used", SL_SEV_INFO);
+    event->unit = *served->unit ? served->unit : NULL;
+    event->source = fallback;
+    event->primary_source_status = "missing";
+    tried(m, event, proc->processor, served->source);
+    event->resolution = "used_fallback";
+    event->resolution_details = fallback;
+    event->downstream_impact = "predictions_degraded";
+    event->description = sl_arena_printf(m->arena, "%s comes from %s, not from %s", unit_or_date(m, served->unit), fallback, event->table);
+}
+
+static void source_errors(struct making *m, const struct sl_proc_facts *proc)
+{
+    for (size_t i = 0; i < proc->coverage.n_source_errors; i++) {
+        if (!proc->coverage.source_errors[i])
+            continue;
+        struct sl_event *event = processor_event(m, proc, "source_error", SL_SEV_INFO);
+        event->source = proc->processor->sources[i].table;
+        event->primary_source_status = "error";
+        event->description = proc->coverage.source_errors[i];
+    }
+}
+
+static bool says_nothing_written(const struct sl_run *run)
+{
+    return run->status == SL_RUN_NO_DATA;
+}
+
+/* Message against rows, as far as the units step asks (RULES 12). */
+static void run_against_rows(struct making *m, const struct sl_proc_facts *proc)
+{
+    const struct sl_coverage *coverage = &proc->coverage;
+    const struct sl_run *run = proc->run;
+    if (sl_primary_error(coverage) || coverage->n_due == 0)
+        return;
+    struct sl_event *event = NULL;
+    if (says_nothing_written(run) && coverage->n_primary > 0) {
+        event = processor_event(m, proc, "rows_without_run", SL_SEV_WARNING);
+        event->description = sl_arena_printf(m->arena, "The run says no_data, but %s has rows for %zu of %zu units", event->table, coverage->n_primary, coverage->n_due);
+    } else if (run->record_count > 0 && coverage->n_primary == 0) {
+        event = processor_event(m, proc, "run_without_rows", by_need(proc));
+        event->description = sl_arena_printf(m->arena, "The run says %lld records, but %s has no rows", (long long)run->record_count, event->table);
+    }
+    if (event)
+        event->identify_by_execution = true;
+}
+
+static void units_found(struct making *m)
+{
+    for (size_t i = 0; i < m->facts->n_procs; i++) {
+        const struct sl_proc_facts *proc = &m->facts->procs[i];
+        if (proc->need == SL_NOT_REQUIRED || !proc->run || !proc->coverage.asked)
+            continue;
+        source_errors(m, proc);
+        if (!sl_primary_error(&proc->coverage))
+            for (size_t k = 0; k < proc->coverage.n_missing; k++)
+                source_missing(m, proc, proc->coverage.missing[k]);
+        for (size_t k = 0; k < proc->coverage.n_served; k++)
+            fallback_used(m, proc, &proc->coverage.served[k]);
+        if (proc->run->status != SL_RUN_FAILED)
+            run_against_rows(m, proc);
+    }
+}
+
+static void failed_runs(struct making *m)
+{
+    for (size_t i = 0; i < m->facts->n_procs; i++) {
+        const struct sl_proc_facts *proc = &m->facts->procs[i];
+        if (proc->need == SL_NOT_REQUIRED || !proc->run || proc->run->status != SL_RUN_FAILED)
+            continue;
+        struct sl_event *event = processor_event(m, proc, "run_failed", by_need(proc));
+        event->identify_by_execution = true;
+        event->description = proc->run->error_message ? proc->run->error_message
+                                                      : sl_arena_printf(m->arena, "The run %s failed", proc->run->execution_id);
+    }
+}
+
+/* Once per (phase, table, missing date), not per gate: no generation, and the date is the missing one. */
+static void gaps_found(struct making *m)
+{
+    const bool strict = m->facts->phase->checks.gaps.mode == SL_STRICT;
+    for (size_t i = 0; i < m->facts->n_gaps; i++) {
+        const struct sl_gap *gap = &m->facts->gaps[i];
+        if (gap->error)
+            continue;
+        struct sl_event *event = event_add(m, "date_gap", strict ? SL_SEV_CRITICAL : SL_SEV_WARNING);
+        event->processor = gap->processor->name;
+        event->table = event->primary_source = gap->processor->sources[0].table;
+        event->primary_source_status = gap->n_units < gap->n_due ? "partial" : "missing";
+        event->date = gap->date;
+        event->generation = 0;
+        event->description = sl_arena_printf(m->arena, "%s lacks rows for %zu of %zu units of this date", event->table, gap->n_units ? gap->n_units : gap->n_due, gap->n_due);
+    }
+}
+
+/* "blocked:gaps,upstream" */
+static const char *state_and_reasons(struct making *m)
+{
+    char reasons[512];
+    return sl_arena_printf(m->arena, "%s:%s", sl_state_name(m->decision->state), sl_reasons_text(m->decision->reasons, reasons));
+}
+
+static struct sl_event *gate_event(struct making *m, const char *type, enum sl_severity severity)
+{
+    struct sl_event *event = event_add(m, type, severity);
+    event->source = state_and_reasons(m);
+    return event;
+}
+
+static void gate_opened(struct making *m)
+{
+    const struct sl_decision *decision = m->decision;
+    char reasons[512];
+    sl_reasons_text(decision->reasons, reasons);
+    struct sl_event *event = gate_event(m, "gate_triggered", SL_SEV_INFO);
+    event->resolution_details = decision->trigger_id;
+    event->description = sl_arena_printf(m->arena, "The gate is open: %s%s%s", sl_trigger_reason_name(decision->trigger_reason),
+                                         *reasons ? ", not production ready: " : "", reasons);
+    if (m->facts->released) {
+        event = gate_event(m, "gate_released", SL_SEV_INFO);
+        event->resolution_details = decision->trigger_id;
+        event->description = "An operator released the gate";
+    }
+    if (decision->degraded) {
+        event = gate_event(m, "gate_degraded", SL_SEV_WARNING);
+        event->downstream_impact = "predictions_degraded";
+        event->description = sl_arena_printf(m->arena, "The gate was opened without all it asks for: %s", reasons);
+    }
+}
+
+static void gate_blocked(struct making *m)
+{
+    const sl_reasons upstream = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING);
+    const bool follows = (m->decision->reasons & ~upstream) == 0;
+    struct sl_event *event = gate_event(m, "gate_blocked", follows ? SL_SEV_INFO : SL_SEV_CRITICAL);
+    event->downstream_impact = "predictions_blocked";
+    event->description = sl_arena_printf(m->arena, "The gate is blocked; it waits for %s", m->decision->waits_for ? m->decision->waits_for : "a change");
+}
+
+static void gate_changed(struct making *m)
+{
+    switch (m->decision->state) {
+    case SL_TRIGGERED: gate_opened(m); break;
+    case SL_BLOCKED: gate_blocked(m); break;
+    case SL_SUPPRESSED:
+        gate_event(m, "gate_suppressed", SL_SEV_INFO)->description = "The gate is open; its trigger is held back";
+        break;
+    case SL_WAITING:
+    case SL_EMPTY:
+    case SL_OBSERVED:
+    case SL_SUPERSEDED: break;
+    }
+}
+
+/* One per gate generation whose reasons hold units. */
+static void units_reason(struct making *m)
+{
+    if (!(m->decision->reasons & SL_REASON_BIT(SL_REASON_UNITS)))
+        return;
+    const struct sl_check *check = sl_decision_check(m->decision, "units");
+    struct sl_event *event = event_add(m, "units_missing", SL_SEV_WARNING);
+    event->description = check && check->detail ? check->detail : "Some units have no rows";
+    event->downstream_impact = "features_partial";
+}
+
+void sl_gate_events(struct sl_event **out, size_t *n, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision *decision,
+                    const struct sl_gate *before, struct sl_arena *arena)
+{
+    struct making m = {.config = config, .facts = facts, .decision = decision, .arena = arena};
+    if (sl_decision_check(decision, "reported"))
+        failed_runs(&m);
+    if (sl_decision_saw_units(decision))
+        units_found(&m);
+    units_reason(&m);
+    if (facts->checks_gathered)
+        gaps_found(&m);
+    if (!before || before->state != decision->state || before->reasons != decision->reasons)
+        gate_changed(&m);
+    for (size_t i = 0; i < m.n; i++)
+        sl_event_identify(&m.events[i], config->pipeline);
+    *out = m.events;
+    *n = m.n;
+}

@@ -1,0 +1,210 @@
+/* trigger.c - the trigger message (contract/messages.md): a JSON body in the contract's order of keys, and its attributes.
+ * Quality fields are null: this version assesses none. correlation_id and traceparent are those of the counted run with the smallest (timestamp, processor), RULES 21. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "gate_internal.h"
+
+static bool counts(const struct sl_proc_facts *proc)
+{
+    return proc->need != SL_NOT_REQUIRED && proc->run;
+}
+
+static const struct sl_run *first_run(const struct sl_facts *facts)
+{
+    const struct sl_run *first = NULL;
+    for (size_t i = 0; i < facts->n_procs; i++) {
+        const struct sl_run *run = facts->procs[i].run;
+        if (!counts(&facts->procs[i]))
+            continue;
+        if (!first || run->timestamp_us < first->timestamp_us ||
+            (run->timestamp_us == first->timestamp_us && strcmp(run->processor, first->processor) < 0))
+            first = run;
+    }
+    return first;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static size_t collect_entities(const struct sl_facts *facts, json_t **holders, const char ***names, struct sl_arena *arena)
+{
+    size_t n = 0, index;
+    json_t *value;
+    for (size_t i = 0; i < facts->n_procs; i++) {
+        holders[i] = NULL;
+        if (!counts(&facts->procs[i]) || !facts->procs[i].run->entities_changed)
+            continue;
+        holders[i] = json_loads(facts->procs[i].run->entities_changed, 0, NULL);
+        json_array_foreach(holders[i], index, value)
+        {
+            if (!json_is_string(value))
+                continue;
+            *names = sl_arena_push(arena, *names, &n, sizeof **names);
+            (*names)[n - 1] = json_string_value(value);
+        }
+    }
+    return n;
+}
+
+/* The union over the generation's completions, sorted, each once. */
+static void put_entities(struct sl_json *json, const struct sl_facts *facts)
+{
+    struct sl_arena arena = {0};
+    const char **names = NULL;
+    json_t **holders = sl_arena_array(&arena, facts->n_procs ? facts->n_procs : 1, sizeof *holders);
+    size_t n = collect_entities(facts, holders, &names, &arena), unique = 0;
+    if (n)
+        qsort(names, n, sizeof *names, by_bytes);
+    for (size_t i = 0; i < n; i++)
+        if (unique == 0 || strcmp(names[unique - 1], names[i]) != 0)
+            names[unique++] = names[i];
+    sl_json_put_strs(json, "entities_changed", names, unique);
+    for (size_t i = 0; i < facts->n_procs; i++)
+        json_decref(holders[i]);
+    sl_arena_fini(&arena);
+}
+
+static bool all_incremental(const struct sl_facts *facts)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < facts->n_procs; i++) {
+        if (!counts(&facts->procs[i]))
+            continue;
+        n++;
+        if (facts->procs[i].run->is_incremental != 1)
+            return false;
+    }
+    return n > 0;
+}
+
+/* Every unit that a primary does not serve, and what serves it. */
+static void put_unit_sources(struct sl_json *json, const struct sl_facts *facts)
+{
+    sl_json_key(json, "unit_sources");
+    sl_json_object(json);
+    for (size_t i = 0; i < facts->n_procs; i++) {
+        const struct sl_proc_facts *proc = &facts->procs[i];
+        for (size_t k = 0; counts(proc) && k < proc->coverage.n_served; k++) {
+            const struct sl_served *served = &proc->coverage.served[k];
+            if (!*served->unit)
+                continue;
+            sl_json_key(json, served->unit);
+            sl_json_object(json);
+            sl_json_put_str(json, "source", proc->processor->sources[served->source].table);
+            sl_json_put_null(json, "tier");
+            sl_json_put_null(json, "score");
+            sl_json_end_object(json);
+        }
+    }
+    sl_json_end_object(json);
+}
+
+static void put_quality(struct sl_json *json)
+{
+    sl_json_put_null(json, "completeness_pct");
+    sl_json_put_null(json, "quality_tier");
+    sl_json_put_null(json, "quality_score");
+    sl_json_put_strs(json, "quality_issues", NULL, 0);
+}
+
+static void put_correlation(struct sl_json *json, const struct sl_config *config, const struct sl_facts *facts)
+{
+    const struct sl_run *run = first_run(facts);
+    struct sl_buf made = {0};
+    char day[SL_DATE_LEN + 1];
+    if (run && run->correlation_id) {
+        sl_json_put_str(json, "correlation_id", run->correlation_id);
+        return;
+    }
+    sl_buf_printf(&made, "%s/%s", config->pipeline, sl_date_format(facts->date, day));
+    sl_json_put_str(json, "correlation_id", sl_buf_text(&made));
+    sl_buf_fini(&made);
+}
+
+static void put_body(struct sl_json *json, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision *decision,
+                     const struct sl_decision_trigger *trigger, int64_t now_us)
+{
+    sl_json_put_date(json, "game_date", facts->date);
+    sl_json_put_str(json, "phase", trigger->to->name);
+    put_correlation(json, config, facts);
+    sl_json_put_str(json, "trigger_id", trigger->trigger_id);
+    sl_json_put_str(json, "trigger_source", "sluice");
+    sl_json_put_str(json, "triggered_by", facts->phase->name);
+    sl_json_put_str(json, "trigger_reason", sl_trigger_reason_name(decision->trigger_reason));
+    sl_json_put_str(json, "mode", sl_profile_name(facts->profile));
+    sl_json_put_int(json, "generation", facts->generation);
+    sl_json_put_str(json, "config_hash", facts->config_hash);
+    sl_json_put_bool(json, "skip_downstream_trigger", false);
+    sl_json_put_null(json, "backfill_id");
+    sl_json_put_bool(json, "degraded", decision->degraded);
+    sl_json_put_int(json, "upstream_processors_count", (int64_t)decision->n_completed);
+    sl_json_put_strs(json, "missing_processors", decision->missing, decision->n_missing);
+    sl_json_put_bool(json, "is_production_ready", decision->is_production_ready);
+    put_quality(json);
+    put_entities(json, facts);
+    sl_json_put_bool(json, "is_incremental", all_incremental(facts));
+    put_unit_sources(json, facts);
+    sl_json_put_strs(json, "unusable_units", NULL, 0);
+    sl_json_put_null(json, "quality_note");
+    sl_json_put_time(json, "timestamp", now_us);
+}
+
+/* The phase's own names for our fields, and its constant fields: a value that names none of ours stands for itself. Ours stay as they are. */
+static void put_own_fields(struct sl_buf *body, const struct sl_phase *to)
+{
+    json_t *object = json_loadb(body->data, body->len, 0, NULL);
+    body->len--; /* the closing brace is written again below */
+    struct sl_json json;
+    sl_json_init(&json, body);
+    for (size_t i = 0; i < to->n_trigger_fields; i++) {
+        const struct sl_pair *field = &to->trigger_fields[i];
+        json_t *ours = json_object_get(object, field->value);
+        char *text = ours ? json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+        sl_buf_char(body, ',');
+        json.comma = false;
+        sl_json_key(&json, field->key);
+        if (text)
+            sl_json_raw(&json, text, strlen(text));
+        else
+            sl_json_str(&json, field->value);
+        free(text);
+    }
+    sl_buf_char(body, '}');
+    json_decref(object);
+}
+
+static void put_attributes(struct sl_buf *attributes, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision_trigger *trigger)
+{
+    struct sl_json json;
+    const struct sl_run *run = first_run(facts);
+    sl_json_init(&json, attributes);
+    sl_json_object(&json);
+    sl_json_put_str(&json, "trigger_id", trigger->trigger_id);
+    sl_json_put_str(&json, "phase", trigger->to->name);
+    sl_json_put_date(&json, "game_date", facts->date);
+    put_correlation(&json, config, facts);
+    sl_json_put_str(&json, "schema", "sluice.trigger.v1");
+    if (run && run->traceparent)
+        sl_json_put_str(&json, "traceparent", run->traceparent);
+    for (size_t i = 0; i < trigger->to->n_trigger_attributes; i++)
+        sl_json_put_str(&json, trigger->to->trigger_attributes[i].key, trigger->to->trigger_attributes[i].value);
+    sl_json_end_object(&json);
+}
+
+void sl_trigger_message(struct sl_buf *body, struct sl_buf *attributes, const struct sl_config *config, const struct sl_facts *facts,
+                        const struct sl_decision *decision, const struct sl_decision_trigger *trigger, int64_t now_us)
+{
+    struct sl_json json;
+    sl_json_init(&json, body);
+    sl_json_object(&json);
+    put_body(&json, config, facts, decision, trigger, now_us);
+    sl_json_end_object(&json);
+    if (trigger->to->n_trigger_fields)
+        put_own_fields(body, trigger->to);
+    put_attributes(attributes, config, facts, trigger);
+}
