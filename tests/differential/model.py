@@ -22,7 +22,8 @@ READINGS = {
     "blocked_lists_soft_rest": False,   # ... and partial and units, which are no failures of that step
     "skip_of_any_run": False,           # a skip flag on a run that a newer one replaced still counts
     "skip_is_carried": False,           # a skip flag on a run carried over from the generation before counts
-    "failed_optional_partial": False,   # partial counts for an optional processor that covers nothing
+    "observe_beats_skip": True,         # a phase in mode observe is observed, whatever a skip flag says
+    "failed_optional_partial": False,   # partial counts, even for a processor that covers nothing
 }
 OPEN = ("triggered", "suppressed", "observed")
 TERMINAL = ("success", "partial", "no_data", "failed")
@@ -458,9 +459,10 @@ class Model:
             return "blocked", reasons | (soft if READINGS["blocked_lists_soft_rest"] else set())
         soft = soft | failed["soft"]
         gate.ready = not soft
-        if self.policy.value(gate.phase, "mode", "live") == "observe":
+        observe, skipped = self.policy.value(gate.phase, "mode", "live") == "observe", self.skipped(gate, needed, newest)
+        if observe and (READINGS["observe_beats_skip"] or not skipped):
             return "observed", soft
-        if self.skipped(gate, needed, newest):
+        if skipped:
             return "suppressed", {"skip"} | (soft if READINGS["suppressed_keeps_soft"] else set())
         return "triggered", soft
 
