@@ -90,8 +90,7 @@ void sl_keys_fini(struct sl_keys *keys)
     sl_map_destroy(&keys->seen);
 }
 
-enum sl_code sl_tree_check_key(struct sl_tree *tree, struct sl_keys *keys, const struct sl_yaml *map, const char *key,
-                               int line)
+enum sl_code sl_tree_check_key(struct sl_tree *tree, struct sl_keys *keys, const struct sl_yaml *map, const char *key, int line)
 {
     if (key[0] == '\0')
         return sl_tree_fail(tree, line, "a key is empty");
@@ -114,7 +113,7 @@ static int line_at(const struct parser *parser, size_t offset)
     return line;
 }
 
-/* libyaml's own refusals. A reader error has an offset, the others have a mark. */
+/* libyaml's own refusals. A reader error has an offset, the others have a mark, which may be a line behind the last. */
 static enum sl_code fail_libyaml(struct parser *parser)
 {
     const yaml_parser_t *yaml = &parser->yaml;
@@ -123,8 +122,9 @@ static enum sl_code fail_libyaml(struct parser *parser)
         abort();
     if (yaml->error == YAML_READER_ERROR)
         return sl_tree_fail(&parser->tree, line_at(parser, yaml->problem_offset), "%s", problem);
-    return sl_tree_fail(&parser->tree, (int)yaml->problem_mark.line + 1, "%s%s%s", problem,
-                        yaml->context != NULL ? " " : "", yaml->context != NULL ? yaml->context : "");
+    int line = (int)yaml->problem_mark.line + 1, last = line_at(parser, (size_t)(parser->end - parser->text));
+    return sl_tree_fail(&parser->tree, line < last ? line : last, "%s%s%s", problem, yaml->context != NULL ? " " : "",
+                        yaml->context != NULL ? yaml->context : "");
 }
 
 /* The next event replaces the one before. */
@@ -150,8 +150,7 @@ static bool starts_with_bang(struct parser *parser)
 static enum sl_code refuse_extras(struct parser *parser, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
     if (anchor != NULL)
-        return sl_tree_fail(&parser->tree, event_line(parser), "anchors (&%.200s) are not accepted",
-                            (const char *)anchor);
+        return sl_tree_fail(&parser->tree, event_line(parser), "anchors (&%.200s) are not accepted", (const char *)anchor);
     if (tag != NULL)
         return sl_tree_fail(&parser->tree, event_line(parser), "tags (%.200s) are not accepted", (const char *)tag);
     if (starts_with_bang(parser))
@@ -290,8 +289,7 @@ static enum sl_code read_yaml(struct parser *parser, struct sl_yaml **out)
     if (yaml_parser_initialize(&parser->yaml) != 1)
         abort();
     yaml_parser_set_encoding(&parser->yaml, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser->yaml, (const unsigned char *)parser->text,
-                                 (size_t)(parser->end - parser->text));
+    yaml_parser_set_input_string(&parser->yaml, (const unsigned char *)parser->text, (size_t)(parser->end - parser->text));
     enum sl_code code = read_document(parser, out);
     if (parser->has_event)
         yaml_event_delete(&parser->event);
@@ -315,15 +313,13 @@ static enum sl_code check_bytes(struct parser *parser)
         return sl_tree_fail(&parser->tree, 1, "longer than %d bytes", SL_YAML_MAX_BYTES);
     const char *nul = len > 0 ? memchr(parser->text, '\0', len) : NULL;
     if (nul != NULL)
-        return sl_tree_fail(&parser->tree, line_at(parser, (size_t)(nul - parser->text)),
-                            "a NUL character is not accepted");
+        return sl_tree_fail(&parser->tree, line_at(parser, (size_t)(nul - parser->text)), "a NUL character is not accepted");
     if (!sl_utf8_valid(parser->text, len))
         return sl_tree_fail(&parser->tree, line_at(parser, valid_prefix(parser->text, len)), "invalid UTF-8");
     return SL_OK;
 }
 
-enum sl_code sl_yaml_parse(struct sl_yaml **out, const char *text, size_t len, const char *name, struct sl_arena *arena,
-                           struct sl_err *err)
+enum sl_code sl_yaml_parse(struct sl_yaml **out, const char *text, size_t len, const char *name, struct sl_arena *arena, struct sl_err *err)
 {
     *out = NULL;
     text = text == NULL ? "" : text;
