@@ -30,6 +30,7 @@ struct sl_bus_ops {
 struct sl_bus { const struct sl_bus_ops *ops; struct { uint64_t received, acked, published, errors; } counters; };
 
 void sl_bus_destroy(struct sl_bus **bus);
+/* `out` is emptied first (zero-initialised is valid, so is the batch of the call before). timeout_ms 0: doesn't wait; negative: for ever. */
 enum sl_code sl_bus_receive(struct sl_bus *bus, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out, struct sl_err *err);
 enum sl_code sl_bus_ack(struct sl_bus *bus, const struct sl_bus_batch *batch, struct sl_err *err);
 bool sl_bus_can_publish(const struct sl_bus *bus);
@@ -37,15 +38,18 @@ enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *d
 int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64_t now_us);
 void sl_bus_batch_fini(struct sl_bus_batch *batch);
 
-/* Lines of NDJSON from a file descriptor-backed stream (borrowed), to its end. Lines over `max_line_bytes` are handed over cut to one byte more, so that they are rejected as too large. Nothing is acked, nothing published. */
+/* Lines of NDJSON from a file descriptor-backed stream (borrowed, read by its descriptor from where that stands), to its end; empty lines are skipped. Bodies over `max_line_bytes`
+ * are handed over cut to one byte more, so that they are rejected as too large. Nothing is acked, nothing published. message_id is "NAME:LINE". `end` comes with the last batch, perhaps
+ * an empty one; from then on it is silent. SL_INVALID: the stream has no descriptor. */
 enum sl_code sl_file_bus_create(struct sl_bus **out, FILE *file, const char *name, size_t max_line_bytes, struct sl_err *err);
 
-/* A bus in memory for tests: messages put in come out until acked; publishes are kept; faults can be ordered. */
+/* A bus in memory for tests: messages put in come out until acked; publishes are kept; faults can be ordered. Any thread. `config` is borrowed. An ack after the redelivery is void. */
 void sl_memory_bus_create(struct sl_bus **out, const struct sl_config *config);
 void sl_memory_bus_put(struct sl_bus *bus, const struct sl_phase *phase, const char *data, size_t len, const char *message_id, int64_t publish_us);
 void sl_memory_bus_redeliver(struct sl_bus *bus);                        /* everything not acked comes again, as after a lost connection */
-void sl_memory_bus_silent(struct sl_bus *bus, int64_t ms);
-void sl_memory_bus_fail_publishes(struct sl_bus *bus, int n, enum sl_code code);
+void sl_memory_bus_end(struct sl_bus *bus);                              /* nothing more will be put in: `end` comes once everything is acked */
+void sl_memory_bus_silent(struct sl_bus *bus, int64_t ms);               /* what silent_ms says while nothing of the phase waits; at first -1 */
+void sl_memory_bus_fail_publishes(struct sl_bus *bus, int n, enum sl_code code);         /* the next n */
 struct sl_published { const char *topic, *data, *attributes; };
 size_t sl_memory_bus_published(const struct sl_bus *bus, const struct sl_published **out);    /* borrowed until the next publish */
 size_t sl_memory_bus_backlog(const struct sl_bus *bus);
