@@ -461,11 +461,14 @@ static bool gaps_may_degrade(struct making *m, sl_reasons failed)
     return true;
 }
 
+/* An optional processor that covers nothing is only in `missing` (RULES 9). */
 static void note_partial(struct making *m)
 {
     for (size_t i = 0; i < m->facts->n_procs; i++) {
         const struct sl_proc_facts *proc = &m->facts->procs[i];
-        if (proc->need != SL_NOT_REQUIRED && proc->run && proc->run->status == SL_RUN_PARTIAL && proc->run->records_failed > 0)
+        if (proc->need == SL_NOT_REQUIRED || (proc->need == SL_OPTIONAL && m->standing[i] == SL_STANDS_NO_DATA))
+            continue;
+        if (proc->run && proc->run->status == SL_RUN_PARTIAL && proc->run->records_failed > 0)
             m->soft |= SL_REASON_BIT(SL_REASON_PARTIAL);
     }
 }
@@ -482,6 +485,10 @@ static const char *checks_sentence(struct making *m)
     }
     return text;
 }
+
+/* What the checks can fail with: a gate that they block names every one that failed, soft ones too (RULES 6). */
+static const sl_reasons OF_CHECKS = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING) | SL_REASON_BIT(SL_REASON_GAPS) |
+                                    SL_REASON_BIT(SL_REASON_CHECK_ERROR);
 
 static bool step_checks(struct making *m)
 {
@@ -500,7 +507,7 @@ static bool step_checks(struct making *m)
         return false;
     }
     bool only_running = failed == SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING);
-    return stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed, checks_sentence(m));
+    return stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed | (m->soft & OF_CHECKS), checks_sentence(m));
 }
 
 static bool step_suppression(struct making *m)
