@@ -47,8 +47,7 @@ static enum sl_code fail_errno(struct sl_err *err, const char *path, const char 
 }
 
 /* One step of reading; `*done` at the end of the file. */
-static enum sl_code read_step(struct sl_buf *out, int fd, const char *path, size_t max_bytes, bool *done,
-                              struct sl_err *err)
+static enum sl_code read_step(struct sl_buf *out, int fd, const char *path, size_t max_bytes, bool *done, struct sl_err *err)
 {
     char bytes[READ_STEP_BYTES];
     ssize_t n = read(fd, bytes, sizeof(bytes));

@@ -11,8 +11,7 @@
 
 #include <openssl/evp.h>
 
-const struct sl_uuid SL_UUID_DNS = {
-    {0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}};
+const struct sl_uuid SL_UUID_DNS = {{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}};
 
 static EVP_MD *sha256, *sha1;
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
@@ -32,14 +31,12 @@ static void fetch(void)
 }
 
 /* Digest of `head` followed by `tail` into `out` of EVP_MAX_MD_SIZE bytes. */
-static void digest(EVP_MD *const *algorithm, const void *head, size_t head_len, const void *tail, size_t tail_len,
-                   unsigned char *out)
+static void digest(EVP_MD *const *algorithm, const void *head, size_t head_len, const void *tail, size_t tail_len, unsigned char *out)
 {
     pthread_once(&fetch_once, fetch);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context == NULL || EVP_DigestInit_ex2(context, *algorithm, NULL) != 1 ||
-        EVP_DigestUpdate(context, head, head_len) != 1 || EVP_DigestUpdate(context, tail, tail_len) != 1 ||
-        EVP_DigestFinal_ex(context, out, NULL) != 1)
+    if (context == NULL || EVP_DigestInit_ex2(context, *algorithm, NULL) != 1 || EVP_DigestUpdate(context, head, head_len) != 1 ||
+        EVP_DigestUpdate(context, tail, tail_len) != 1 || EVP_DigestFinal_ex(context, out, NULL) != 1)
         broken("a digest of libcrypto");
     EVP_MD_CTX_free(context);
 }

@@ -58,8 +58,7 @@ static bool is_reserved(const char *key)
     return sl_str_eq(key, "severity") || sl_str_eq(key, "message") || sl_str_eq(key, "time");
 }
 
-static void json_line(struct sl_buf *out, enum sl_level level, const char *now, const char *sentence,
-                      const struct sl_tag *tags, size_t n)
+static void json_line(struct sl_buf *out, enum sl_level level, const char *now, const char *sentence, const struct sl_tag *tags, size_t n)
 {
     struct sl_json json;
     sl_json_init(&json, out);
@@ -97,8 +96,7 @@ static void add_visible(struct sl_buf *out, const char *text)
     }
 }
 
-static void text_line(struct sl_buf *out, enum sl_level level, const char *now, const char *sentence,
-                      const struct sl_tag *tags, size_t n)
+static void text_line(struct sl_buf *out, enum sl_level level, const char *now, const char *sentence, const struct sl_tag *tags, size_t n)
 {
     const char *end = state.colour ? "\033[0m" : "";
     sl_buf_printf(out, "%s %s%-7s%s ", now, state.colour ? LEVELS[level].colour : "", LEVELS[level].name, end);

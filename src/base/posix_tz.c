@@ -66,8 +66,8 @@ static bool take_edge(const char **at, struct sl_tz_edge *out)
         return false;
     if (take(at, 'M')) {
         out->kind = 'M';
-        good = take_number(at, 1, 12, &out->month) && take(at, '.') && take_number(at, 1, 5, &out->week) &&
-               take(at, '.') && take_number(at, 0, 6, &out->day);
+        good = take_number(at, 1, 12, &out->month) && take(at, '.') && take_number(at, 1, 5, &out->week) && take(at, '.') &&
+               take_number(at, 0, 6, &out->day);
     } else if (take(at, 'J')) {
         out->kind = 'J';
         good = take_number(at, 1, 365, &out->day);

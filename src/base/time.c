@@ -71,8 +71,7 @@ static bool take_offset(struct cursor *cursor, int64_t *out_us)
         return true;
     bool west = take(cursor, '-');
     int hours, minutes;
-    if ((!west && !take(cursor, '+')) || !take_two(cursor, 23, &hours) || !take(cursor, ':') ||
-        !take_two(cursor, 59, &minutes))
+    if ((!west && !take(cursor, '+')) || !take_two(cursor, 23, &hours) || !take(cursor, ':') || !take_two(cursor, 59, &minutes))
         return false;
     *out_us = (hours * 60 + minutes) * (west ? -US_PER_MINUTE : US_PER_MINUTE);
     return true;
@@ -144,8 +143,7 @@ bool sl_time_of_day_parse(const char *text, int *out_minutes)
         return false;
     struct cursor cursor = {text, text + strlen(text)};
     int hour, minute;
-    if (!take_two(&cursor, 23, &hour) || !take(&cursor, ':') || !take_two(&cursor, 59, &minute) ||
-        cursor.at != cursor.end)
+    if (!take_two(&cursor, 23, &hour) || !take(&cursor, ':') || !take_two(&cursor, 59, &minute) || cursor.at != cursor.end)
         return false;
     *out_minutes = hour * 60 + minute;
     return true;

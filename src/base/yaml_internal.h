@@ -24,8 +24,7 @@ void sl_tree_append(struct sl_tree *tree, struct sl_yaml *parent, struct sl_yaml
 /* SL_INVALID "<name>:<line>: <sentence>" */
 enum sl_code sl_tree_fail(struct sl_tree *tree, int line, const char *fmt, ...) SL_PRINTF(3, 4);
 /* SL_INVALID when `key` is empty or one that `map` already has. */
-enum sl_code sl_tree_check_key(struct sl_tree *tree, struct sl_keys *keys, const struct sl_yaml *map, const char *key,
-                               int line);
+enum sl_code sl_tree_check_key(struct sl_tree *tree, struct sl_keys *keys, const struct sl_yaml *map, const char *key, int line);
 void sl_keys_fini(struct sl_keys *keys);
 
 /* Read `text` as strict JSON. False when it is none: then the error isn't set and the text may still be YAML.

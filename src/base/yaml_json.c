@@ -104,10 +104,7 @@ static bool take_hex4(struct json *json, uint32_t *out)
         return false;
     for (int i = 0; i < 4; i++, json->at++) {
         char c = *json->at;
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
         if (digit < 0)
             return false;
         *out = *out * 16 + (uint32_t)digit;
@@ -124,8 +121,7 @@ static bool read_unicode(struct json *json)
     if (character == 0)
         return refuse(json, sl_tree_fail(json->tree, json->line, "a NUL character is not accepted"));
     if (character >= 0xD800 && character <= 0xDFFF) {
-        if (character > 0xDBFF || !take_here(json, "\\") || !take_here(json, "u") || !take_hex4(json, &low) ||
-            low < 0xDC00 || low > 0xDFFF)
+        if (character > 0xDBFF || !take_here(json, "\\") || !take_here(json, "u") || !take_hex4(json, &low) || low < 0xDC00 || low > 0xDFFF)
             return refuse(json, sl_tree_fail(json->tree, json->line, "half of a surrogate pair"));
         character = 0x10000 + ((character - 0xD800) << 10) + (low - 0xDC00);
     }

@@ -66,21 +66,16 @@ static bool read_header(struct reader *reader, struct header *out)
     const uint8_t *at = take(reader, HEADER_BYTES);
     if (at == NULL || memcmp(at, "TZif", 4) != 0)
         return false;
-    *out = (struct header){at[4],
-                           count_at(at + 20),
-                           count_at(at + 24),
-                           count_at(at + 28),
-                           count_at(at + 32),
-                           count_at(at + 36),
-                           count_at(at + 40)};
+    *out = (struct header){
+        at[4], count_at(at + 20), count_at(at + 24), count_at(at + 28), count_at(at + 32), count_at(at + 36), count_at(at + 40)};
     return true;
 }
 
 /* Bytes of the block behind a header; counts are below 2^32, so this can't overflow. */
 static size_t block_bytes(const struct header *header, size_t time_bytes)
 {
-    return header->n_times * (time_bytes + 1) + header->n_types * TYPE_BYTES + header->n_chars +
-           header->n_leap * (time_bytes + 4) + header->n_std + header->n_ut;
+    return header->n_times * (time_bytes + 1) + header->n_types * TYPE_BYTES + header->n_chars + header->n_leap * (time_bytes + 4) +
+           header->n_std + header->n_ut;
 }
 
 /* The offset of type `index`; false when there is none or it is no sane one. */
@@ -214,8 +209,7 @@ static struct sl_zone_span span_at(const struct sl_zone *zone, int64_t at_s)
     }
     if (low == zone->n && zone->has_rule)
         return sl_tz_span(&zone->rule, at_s);
-    return (struct sl_zone_span){low == 0 ? zone->first_s : zone->offset_s[low - 1],
-                                 low == zone->n ? INT64_MAX : zone->at_s[low]};
+    return (struct sl_zone_span){low == 0 ? zone->first_s : zone->offset_s[low - 1], low == zone->n ? INT64_MAX : zone->at_s[low]};
 }
 
 int32_t sl_zone_offset_s(const struct sl_zone *zone, int64_t us)
