@@ -4,6 +4,9 @@
  * and outbox rows are written; sl_ledger_commit() returns after fsync. Reads outside a transaction see the last commit. A crash at any point leaves the last commit.
  * A failed commit with an I/O error gives SL_INTERNAL, and every later call on the handle fails (RULES 29).
  *
+ * After SL_UNAVAILABLE for a full disk the open transaction is rolled back already, and every call but rollback and commit is refused until one of them was made;
+ * a commit that fails has rolled back. Calls that write outside a transaction commit by themselves.
+ *
  * One thread at a time per handle; several handles and processes on one ledger are fine. Strings in results live in the arena that was passed.
  * Errors: SL_NOT_FOUND only for "no such row"; SL_UNAVAILABLE busy (after 10 s) or disk full; SL_DENIED read-only; SL_CORRUPT; SL_CONFLICT a ledger of a newer version;
  * SL_INTERNAL an I/O error or misuse. */
@@ -50,9 +53,8 @@ struct sl_known_unit { const char *unit; sl_date date; const char *season; bool 
 enum sl_load_kind { SL_LOAD_EVENTS, SL_LOAD_RUNS };
 /* A load fixed in the ledger: rows seq first..last of a kind (RULES 26). Cells are in the order of the kind's columns (SL_LOG_COLUMNS, SL_RUN_COLUMNS). */
 struct sl_load_job { char job_id[SL_UUID_LEN + 1]; enum sl_load_kind kind; int64_t first_seq, last_seq; int attempt; size_t n_rows; const char **cells; };
-extern const char *const SL_RUN_COLUMNS[];
-#define SL_N_RUN_COLUMNS 15
 
+/* gates: newest generations. outbox_failing: failing since now_us or before. Instants are 0 when there is none; oldest_waiting: since when the oldest waiting gate is as it is. */
 struct sl_ledger_counts { int64_t gates[SL_N_STATES]; int64_t outbox, outbox_failing, rejects, events_unloaded, runs_unloaded, runs; int64_t oldest_waiting_us, last_load_us, last_commit_us; };
 
 struct sl_ledger;
@@ -76,7 +78,7 @@ struct sl_ledger_ops {
     enum sl_code (*gate_touch)(struct sl_ledger *self, const struct sl_gate *gate, struct sl_err *err);   /* only checked_us, due_us, recheck_ms, answer_due_us, config_hash */
     /* Ascending by (phase, date, profile, generation). */
     enum sl_code (*gates)(struct sl_ledger *self, const struct sl_gate_filter *filter, struct sl_gate **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
-    /* due_us = at_us for the gates of `phase` (NULL: all) in from..to that are waiting, blocked or empty (when their due_us is later). */
+    /* due_us = at_us for the gates of `phase` (NULL: all) in from..to (SL_DATE_NONE: no bound) that are waiting, blocked or empty (when their due_us is later). */
     enum sl_code (*gates_make_due)(struct sl_ledger *self, const char *phase, sl_date from, sl_date to, int64_t at_us, int64_t *n, struct sl_err *err);
     /* The same for every such gate whose config_hash differs. */
     enum sl_code (*gates_make_due_for_config)(struct sl_ledger *self, const char *config_hash, int64_t at_us, int64_t *n, struct sl_err *err);
@@ -86,17 +88,21 @@ struct sl_ledger_ops {
     enum sl_code (*config_add)(struct sl_ledger *self, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);
 
     enum sl_code (*event_add)(struct sl_ledger *self, const char *const *cells /* SL_N_LOG_COLUMNS */, bool *is_new, struct sl_err *err);
-    enum sl_code (*events)(struct sl_ledger *self, const struct sl_log_filter *filter, void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);   /* by sequence */
+    /* By sequence. Cells are borrowed for the callback, which must not call the ledger. */
+    enum sl_code (*events)(struct sl_ledger *self, const struct sl_log_filter *filter, void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
     enum sl_code (*warn_once)(struct sl_ledger *self, const char *what, bool *is_new, struct sl_err *err);
 
     enum sl_code (*outbox_add)(struct sl_ledger *self, const struct sl_outbox_row *row, struct sl_err *err);
-    /* Claim rows due by now for `owner` until `until_us`: ascending by (topic, date, id), at most one unfinished run of rows per topic at a time so that order holds. */
+    /* Claim rows due by now for `owner` until `until_us`: ascending by (topic, date, id). Within a topic strictly from its first row on, up to the first that is not due; a topic of which another owner holds
+     * an unfinished claim is passed over. Rows that `owner` itself has claimed and not finished are given again, so claim when nothing is in flight. limit 0: none. */
     enum sl_code (*outbox_claim)(struct sl_ledger *self, const char *owner, int64_t now_us, int64_t until_us, size_t limit, struct sl_outbox_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+    /* Published and confirmed: the row goes. SL_NOT_FOUND when it is gone already (another owner finished it after the claim had run out). */
     enum sl_code (*outbox_done)(struct sl_ledger *self, int64_t id, struct sl_err *err);
+    /* Counts the attempt, gives the claim back; the rows after it in its topic wait for next_us too. */
     enum sl_code (*outbox_failed)(struct sl_ledger *self, int64_t id, const char *error, int64_t now_us, int64_t next_us, struct sl_err *err);
 
     enum sl_code (*reject_add)(struct sl_ledger *self, const struct sl_reject_row *row, struct sl_err *err);
-    enum sl_code (*rejects)(struct sl_ledger *self, int64_t id /* 0: all, without data */, struct sl_reject_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+    enum sl_code (*rejects)(struct sl_ledger *self, int64_t id /* 0: all, data NULL, but len */, struct sl_reject_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 
     enum sl_code (*known_gap_add)(struct sl_ledger *self, struct sl_known_gap *gap /* id is set */, struct sl_err *err);
     enum sl_code (*known_gaps)(struct sl_ledger *self, struct sl_known_gap **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
@@ -111,11 +117,13 @@ struct sl_ledger_ops {
     enum sl_code (*clock_get)(struct sl_ledger *self, const char *phase, int64_t *ms, struct sl_err *err);      /* 0 when never set */
     enum sl_code (*clock_set)(struct sl_ledger *self, const char *phase, int64_t ms, struct sl_err *err);
 
-    /* Step 1: the unfinished job of this kind (attempt + 1) if there is one, else a new one over what is not loaded yet, up to the limits; SL_NOT_FOUND when there is nothing. In its own transaction unless one is open. */
+    /* Step 1: the unfinished job of this kind (attempt + 1) if there is one, else a new one over what is not loaded yet, up to the limits; SL_NOT_FOUND when there is nothing. In its own transaction unless one is open.
+     * Limits 0: none; max_bytes counts the cells' text, and one row is always given. */
     enum sl_code (*load_fix)(struct sl_ledger *self, enum sl_load_kind kind, size_t max_rows, size_t max_bytes, struct sl_load_job *out, struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*load_done)(struct sl_ledger *self, const char *job_id, int64_t now_us, struct sl_err *err);   /* step 3 */
 
     enum sl_code (*counts)(struct sl_ledger *self, int64_t now_us, struct sl_ledger_counts *out, struct sl_err *err);
+    /* Inbox ids received before, decisions decided before (but never a gate's newest) and the facts that no decision uses any more. Never runs. */
     enum sl_code (*prune)(struct sl_ledger *self, int64_t inbox_before_us, int64_t facts_before_us, struct sl_err *err);
     /* Move committed pages from the write-ahead log into the file without blocking writers (SQLite: PASSIVE). Called by a thread of its own on a handle of its own. */
     enum sl_code (*checkpoint)(struct sl_ledger *self, struct sl_err *err);

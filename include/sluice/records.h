@@ -26,6 +26,10 @@ struct sl_run {
     const char *entities_changed;                       /* JSON array of strings, or NULL */
 };
 
+/* The columns of processor_run_history in its order; the order of cells everywhere. */
+extern const char *const SL_RUN_COLUMNS[];
+#define SL_N_RUN_COLUMNS 15
+
 /* Newer by RULES 2: (timestamp, publish time, execution_id). */
 bool sl_run_newer(const struct sl_run *a, const struct sl_run *b);
 
