@@ -78,6 +78,13 @@ static void due_in(struct making *m, int64_t ms)
         m->out->due_us = at;
 }
 
+/* Clocks of grace and deadline pass only on a stream that has been silent for 5 s (RULES 18): while it isn't, looking sooner is of no use. */
+static void clock_due_in(struct making *m, int64_t ms)
+{
+    enum { SILENCE_MS = 5000 };
+    due_in(m, !m->facts->drained && ms < SILENCE_MS ? SILENCE_MS : ms);
+}
+
 /* A failure under a mode: soft ones, and strict ones during the bootstrap, are collected; the others are returned. */
 static sl_reasons weigh(struct making *m, enum sl_mode mode, sl_reasons failure)
 {
@@ -309,13 +316,13 @@ static bool barrier_waits(struct making *m, bool grace_only)
     sl_reasons reasons = SL_REASON_BIT(grace_only ? SL_REASON_GRACE : SL_REASON_BARRIER);
     const bool critical_ok = m->n_critical_delivered == m->n_critical || m->waive_critical;
     if (grace_only)
-        due_in(m, m->phase->grace_ms - m->facts->clock_ms);
+        clock_due_in(m, m->phase->grace_ms - m->facts->clock_ms);
     if (!m->deadline_passed) {
         int64_t at = deadline_at_us(m);
         if (m->phase->deadline.after_ms >= 0 && m->facts->clock_ms >= 0)
-            due_in(m, m->phase->deadline.after_ms - m->facts->clock_ms);
+            clock_due_in(m, m->phase->deadline.after_ms - m->facts->clock_ms);
         if (at != SL_NEVER_US)
-            due_in(m, (at - m->facts->now_us) / 1000);
+            clock_due_in(m, (at - m->facts->now_us) / 1000);
         return stop(m, SL_WAITING, reasons, barrier_sentence(m));
     }
     switch (m->phase->deadline.then) {
@@ -462,6 +469,7 @@ static bool gaps_may_degrade(struct making *m, sl_reasons failed)
 }
 
 /* An optional processor that covers nothing is only in `missing` (RULES 9). */
+/* Of what counts: a processor that covers nothing is only missing (RULES 9). */
 static void note_partial(struct making *m)
 {
     for (size_t i = 0; i < m->facts->n_procs; i++) {
@@ -510,6 +518,16 @@ static bool step_checks(struct making *m)
     return stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed | (m->soft & OF_CHECKS), checks_sentence(m));
 }
 
+/* What a suppressed gate would publish; NULL when nothing comes after. */
+static const char *would_be_trigger_id(struct making *m)
+{
+    const struct sl_facts *facts = m->facts;
+    if (m->phase->n_followers == 0)
+        return NULL;
+    const struct sl_phase *to = &m->config->phases[m->phase->followers[0]];
+    return sl_trigger_id(m->config, m->phase, to, facts->date, facts->profile, facts->generation, sl_arena_alloc(m->arena, SL_UUID_LEN + 1));
+}
+
 static bool step_suppression(struct making *m)
 {
     const struct sl_facts *facts = m->facts;
@@ -530,6 +548,7 @@ static bool step_suppression(struct making *m)
                     : facts->worker_skip ? "the worker runs with --skip-downstream-trigger"
                                          : sl_arena_printf(m->arena, "hold %" PRId64 ": %s", facts->hold_id, facts->hold_reason);
     m->out->dropped = m->phase->on_skip == SL_SKIP_DROP && (held & SL_REASON_BIT(SL_REASON_SKIP));
+    m->out->trigger_id = would_be_trigger_id(m);
     return stop(m, SL_SUPPRESSED, m->soft | held, m->out->dropped ? NULL : "an operator's release");
 }
 
@@ -614,13 +633,16 @@ static void run_steps(struct making *m)
         step_open(m);
 }
 
-/* The decision of the steps before is kept for what is not opened: what would trigger is only said by a gate that does. */
+/* The decision of the steps before is kept for what is not opened: what would trigger is only said by a gate that does. Only a gate that waits or is blocked has a clock. */
 static void close_unopened(struct sl_decision *out)
 {
-    if (out->state == SL_WAITING || out->state == SL_BLOCKED || out->state == SL_EMPTY) {
+    const bool waits = out->state == SL_WAITING || out->state == SL_BLOCKED;
+    if (waits || out->state == SL_EMPTY) {
         out->trigger_reason = SL_BY_NONE;
         out->is_production_ready = out->degraded = false;
     }
+    if (!waits)
+        out->due_us = SL_NEVER_US;
 }
 
 void sl_gate_decide(struct sl_decision *out, const struct sl_config *config, const struct sl_facts *facts, struct sl_arena *arena)

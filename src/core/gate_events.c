@@ -155,7 +155,7 @@ static void failed_runs(struct making *m)
 /* Once per (phase, table, missing date), not per gate: no generation, and the date is the missing one. */
 static void gaps_found(struct making *m)
 {
-    const bool strict = m->facts->phase->checks.gaps.mode == SL_STRICT;
+    const bool strict = m->facts->phase->checks.gaps.mode == SL_STRICT && !sl_in_bootstrap(m->facts->phase, m->facts);
     for (size_t i = 0; i < m->facts->n_gaps; i++) {
         const struct sl_gap *gap = &m->facts->gaps[i];
         if (gap->error)
@@ -163,7 +163,7 @@ static void gaps_found(struct making *m)
         struct sl_event *event = event_add(m, "date_gap", strict ? SL_SEV_CRITICAL : SL_SEV_WARNING);
         event->processor = gap->processor->name;
         event->table = event->primary_source = gap->processor->sources[0].table;
-        event->primary_source_status = gap->n_units < gap->n_due ? "partial" : "missing";
+        event->primary_source_status = gap->n_units && gap->n_units < gap->n_due ? "partial" : "missing";
         event->date = gap->date;
         event->generation = 0;
         event->description = sl_arena_printf(m->arena, "%s lacks rows for %zu of %zu units of this date", event->table, gap->n_units ? gap->n_units : gap->n_due, gap->n_due);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <sluice/gate.h>
-#include <sluice/ledger.h>
 
 enum sl_profile sl_profile_of(sl_date date, sl_date today)
 {

@@ -82,6 +82,16 @@ static bool all_incremental(const struct sl_facts *facts)
     return n > 0;
 }
 
+/* Do the processors before number `i` have the unit from a fallback already? The first in config order is named, a key comes once. */
+static bool is_named(const struct sl_facts *facts, size_t i, const char *unit)
+{
+    for (size_t p = 0; p < i; p++)
+        for (size_t k = 0; counts(&facts->procs[p]) && k < facts->procs[p].coverage.n_served; k++)
+            if (!strcmp(facts->procs[p].coverage.served[k].unit, unit))
+                return true;
+    return false;
+}
+
 /* Every unit that a primary does not serve, and what serves it. */
 static void put_unit_sources(struct sl_json *json, const struct sl_facts *facts)
 {
@@ -91,7 +101,7 @@ static void put_unit_sources(struct sl_json *json, const struct sl_facts *facts)
         const struct sl_proc_facts *proc = &facts->procs[i];
         for (size_t k = 0; counts(proc) && k < proc->coverage.n_served; k++) {
             const struct sl_served *served = &proc->coverage.served[k];
-            if (!*served->unit)
+            if (!*served->unit || is_named(facts, i, served->unit))
                 continue;
             sl_json_key(json, served->unit);
             sl_json_object(json);
@@ -163,6 +173,8 @@ static void put_own_fields(struct sl_buf *body, const struct sl_phase *to)
     sl_json_init(&json, body);
     for (size_t i = 0; i < to->n_trigger_fields; i++) {
         const struct sl_pair *field = &to->trigger_fields[i];
+        if (json_object_get(object, field->key))
+            continue;
         json_t *ours = json_object_get(object, field->value);
         char *text = ours ? json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
         sl_buf_char(body, ',');
