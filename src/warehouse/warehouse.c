@@ -1,0 +1,126 @@
+/* warehouse.c - the port: one wrapper per slot, which counts and refuses names that are no dataset.table before any SQL. */
+#include "sqlite.h"
+
+#include <string.h>
+
+enum sl_code sl_warehouse_open(struct sl_warehouse **out, const struct sl_config *config, struct sl_err *err)
+{
+    *out = NULL;
+    switch (config->warehouse.type) {
+    case SL_WAREHOUSE_SQLITE: return sl_wh_sqlite_open(out, config->warehouse.path, err);
+    case SL_WAREHOUSE_BIGQUERY: return sl_fail(err, SL_INVALID, "warehouse.type: bigquery is not built into this version; use sqlite");
+    }
+    return sl_fail(err, SL_INTERNAL, "warehouse.type %d is unknown", (int)config->warehouse.type);
+}
+
+void sl_warehouse_destroy(struct sl_warehouse **warehouse)
+{
+    if (*warehouse)
+        (*warehouse)->ops->destroy(*warehouse);
+    *warehouse = NULL;
+}
+
+static enum sl_code counted(struct sl_warehouse *w, uint64_t *counter, enum sl_code code)
+{
+    ++*counter;
+    w->counters.errors += code != SL_OK;
+    return code;
+}
+
+static enum sl_code asked(struct sl_warehouse *w, enum sl_code code)
+{
+    return counted(w, &w->counters.queries, code);
+}
+
+static enum sl_code loaded(struct sl_warehouse *w, enum sl_code code)
+{
+    return counted(w, &w->counters.loads, code);
+}
+
+static enum sl_code check_table(const char *table, struct sl_err *err)
+{
+    struct sl_wh_name name;
+    return sl_wh_name_parse(&name, table, err);
+}
+
+static enum sl_code check_source(const struct sl_source *source, struct sl_err *err)
+{
+    enum sl_code code = check_table(source->table, err);
+    if (!code)
+        code = sl_wh_check_column(source->table, source->date_column, err);
+    return code || !source->unit_column ? code : sl_wh_check_column(source->table, source->unit_column, err);
+}
+
+enum sl_code sl_warehouse_describe(struct sl_warehouse *w, const char *table, struct sl_table_info *out, struct sl_arena *arena,
+                                   struct sl_err *err)
+{
+    enum sl_code code = check_table(table, err);
+    return asked(w, code ? code : w->ops->describe(w, table, out, arena, err));
+}
+
+enum sl_code sl_warehouse_present(struct sl_warehouse *w, const struct sl_source *source, const struct sl_key *keys, size_t n,
+                                  uint8_t *present, struct sl_err *err)
+{
+    enum sl_code code = check_source(source, err);
+    return asked(w, code ? code : w->ops->present(w, source, keys, n, present, err));
+}
+
+enum sl_code sl_warehouse_count(struct sl_warehouse *w, const struct sl_source *source, const struct sl_key *keys, size_t n, int64_t *rows,
+                                struct sl_err *err)
+{
+    enum sl_code code = check_source(source, err);
+    return asked(w, code ? code : w->ops->count(w, source, keys, n, rows, err));
+}
+
+enum sl_code sl_warehouse_dates(struct sl_warehouse *w, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,
+                                struct sl_arena *arena, struct sl_err *err)
+{
+    enum sl_code code = check_source(source, err);
+    return asked(w, code ? code : w->ops->dates(w, source, from, to, out, n, arena, err));
+}
+
+enum sl_code sl_warehouse_calendar(struct sl_warehouse *w, const struct sl_calendar_config *config, struct sl_calendar_row **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err)
+{
+    enum sl_code code = check_table(config->table, err);
+    return asked(w, code ? code : w->ops->calendar(w, config, out, n, arena, err));
+}
+
+bool sl_warehouse_version(struct sl_warehouse *w, const char *table, int64_t *out)
+{
+    struct sl_err err;
+    return !check_table(table, &err) && w->ops->version(w, table, out);
+}
+
+enum sl_code sl_warehouse_load(struct sl_warehouse *w, const struct sl_load *load, bool *already, struct sl_err *err)
+{
+    *already = false;
+    enum sl_code code = check_table(load->table, err);
+    for (size_t i = 0; !code && i < load->n_columns; i++)
+        code = sl_wh_check_column(load->table, load->columns[i], err);
+    return loaded(w, code ? code : w->ops->load(w, load, already, err));
+}
+
+enum sl_code sl_warehouse_init(struct sl_warehouse *w, const struct sl_config *config, const char ***made, size_t *n_made,
+                               struct sl_arena *arena, struct sl_err *err)
+{
+    return loaded(w, w->ops->init(w, config, made, n_made, arena, err));
+}
+
+enum sl_code sl_warehouse_import_csv(struct sl_warehouse *w, const struct sl_config *config, const char *table, const char *path,
+                                     const char *replace_date_column, struct sl_import_result *out, struct sl_arena *arena,
+                                     struct sl_err *err)
+{
+    memset(out, 0, sizeof *out);
+    enum sl_code code = check_table(table, err);
+    if (!code && replace_date_column)
+        code = sl_wh_check_column(table, replace_date_column, err);
+    return loaded(w, code ? code : w->ops->import_csv(w, config, table, path, replace_date_column, out, arena, err));
+}
+
+enum sl_code sl_warehouse_log_rows(struct sl_warehouse *w, const struct sl_config *config, const struct sl_log_filter *filter,
+                                   void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err)
+{
+    enum sl_code code = check_table(config->coverage.log_table, err);
+    return asked(w, code ? code : w->ops->log_rows(w, config, filter, row, arg, err));
+}
