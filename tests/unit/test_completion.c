@@ -402,6 +402,7 @@ Test(completion, mapped_field_names)
     } cases[] = {
         {"{\"scraper_name\":\"a\",\"data_date\":\"2025-04-15\"," REST "}", "a", "2025-04-15", "{}"},
         {"{\"name\":\"c\",\"scraper_name\":\"b\",\"data_date\":\"2025-04-15\"," REST "}", "b", "2025-04-15", "{\"name\":\"c\"}"},
+        {"{\"scraper_name\":\"b\",\"name\":\"c\",\"data_date\":\"2025-04-15\"," REST "}", "b", "2025-04-15", "{\"name\":\"c\"}"},
         {"{\"processor_name\":null,\"name\":\"c\",\"game_date\":null,\"data_date\":\"2025-04-15\"," REST "}", "c", "2025-04-15", "{}"},
         {"{\"data_date\":\"2025-04-14\",\"game_date\":\"2025-04-15\",\"name\":\"c\"," REST "}", "c", "2025-04-15",
          "{\"data_date\":\"2025-04-14\"}"},
