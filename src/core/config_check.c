@@ -1,5 +1,6 @@
 /* What only the whole config can show: things that need each other, and the parts that are no phases. The tree is filled and may hold what is faulty;
  * whatever is absent here has been reported already. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_internal.h"
@@ -63,10 +64,12 @@ static void check_thresholds(struct sl_reader *reader, const json_t *root)
     bool ok = json_array_size(list) == 4;
     for (size_t i = 1; ok && i < 4; i++)
         ok = json_number_value(json_array_get(list, i - 1)) > json_number_value(json_array_get(list, i));
-    if (list != NULL && !ok)
-        sl_reader_fault(reader, "quality.thresholds",
-                        "found %zu numbers or a wrong order; expected four descending numbers of 0..100: gold, silver, bronze, poor",
-                        json_array_size(list));
+    if (list == NULL || ok)
+        return;
+    char *found = json_dumps(list, JSON_REAL_PRECISION(6));
+    sl_reader_fault(reader, "quality.thresholds", "found %.60s; expected four descending numbers of 0 to 100: gold, silver, bronze, poor",
+                    found);
+    free(found);
 }
 
 static void check_recheck(struct sl_reader *reader, const json_t *root)

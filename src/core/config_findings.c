@@ -48,7 +48,8 @@ void sl_reader_fault(struct sl_reader *reader, const char *path, const char *fmt
     va_end(args);
     int line = line_of(reader, path);
     const char *place = line > 0 ? sl_arena_printf(reader->arena, "%s:%d", reader->file, line) : "--set";
-    const char *key = path[0] != '\0' ? sl_arena_printf(reader->arena, "%s: ", path) : "";
+    bool named = path[0] != '\0' && strcmp(path, SL_PATH_SET) != 0;
+    const char *key = named ? sl_arena_printf(reader->arena, "%s: ", path) : "";
     size_t at = reader->n_findings;
     reader->findings = sl_arena_push(reader->arena, reader->findings, &reader->n_findings, sizeof *reader->findings);
     reader->findings[at] = (struct sl_finding){line, sl_arena_printf(reader->arena, "%s: %s%s", place, key, what)};

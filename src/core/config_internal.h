@@ -67,6 +67,8 @@ struct sl_node {
 #define SL_CONFIG_MAX_TEXT     65536
 #define SL_CONFIG_MAX_FINDINGS 200
 
+#define SL_PATH_SET "--set" /* as a key path: the fault is of the option itself */
+
 struct sl_finding {
     int line; /* 0: from --set */
     const char *text;

@@ -165,31 +165,38 @@ static json_t *map_value(struct sl_reader *reader, const struct sl_node *node, c
     return map;
 }
 
+/* All items, or NULL when one is faulty: what is left would only mislead. */
+static json_t *list_items(struct sl_reader *reader, const struct sl_node *item, const struct sl_yaml *yaml, const char *path)
+{
+    json_t *list = json_array();
+    bool whole = true;
+    for (size_t i = 0; i < yaml->n; i++) {
+        const char *below = sl_path_yaml_item(reader->arena, path, yaml, i);
+        sl_reader_note(reader, below, yaml->items[i]->line);
+        json_t *value = sl_config_value(reader, item, yaml->items[i], below);
+        whole = value != NULL && json_array_append_new(list, value) == 0 && whole;
+    }
+    if (whole)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 static json_t *list_value(struct sl_reader *reader, const struct sl_node *node, const struct sl_yaml *yaml, const char *path)
 {
     const struct sl_node *item = node->children[0];
     bool lone = yaml->kind == SL_YAML_SCALAR || (yaml->kind == SL_YAML_MAP && item->option->type == SL_OPT_OBJECT);
-    json_t *list = json_array();
-    if (yaml->kind == SL_YAML_LIST && yaml->n <= SL_CONFIG_MAX_ITEMS) {
-        for (size_t i = 0; i < yaml->n; i++) {
-            const char *below = sl_path_yaml_item(reader->arena, path, yaml, i);
-            sl_reader_note(reader, below, yaml->items[i]->line);
-            json_t *value = sl_config_value(reader, item, yaml->items[i], below);
-            if (value != NULL)
-                json_array_append_new(list, value);
-        }
-    } else if (lone && (node->option->flags & SL_OPT_ONE)) {
+    if (yaml->kind == SL_YAML_LIST && yaml->n <= SL_CONFIG_MAX_ITEMS)
+        return list_items(reader, item, yaml, path);
+    if (lone && (node->option->flags & SL_OPT_ONE)) {
         json_t *value = sl_config_value(reader, item, yaml, path);
-        if (value != NULL)
-            json_array_append_new(list, value);
-    } else {
-        const char *many = yaml->kind == SL_YAML_LIST ? sl_arena_printf(reader->arena, "%zu items in ", yaml->n) : "";
-        sl_reader_fault(reader, path, "found %s%s; expected %s of at most %d items", many, found_words(reader, yaml),
-                        sl_node_expected(node, reader->arena), SL_CONFIG_MAX_ITEMS);
-        json_decref(list);
-        return NULL;
+        return value == NULL ? NULL : json_pack("[o]", value);
     }
-    return list;
+    bool many = yaml->kind == SL_YAML_LIST;
+    const char *found = many ? sl_arena_printf(reader->arena, "%zu items", yaml->n) : found_words(reader, yaml);
+    sl_reader_fault(reader, path, "found %s; expected %s of at most %d items", found, sl_node_expected(node, reader->arena),
+                    SL_CONFIG_MAX_ITEMS);
+    return NULL;
 }
 
 static json_t *null_value(struct sl_reader *reader, const struct sl_node *node, const struct sl_yaml *yaml, const char *path)

@@ -43,6 +43,18 @@ static void keep_warnings(struct sl_config *config, const struct sl_reader *read
         config->warnings[i] = sl_arena_strdup(arena, reader->warnings[i]);
 }
 
+/* Bound from the normal form itself, its keys sorted: what has one hash is one config, whatever the order of the file's keys. */
+static enum sl_code bind_normal(struct sl_config *config, struct sl_arena *arena, struct sl_err *err)
+{
+    json_error_t error;
+    json_t *sorted = json_loads(config->normal, 0, &error);
+    if (sorted == NULL)
+        return sl_fail(err, SL_INTERNAL, "the normal form does not read back: %s", error.text);
+    enum sl_code code = sl_config_bind(config, sorted, arena, err);
+    json_decref(sorted);
+    return code;
+}
+
 static enum sl_code build(struct sl_config **out, struct sl_reader *reader, const json_t *root, const char *dir, struct sl_err *err)
 {
     struct sl_config *config = sl_calloc(1, sizeof *config);
@@ -50,14 +62,14 @@ static enum sl_code build(struct sl_config **out, struct sl_reader *reader, cons
     config->owner = owner;
     config->file = sl_arena_strdup(&owner->arena, reader->file);
     config->dir = sl_arena_strdup(&owner->arena, dir);
-    enum sl_code code = sl_config_bind(config, root, &owner->arena, err);
+    config->normal = normal_text(&owner->arena, root);
+    char hash[SL_SHA256_HEX + 1];
+    config->hash = sl_arena_strdup(&owner->arena, sl_sha256_hex(config->normal, strlen(config->normal), hash));
+    enum sl_code code = bind_normal(config, &owner->arena, err);
     if (code != SL_OK) {
         sl_config_destroy(&config);
         return code;
     }
-    config->normal = normal_text(&owner->arena, root);
-    char hash[SL_SHA256_HEX + 1];
-    config->hash = sl_arena_strdup(&owner->arena, sl_sha256_hex(config->normal, strlen(config->normal), hash));
     owner->shown = sl_config_masked(reader, root);
     keep_warnings(config, reader, &owner->arena);
     *out = config;

@@ -30,6 +30,8 @@ static void open_map(struct sl_arena *arena, struct sl_yaml *yaml, const struct 
     struct sl_yaml scalar = *yaml;
     *yaml = (struct sl_yaml){.kind = SL_YAML_MAP, .line = scalar.line, .key = scalar.key};
     const char *lone = node == NULL ? NULL : node->option->lone;
+    if (scalar.kind == SL_YAML_SCALAR && lone == NULL)
+        yaml->line = 0; /* the override puts keys below a value: its own fault */
     for (size_t i = 0; scalar.kind == SL_YAML_SCALAR && lone != NULL && i < node->n; i++) {
         if (strcmp(lone, "*") != 0 && strcmp(lone, node->children[i]->key) != 0)
             continue;
@@ -164,8 +166,8 @@ static void override_one(struct sl_reader *reader, struct sl_yaml *root, const s
     struct sl_yaml *yaml = NULL;
     bool bad_key = key[0] == '\0' || key[0] == '.' || key[strlen(key) - 1] == '.' || strstr(key, "..") != NULL;
     if (bad_key || strlen(key) > 1024) {
-        sl_reader_note(reader, "--set", 0);
-        sl_reader_fault(reader, "--set", "found the key '%.60s'; expected a key path such as defaults.settle", key);
+        sl_reader_note(reader, SL_PATH_SET, 0);
+        sl_reader_fault(reader, SL_PATH_SET, "found the key '%.60s'; expected a key path such as defaults.settle", key);
         return;
     }
     if (sl_yaml_parse(&yaml, value, strlen(value), "value", reader->arena, &err) != SL_OK) {

@@ -109,8 +109,8 @@ const struct sl_option sl_options[] = {
 
     {"defaults", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "for every phase and processor below; each may say otherwise"},
 
-    {"phases", SL_OPT_LIST, REQ, NULL, NULL, NULL, NULL, "the DAG"},
-    {"phases[]", SL_OPT_OBJECT, 0, NULL, NULL, NULL, NULL, "a phase"},
+    {"phases", SL_OPT_LIST, REQ, NULL, NULL, NULL, NULL, "the phases"},
+    {"phases[]", SL_OPT_OBJECT, SL_OPT_NOT_NULL, NULL, NULL, NULL, NULL, "a phase"},
     {"phases[].name", SL_OPT_NAME, REQ, NULL, NULL, NULL, NULL, "its name, unique"},
     {"phases[].aliases", SL_OPT_LIST, ONE, NULL, "[]", NULL, NULL, "other names that messages call it by"},
     {"phases[].aliases[]", SL_OPT_TEXT, 0, NULL, NULL, NULL, NULL, "a name"},
@@ -129,7 +129,7 @@ const struct sl_option sl_options[] = {
     {"phases[].started_by.attributes.*", SL_OPT_TEXT, 0, NULL, NULL, NULL, NULL, "the attribute's value"},
 
     {"phases[].processors", SL_OPT_LIST, REQ, NULL, NULL, NULL, NULL, "what fills its tables"},
-    {"phases[].processors[]", SL_OPT_OBJECT, 0, NULL, NULL, NULL, NULL, "a processor"},
+    {"phases[].processors[]", SL_OPT_OBJECT, SL_OPT_NOT_NULL, NULL, NULL, NULL, NULL, "a processor"},
     {"phases[].processors[].name", SL_OPT_NAME, REQ, NULL, NULL, NULL, NULL, "its name, unique in the phase"},
     {"phases[].processors[].aliases", SL_OPT_LIST, ONE, NULL, "[]", NULL, NULL, "other names that messages call it by"},
     {"phases[].processors[].aliases[]", SL_OPT_TEXT, 0, NULL, NULL, NULL, NULL, "a name"},

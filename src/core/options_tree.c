@@ -110,10 +110,22 @@ static const char *choices_words(struct sl_arena *arena, const char *before, con
     return list_words(arena, before, choices, n);
 }
 
-/* " of LOW..HIGH" of an ordered type, or what is left of it; "" without a range. */
-static const char *range_words(struct sl_arena *arena, const char *allowed)
+/* "LOW..HIGH" as "from LOW to HIGH", ">LOW..HIGH" as "above LOW, at most HIGH"; behind `before`. "" without a range. */
+static const char *range_words(struct sl_arena *arena, const char *before, const char *allowed)
 {
-    return allowed == NULL ? "" : sl_arena_printf(arena, " of %s", allowed);
+    const char *dots = allowed == NULL ? NULL : strstr(allowed, "..");
+    if (dots == NULL)
+        return "";
+    int len = (int)(dots - allowed);
+    if (allowed[0] == '>')
+        return sl_arena_printf(arena, "%s above %.*s, at most %s", before, len - 1, allowed + 1, dots + 2);
+    return sl_arena_printf(arena, "%s from %.*s to %s", before, len, allowed, dots + 2);
+}
+
+/* The help up to its first semicolon. */
+static const char *short_help(struct sl_arena *arena, const struct sl_option *option)
+{
+    return sl_arena_strndup(arena, option->help, strcspn(option->help, ";"));
 }
 
 static const char *object_words(const struct sl_node *node, struct sl_arena *arena)
@@ -132,7 +144,7 @@ static const char *int_words(struct sl_arena *arena, const char *allowed)
 {
     if (allowed != NULL && strcmp(allowed, "1..1") == 0)
         return "1";
-    return sl_arena_printf(arena, "a whole number%s", range_words(arena, allowed));
+    return sl_arena_printf(arena, "a whole number%s", range_words(arena, "", allowed));
 }
 
 static const char *type_words(const struct sl_node *node, struct sl_arena *arena)
@@ -140,8 +152,8 @@ static const char *type_words(const struct sl_node *node, struct sl_arena *arena
     const char *allowed = node->option->allowed;
     switch (node->option->type) {
     case SL_OPT_OBJECT: return object_words(node, arena);
-    case SL_OPT_MAP: return sl_arena_printf(arena, "a map of %s", node->option->help);
-    case SL_OPT_LIST: return sl_arena_printf(arena, "a list (%s)", node->option->help);
+    case SL_OPT_MAP: return sl_arena_printf(arena, "a map (%s)", short_help(arena, node->option));
+    case SL_OPT_LIST: return sl_arena_printf(arena, "a list (%s)", short_help(arena, node->option));
     case SL_OPT_TEXT: return "a text";
     case SL_OPT_NAME: return "a name of letters, digits, '_', '-' and '.', at most 128 bytes";
     case SL_OPT_TABLE: return "a table as dataset.table, each of letters, digits and '_'";
@@ -151,11 +163,11 @@ static const char *type_words(const struct sl_node *node, struct sl_arena *arena
     case SL_OPT_ZONE: return "a time zone such as America/Los_Angeles";
     case SL_OPT_ENUM: return choices_words(arena, "one of ", allowed);
     case SL_OPT_INT: return int_words(arena, allowed);
-    case SL_OPT_NUMBER: return sl_arena_printf(arena, "a number%s", range_words(arena, allowed));
+    case SL_OPT_NUMBER: return sl_arena_printf(arena, "a number%s", range_words(arena, "", allowed));
     case SL_OPT_BOOL: return "true or false";
-    case SL_OPT_DURATION: return sl_arena_printf(arena, "a duration such as 5m%s", range_words(arena, allowed));
-    case SL_OPT_DAYS: return sl_arena_printf(arena, "whole days such as 30d%s", range_words(arena, allowed));
-    case SL_OPT_PERCENT: return sl_arena_printf(arena, "a percentage such as 60%%%s", range_words(arena, allowed));
+    case SL_OPT_DURATION: return sl_arena_printf(arena, "a duration such as 5m%s", range_words(arena, ",", allowed));
+    case SL_OPT_DAYS: return sl_arena_printf(arena, "whole days such as 30d%s", range_words(arena, ",", allowed));
+    case SL_OPT_PERCENT: return sl_arena_printf(arena, "a percentage such as 60%%%s", range_words(arena, ",", allowed));
     case SL_OPT_TIME: return "a time of day as \"HH:MM\"";
     case SL_OPT_DATE: return "a date as YYYY-MM-DD";
     case SL_OPT_WINDOW: return choices_words(arena, "a window such as 10 units, counted in ", allowed);
