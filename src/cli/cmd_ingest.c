@@ -1,0 +1,125 @@
+/* cmd_ingest.c - completions from a file or stdin through the worker's way, to the end, without a bus. */
+#include "commands.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sluice/bus.h>
+#include <sluice/file.h>
+
+#define LOCK_WAIT_MS  10000
+#define LINE_SLACK    65536 /* attributes and the wrapping of a whole message, around a body of max_bytes */
+#define ESCAPE_FACTOR 6     /* data as a JSON string: \u00XX for one byte */
+
+static const struct sl_flag FLAGS[] = {
+    {"skip-downstream-trigger", NULL, "suppress every trigger: gates that open are held on the pending list", 0},
+    {0},
+};
+
+static FILE *open_input(struct sl_cli *cli, const char **name)
+{
+    *name = cli->select.word;
+    if (*name == NULL || strcmp(*name, "-") == 0) {
+        *name = "stdin";
+        return stdin;
+    }
+    FILE *file = fopen(*name, "re");
+    if (file == NULL) {
+        enum sl_code code = errno == ENOENT ? SL_NOT_FOUND : errno == EACCES || errno == EPERM ? SL_DENIED : SL_INVALID;
+        sl_fail(&cli->err, code, "%s can't be opened: %s", *name, strerror(errno));
+    }
+    return file;
+}
+
+/* One JSON line on stdout, a sentence on stderr. */
+static void print_counters(struct sl_cli *cli, const struct sl_worker_counters *counters, int64_t ms)
+{
+    struct sl_buf buf;
+    struct sl_json json;
+    sl_buf_init(&buf);
+    sl_json_init(&json, &buf);
+    sl_worker_counters_json(&json, counters);
+    sl_cli_print_json(cli, &buf);
+    sl_buf_fini(&buf);
+    sl_cli_note(cli,
+                "%llu completions (%llu duplicates, %llu rejected) in %.1f s: %llu gates decided, %llu triggered, %llu suppressed, %llu "
+                "blocked, %llu waiting; %llu events",
+                (unsigned long long)counters->received, (unsigned long long)counters->duplicates, (unsigned long long)counters->rejected,
+                (double)ms / 1000.0, (unsigned long long)counters->decided, (unsigned long long)counters->triggered,
+                (unsigned long long)counters->suppressed, (unsigned long long)counters->blocked, (unsigned long long)counters->waiting,
+                (unsigned long long)counters->events);
+}
+
+static enum sl_code feed(struct sl_cli *cli, struct sl_bus *bus, struct sl_worker_counters *counters)
+{
+    struct sl_worker_options options = {.skip_downstream_trigger = sl_args_has(&cli->args, "skip-downstream-trigger")};
+    struct sl_run_options run_options = {.until_idle_ms = -1, .stop = sl_cli_stop()};
+    sl_worker_create(&cli->worker, cli->config, cli->ledger, cli->warehouse, bus, &options);
+    enum sl_code code = sl_worker_start(cli->worker, cli->now_us, &cli->err);
+    if (code == SL_OK)
+        code = sl_worker_run(cli->worker, &run_options, &cli->err);
+    sl_worker_counters(cli->worker, counters);
+    sl_worker_destroy(&cli->worker);
+    return code;
+}
+
+static int ingest(struct sl_cli *cli, FILE *file, const char *name)
+{
+    struct sl_bus *bus = NULL;
+    struct sl_worker_counters counters = {0};
+    int64_t start_ms = sl_cli_clock_ms();
+    size_t max_line = cli->config->message.max_bytes * ESCAPE_FACTOR + LINE_SLACK;
+    enum sl_code code = sl_file_bus_create(&bus, file, name, max_line, &cli->err);
+    if (code == SL_OK) {
+        sl_cli_catch_signals();
+        code = feed(cli, bus, &counters);
+        print_counters(cli, &counters, sl_cli_clock_ms() - start_ms);
+    }
+    sl_bus_destroy(&bus);
+    if (code != SL_OK)
+        return sl_cli_failed(cli, "sluice status");
+    if (*sl_cli_stop() != 0) {
+        sl_cli_note(cli, "interrupted: what was read is decided; feed the file again for the rest");
+        return SL_EXIT_INTERRUPTED;
+    }
+    return SL_EXIT_OK;
+}
+
+static int locked(struct sl_cli *cli, FILE *file, const char *name)
+{
+    struct sl_lock *lock = NULL;
+    enum sl_code code = sl_worker_lock(&lock, cli->config, LOCK_WAIT_MS, &cli->err);
+    if (code == SL_OK)
+        code = sl_ledger_open(&cli->ledger, cli->config, SL_LEDGER_WRITE, &cli->err);
+    if (code == SL_OK)
+        code = sl_warehouse_open(&cli->warehouse, cli->config, &cli->err);
+    int exit_code = code == SL_OK ? ingest(cli, file, name) : sl_cli_failed(cli, NULL);
+    sl_lock_free(&lock);
+    return exit_code;
+}
+
+static int run(struct sl_cli *cli)
+{
+    const char *name;
+    FILE *file = open_input(cli, &name);
+    if (file == NULL)
+        return sl_cli_failed(cli, NULL);
+    int exit_code = locked(cli, file, name);
+    if (file != stdin)
+        fclose(file);
+    return exit_code;
+}
+
+const struct sl_command SL_CMD_INGEST = {
+    .name = "ingest",
+    .usage = "[FILE.ndjson | -]",
+    .help = "feeds completions from a file or stdin through the worker's way, to the end",
+    .more = "A line is a completion, or a whole message: {\"data\": ..., \"attributes\": {...}}. Feeding a file twice changes nothing. The "
+            "last\n"
+            "line on stdout is one JSON object of counters. Triggers stay in the outbox for a worker that has a bus.",
+    .takes = SL_TAKES_WORD,
+    .opens = SL_OPENS_CONFIG,
+    .flags = FLAGS,
+    .examples = {"ingest completions.ndjson", "ingest - < completions.ndjson", "ingest old.ndjson --skip-downstream-trigger"},
+    .run = run,
+};
