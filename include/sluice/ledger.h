@@ -83,6 +83,9 @@ struct sl_ledger_ops {
     /* The same for every such gate whose config_hash differs. */
     enum sl_code (*gates_make_due_for_config)(struct sl_ledger *self, const char *config_hash, int64_t at_us, int64_t *n, struct sl_err *err);
 
+    /* The least due_us or answer_due_us of all gates; SL_NEVER_US. */
+    enum sl_code (*next_due)(struct sl_ledger *self, int64_t *out_us, struct sl_err *err);
+
     enum sl_code (*decision_add)(struct sl_ledger *self, const struct sl_gate *gate, const char *facts, size_t facts_len, const char *decision, size_t decision_len, struct sl_err *err);  /* facts once per content hash */
     enum sl_code (*decision_get)(struct sl_ledger *self, const char *phase, sl_date date, enum sl_profile profile, int generation, struct sl_decision_record *out, struct sl_arena *arena, struct sl_err *err);  /* the newest of that gate */
     enum sl_code (*config_add)(struct sl_ledger *self, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);
@@ -153,6 +156,7 @@ enum sl_code sl_ledger_gate_touch(struct sl_ledger *ledger, const struct sl_gate
 enum sl_code sl_ledger_gates(struct sl_ledger *ledger, const struct sl_gate_filter *filter, struct sl_gate **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_gates_make_due(struct sl_ledger *ledger, const char *phase, sl_date from, sl_date to, int64_t at_us, int64_t *n, struct sl_err *err);
 enum sl_code sl_ledger_gates_make_due_for_config(struct sl_ledger *ledger, const char *config_hash, int64_t at_us, int64_t *n, struct sl_err *err);
+enum sl_code sl_ledger_next_due(struct sl_ledger *ledger, int64_t *out_us, struct sl_err *err);
 enum sl_code sl_ledger_decision_add(struct sl_ledger *ledger, const struct sl_gate *gate, const char *facts, size_t facts_len, const char *decision, size_t decision_len, struct sl_err *err);
 enum sl_code sl_ledger_decision_get(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation, struct sl_decision_record *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_config_add(struct sl_ledger *ledger, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);

@@ -25,8 +25,8 @@ void sl_worker_create(struct sl_worker **out, const struct sl_config *config, st
                       const struct sl_worker_options *options);
 void sl_worker_destroy(struct sl_worker **worker);
 
-/* Record and decide one batch; committed when it returns SL_OK. On any other code nothing of it was kept, and the batch must not be acked. */
-enum sl_code sl_worker_batch(struct sl_worker *worker, const struct sl_bus_batch *batch, int64_t now_us, struct sl_err *err);
+/* Record, decide and commit one batch, then ack it. On any other code than SL_OK nothing of it was kept unless only the ack failed; it then comes again and is known. */
+enum sl_code sl_worker_batch(struct sl_worker *worker, struct sl_bus_batch *batch, int64_t now_us, struct sl_err *err);
 /* Decide what is due (clocks, rechecks, known gaps, config change), at most one batch; *more: call again at once. */
 enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more, struct sl_err *err);
 /* At start: gates that were decided under another config become due; the config is recorded. */
@@ -37,7 +37,7 @@ enum sl_code sl_worker_drain(struct sl_worker *worker, int64_t now_us, size_t *l
 enum sl_code sl_worker_load(struct sl_worker *worker, int64_t now_us, bool flush, struct sl_err *err);
 /* The earliest time at which sl_worker_tick() has something to do; SL_NEVER_US. */
 enum sl_code sl_worker_next_due(struct sl_worker *worker, int64_t *out_us, struct sl_err *err);
-void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out, struct sl_err *err);
+void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out);
 /* {"received":..,"acked":..,...}: run's last line. */
 void sl_worker_counters_json(struct sl_json *json, const struct sl_worker_counters *counters);
 

@@ -1,0 +1,165 @@
+/* worker_internal.h - what the files of the worker share. One thread: the decider. */
+#ifndef SLUICE_WORKER_INTERNAL_H
+#define SLUICE_WORKER_INTERNAL_H
+
+#include <sluice/str.h>
+#include <sluice/worker.h>
+
+/* ---- the calendar as it was last read (calendar.c) ---- */
+
+struct sl_calendar {
+    struct sl_arena arena;
+    bool loaded;
+    bool has_version;
+    int64_t version;              /* of the warehouse when it was read */
+    char *error;                  /* why it could not be read, arena-held; NULL */
+    struct sl_calendar_row *rows; /* planned ones, ascending by (date, unit) */
+    size_t n;
+    bool suspect;                 /* empty, or a season lost more than suspect_above of what the ledger remembers */
+    struct sl_key *lost; /* remembered units that are gone, ascending; only when suspect */
+    size_t n_lost;
+    const char *suspect_sentence, *suspect_season;
+    struct season {
+        const char *name;
+        sl_date first;
+        size_t n;
+    } *seasons;
+    size_t n_seasons;
+};
+
+/* Read the calendar again if it may have changed; compare it with the ledger's memory; make gates of changed dates due. In a ledger transaction. */
+enum sl_code sl_calendar_refresh(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
+/* Could it have changed since it was read? */
+bool sl_calendar_is_stale(struct sl_worker *worker);
+sl_date sl_calendar_season_first(const struct sl_calendar *calendar, const char *season);
+bool sl_calendar_lost_on(const struct sl_calendar *calendar, sl_date date);
+void sl_calendar_fini(struct sl_calendar *calendar);
+
+/* ---- questions to the warehouse, one per table for a whole batch (questions.c) ---- */
+
+struct question;
+struct sl_questions {
+    struct question *items;
+    size_t n, cap;
+};
+/* Add a thing to ask; `unit` NULL: by date. Keys may repeat. */
+void sl_questions_add(struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit);
+/* Ask each table once. Errors of a table are kept with it; only what makes the whole batch impossible is returned. */
+enum sl_code sl_questions_ask(struct sl_questions *questions, struct sl_warehouse *warehouse, struct sl_arena *arena, struct sl_err *err);
+/* Has the source rows for that key? *error (borrowed) is set when its table could not be asked. */
+bool sl_questions_present(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit, const char **error);
+void sl_questions_fini(struct sl_questions *questions);
+
+/* ---- gates at work ---- */
+
+/* The runs of one (phase, date), kept for the length of a batch. */
+struct group {
+    const struct sl_phase *phase;
+    sl_date date;
+    struct sl_run *runs; /* as in the ledger, with this batch's */
+    size_t n_runs;
+    bool gate_loaded, gate_exists;
+    bool touched;        /* a run that counts for its gate came: decide it */
+    bool reported;       /* a terminal run came: gates that look at this date may change */
+    enum sl_profile profile;
+    struct sl_gate gate; /* newest generation for the profile */
+};
+
+/* One gate to be decided in this pass. */
+struct work {
+    struct sl_gate gate;    /* as stored, or as it will be when new */
+    bool exists;            /* in the ledger */
+    const struct sl_phase *phase;
+    struct sl_facts facts;
+    struct sl_decision decision;
+    bool released, forced;
+};
+
+struct sl_worker {
+    const struct sl_config *config;
+    struct sl_ledger *ledger;
+    struct sl_warehouse *warehouse;
+    struct sl_bus *bus;
+    struct sl_worker_options options;
+    struct sl_worker_counters counters;
+    struct sl_calendar calendar;
+    struct sl_arena arena;       /* of the call in progress */
+    struct sl_map *groups;       /* "phase index/date" -> struct group, of the batch in progress */
+    struct group **group_list;
+    size_t n_groups;
+    struct sl_map *changed;      /* gates that this worker changed -> their state + 1, for the counters (RULES 36) */
+    struct change { char *key; enum sl_state state; } *pending;      /* of the transaction that is open */
+    size_t n_pending;
+    struct phase_clock {
+        int64_t ms;              /* time for which the stream was connected and silent */
+        int64_t last_us;         /* of the last reading; 0: none */
+        int64_t saved_ms;
+    } *clocks;                   /* per phase */
+    size_t events_unloaded, runs_unloaded;
+    int64_t loaded_us;           /* when the last load ended, or the worker began */
+    int64_t expected_us;         /* when expect_by was looked at last */
+    char owner[64];              /* of outbox claims */
+    struct sl_worker_counters saved;     /* as they were when the transaction began */
+    size_t saved_events, saved_runs;
+};
+
+/* record.c: deduplicate and record a decoded batch; groups that a gate must be decided for are `touched`. */
+struct sl_incoming {
+    struct sl_bus_batch batch;
+    struct sl_completion *completions; /* per message; valid where !rejected */
+    bool *rejected;
+    enum sl_reject *rejects;
+    const char **details;
+};
+void sl_incoming_decode(struct sl_incoming *incoming, const struct sl_config *config, int64_t now_us);
+enum sl_code sl_worker_record(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err);
+enum sl_code sl_worker_process(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err);
+enum sl_code sl_worker_group(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct group **out, struct sl_err *err);
+void sl_worker_forget_groups(struct sl_worker *worker);
+enum sl_code sl_worker_event(struct sl_worker *worker, const struct sl_event *event, struct sl_err *err);
+void sl_gate_new(struct sl_gate *gate, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int generation, int64_t now_us);
+/* Append a name to a JSON array of names (no-op when listed). */
+const char *sl_names_add(struct sl_arena *arena, const char *json_array, const char *name);
+
+/* gather.c: facts, set by set. */
+enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
+enum sl_code sl_gather_checks(struct sl_worker *worker, struct work *works, size_t n, struct sl_err *err);
+enum sl_code sl_gather_joins(struct sl_worker *worker, struct work *work, struct sl_err *err);
+
+/* coverage.c: what the answers say of a processor's date. */
+struct sl_due { sl_date date; const char **units; size_t n; bool by_date_only; };  /* by_date_only: no units are known (no calendar, or a day without units) */
+void sl_coverage_ask(struct sl_questions *questions, const struct sl_processor *processor, const struct sl_due *due);
+void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questions, const struct sl_processor *processor, const struct sl_due *due, struct sl_arena *arena);
+
+/* decide.c */
+/* Decide `works` (any order; sorted here: dates ascending, phases in DAG order) and write everything, in the ledger transaction that is open. */
+enum sl_code sl_worker_decide(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
+enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);   /* only facts and decisions */
+enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
+enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);
+
+enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);            /* facts and the final decision of one gate; nothing is written */
+
+/* worker.c: transactions of the engine. */
+enum sl_code sl_worker_begin(struct sl_worker *worker, struct sl_err *err);
+/* Commit, or roll back when `code` is an error; counters follow. Returns the code that counts. */
+enum sl_code sl_worker_end(struct sl_worker *worker, enum sl_code code, struct sl_err *err);
+void sl_worker_undo(struct sl_worker *worker);
+void sl_worker_note(struct sl_worker *worker, const struct sl_gate *gate);
+
+/* clocks.c */
+enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err);
+void sl_clocks_advance(struct sl_worker *worker, int64_t now_us);
+enum sl_code sl_clocks_save(struct sl_worker *worker, bool all, struct sl_err *err);
+bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us);
+bool sl_worker_expects(const struct sl_worker *worker, int64_t now_us);     /* is it time to look at expect_by again? */
+enum sl_code sl_worker_expect(struct sl_worker *worker, int64_t now_us, struct work **works, size_t *n, struct sl_err *err);
+enum sl_code sl_worker_unanswered(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
+
+/* load.c: one load between its steps, so that step 2 may run on another thread. */
+bool sl_load_is_due(const struct sl_worker *worker, int64_t now_us);
+enum sl_code sl_load_fix(struct sl_worker *worker, enum sl_load_kind kind, struct sl_load_job *job, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_load_run(const struct sl_config *config, struct sl_warehouse *warehouse, const struct sl_load_job *job, struct sl_err *err);
+enum sl_code sl_load_finish(struct sl_worker *worker, const struct sl_load_job *job, int64_t now_us, struct sl_err *err);
+
+#endif
