@@ -1,6 +1,7 @@
 /* warehouse.h - the port to the tables that are checked (SQLite: one file per dataset; BigQuery later).
  * Questions are set-based: one query per (check, table) for all dates of a batch. May block; one thread at a time per handle.
- * Errors: SL_NOT_FOUND a table or column is missing (the sentence names it), SL_UNAVAILABLE busy, SL_DENIED, SL_CORRUPT, SL_INVALID (name is no dataset.table). */
+ * Errors: SL_NOT_FOUND a table or column is missing (the sentence names it; never said of a failure), SL_UNAVAILABLE busy or disk full, SL_DENIED, SL_CORRUPT, SL_CONFLICT the
+ * file's schema is newer, SL_INVALID (name is no dataset.table, a date column that is neither DATE nor STRING, bad values), SL_INTERNAL (a failed commit: that dataset refuses everything from then on). */
 #ifndef SLUICE_WAREHOUSE_H
 #define SLUICE_WAREHOUSE_H
 
@@ -37,13 +38,15 @@ struct sl_warehouse_ops {
     void (*destroy)(struct sl_warehouse *self);
     /* Columns of "dataset.table". */
     enum sl_code (*describe)(struct sl_warehouse *self, const char *table, struct sl_table_info *out, struct sl_arena *arena, struct sl_err *err);
-    /* present[i] = 1 when the source has at least one row for keys[i] (keys ascending by date, then unit bytewise; all with units or all without). */
+    /* present[i] = 1 when the source has at least one row for keys[i] (keys ascending by date, then unit bytewise; all with units or all without).
+     * Judged by date when the source has no unit column or the keys no units. Units compare as text; NULL and empty units never count. */
     enum sl_code (*present)(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n, uint8_t *present, struct sl_err *err);
     /* Number of rows per key, the same keys as above. */
     enum sl_code (*count)(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n, int64_t *rows, struct sl_err *err);
     /* Dates in from..to that have rows, ascending, for a table without a calendar and for `gaps --table`. Uses index seeks (RULES 38). */
     enum sl_code (*dates)(struct sl_warehouse *self, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
-    /* All rows of the calendar (planned or not), ascending by date, then unit. */
+    /* All rows of the calendar (planned or not), ascending by date, then unit; rows of one (date, unit) merged: planned or done if any is. A cancelled row is neither. A row without
+     * date or unit is SL_INVALID and named. */
     enum sl_code (*calendar)(struct sl_warehouse *self, const struct sl_calendar_config *config, struct sl_calendar_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     /* A number that changes whenever the dataset of `table` may have been changed by anybody else (PRAGMA data_version); false: unknown, never reuse. */
     bool (*version)(struct sl_warehouse *self, const char *table, int64_t *out);
@@ -51,10 +54,10 @@ struct sl_warehouse_ops {
     enum sl_code (*load)(struct sl_warehouse *self, const struct sl_load *load, bool *already, struct sl_err *err);
     /* Make the coverage log, run history, views, sluice_load_jobs where missing, and the (date, unit) indexes of the configured tables that exist. *made lists what was made (arena, text). */
     enum sl_code (*init)(struct sl_warehouse *self, const struct sl_config *config, const char ***made, size_t *n_made, struct sl_arena *arena, struct sl_err *err);
-    /* Load a CSV by RULES 34. `replace_date_column` may be NULL. `path` is used in errors with line and column. */
+    /* Load a CSV by RULES 34. `replace_date_column` may be NULL. `path` ("-": stdin; pipes are spooled) is used in errors with line and column. */
     enum sl_code (*import_csv)(struct sl_warehouse *self, const struct sl_config *config, const char *table, const char *path, const char *replace_date_column,
                                struct sl_import_result *out, struct sl_arena *arena, struct sl_err *err);
-    /* Read rows of the coverage log as text cells in the order of SL_LOG_COLUMNS, filtered; for `events`. filter fields NULL/NONE are off. */
+    /* Read rows of the coverage log as text cells in the order of SL_LOG_COLUMNS, filtered, by event_timestamp, then event_id; for `events`. filter fields NULL/NONE are off. */
     enum sl_code (*log_rows)(struct sl_warehouse *self, const struct sl_config *config, const struct sl_log_filter *filter,
                              void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
 };

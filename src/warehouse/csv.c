@@ -1,5 +1,8 @@
 /* csv.c - the life of a record: bytes are read until they hold a whole record (newlines inside quotes don't end it), then the record is cut into
  * fields in place. Quotes are told apart by parity first, so a stray quote is found when the record is cut, with its line. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* O_TMPFILE */
+#endif
 #include "csv.h"
 
 #include <errno.h>

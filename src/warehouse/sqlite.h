@@ -17,6 +17,9 @@
 #define SL_WH_BUSY_MS        10000
 /* A passive checkpoint after a commit that leaves this many pages in the WAL: 1,000 x 4 KiB = 4 MiB, SQLite's own default. */
 #define SL_WH_CHECKPOINT_PAGES 1000
+/* 64 MiB of pages while writing, given back after large commits: a load's index pages stay in memory instead of being written again and again, and
+ * building an index sorts there. */
+#define SL_WH_CACHE_KIB "65536"
 
 struct sl_wh_name {
     char dataset[SL_WH_MAX_NAME + 1], table[SL_WH_MAX_NAME + 1];

@@ -306,7 +306,7 @@ static enum sl_code open_writer(struct sl_wh_db *db, bool create, struct sl_err 
     if (!code)
         code = check_version(db, &version, err); /* before journal_mode, which writes */
     if (!code)
-        code = sl_wh_exec(db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0", err);
+        code = sl_wh_exec(db, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" SL_WH_CACHE_KIB, err);
     if (!code)
         sqlite3_wal_hook(db->handle, count_wal_pages, db);
     else
@@ -355,6 +355,7 @@ static enum sl_code checkpoint(struct sl_wh_db *db, struct sl_err *err)
     if (db->wal_pages < SL_WH_CHECKPOINT_PAGES)
         return SL_OK;
     db->wal_pages = 0;
+    sqlite3_db_release_memory(db->handle);
     int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     if (!rc || (rc & 0xff) == SQLITE_BUSY || sl_wh_code(rc, sqlite3_system_errno(db->handle)) == SL_UNAVAILABLE)
         return SL_OK; /* the commit is in the WAL; the next one tries again */

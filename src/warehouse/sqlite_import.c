@@ -15,8 +15,6 @@
 #include "values.h"
 
 #define MAX_COLUMNS 2000 /* SQLite's limit */
-/* 64 MiB of pages while importing: what is dirty stays in memory, and building an index sorts there. */
-#define CACHE_KIB "65536"
 
 struct column {
     char *name;
@@ -470,9 +468,7 @@ static enum sl_code add_job(struct import *im, struct sl_err *err)
 /* Inside the transaction. */
 static enum sl_code import_table(struct import *im, struct sl_err *err)
 {
-    enum sl_code code = sl_wh_exec(im->db, "PRAGMA cache_size=-" CACHE_KIB, err);
-    if (!code)
-        code = match_table(im, err);
+    enum sl_code code = match_table(im, err);
     if (!code)
         code = first_pass(im, err);
     if (!code)
@@ -497,7 +493,7 @@ static enum sl_code import_file(struct import *im, struct sl_wh *wh, const char 
         return code;
     code = sl_wh_end(im->db, import_table(im, err), err);
     if (!im->db->of->broken)
-        sqlite3_exec(im->db->handle, "PRAGMA cache_size=-2000; PRAGMA shrink_memory; PRAGMA legacy_alter_table=OFF", NULL, NULL, NULL);
+        sqlite3_exec(im->db->handle, "PRAGMA legacy_alter_table=OFF", NULL, NULL, NULL);
     return code;
 }
 

@@ -1,4 +1,7 @@
 /* values.c - declarations, and the narrowing of a column's type value by value. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* strcasestr */
+#endif
 #include "values.h"
 
 #include <math.h>
