@@ -315,9 +315,26 @@ static int without_command(struct sl_cli *cli, int argc, const char *const *argv
     return asked ? SL_EXIT_OK : SL_EXIT_USAGE;
 }
 
-/* `sluice hold`, `sluice hold --help`, `sluice hold frobnicate`. */
+/* `sluice hold lst` */
+static int unknown_in_family(struct sl_cli *cli, const char *word, const char *second)
+{
+    const char *names[16];
+    size_t n = 0;
+    for (size_t i = 0; SL_COMMANDS[i] != NULL && n < 16; i++)
+        if (sl_command_in_family(SL_COMMANDS[i], word))
+            names[n++] = SL_COMMANDS[i]->name + strlen(word) + 1;
+    const char *near = sl_str_nearest(second, names, n);
+    sl_fail(&cli->err, SL_INVALID, "unknown command %.40s %.80s%s%s%s%s", word, second, near == NULL ? "" : "; did you mean ",
+            near == NULL ? "" : word, near == NULL ? "" : " ", near == NULL ? "" : near);
+    print_failure(cli, sl_arena_printf(&cli->arena, "sluice %s --help", word));
+    return SL_EXIT_USAGE;
+}
+
+/* `sluice hold`, `sluice hold --help`, `sluice hold lst`. */
 static int family_without_command(struct sl_cli *cli, const char *word, const char *second)
 {
+    if (second != NULL && second[0] != '-')
+        return unknown_in_family(cli, word, second);
     if (second != NULL && (strcmp(second, "--help") == 0 || strcmp(second, "-h") == 0)) {
         sl_help_family(cli->out, word);
         return SL_EXIT_OK;

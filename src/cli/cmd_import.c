@@ -7,36 +7,44 @@ static const struct sl_flag FLAGS[] = {
     {0},
 };
 
-static void note_result(struct sl_cli *cli, const char *table, const struct sl_import_result *result)
+static void print_sentence(struct sl_cli *cli, const char *table, const struct sl_import_result *result)
 {
-    sl_cli_note(cli, "%s%s: %lld rows loaded%s", table, result->created_table ? " (made)" : "", (long long)result->rows,
-                result->replaced_rows > 0 ? sl_arena_printf(&cli->arena, ", %lld replaced", (long long)result->replaced_rows) : "");
+    sl_print_safe(cli->out, table);
+    fprintf(cli->out, "%s: %lld rows loaded", result->created_table ? " (made)" : "", (long long)result->rows);
+    if (result->replaced_rows > 0)
+        fprintf(cli->out, ", %lld replaced", (long long)result->replaced_rows);
+    fputc('\n', cli->out);
 }
 
-static int run(struct sl_cli *cli)
+static int print_record(struct sl_cli *cli, const char *table, const struct sl_import_result *result)
 {
     static const struct sl_field FIELDS[] = {{"table", false, false},
                                              {"rows", false, true},
                                              {"replaced_rows", false, true},
                                              {"created_table", false, false},
-                                             {"job_id", true, false}};
+                                             {"job_id", false, false}};
+    struct sl_rows *rows;
+    sl_cli_rows(cli, &rows, FIELDS, 5, true);
+    sl_rows_str(rows, table);
+    sl_rows_int(rows, result->rows);
+    sl_rows_int(rows, result->replaced_rows);
+    sl_rows_bool(rows, result->created_table);
+    sl_rows_str(rows, result->job_id);
+    return sl_rows_finish(&rows, &cli->err) == SL_OK ? SL_EXIT_OK : sl_cli_failed(cli, NULL);
+}
+
+static int run(struct sl_cli *cli)
+{
     const char *table = sl_args_get(&cli->args, "table");
     struct sl_import_result result = {0};
-    struct sl_rows *rows;
     if (table == NULL)
         return sl_cli_usage(cli, "into which table? say --table DATASET.TABLE");
     if (sl_warehouse_import_csv(cli->warehouse, cli->config, table, cli->select.word, sl_args_get(&cli->args, "replace-date"), &result,
                                 &cli->arena, &cli->err) != SL_OK)
         return sl_cli_failed(cli, NULL);
-    sl_cli_rows(cli, &rows, FIELDS, 5, true);
-    sl_rows_str(rows, table);
-    sl_rows_int(rows, result.rows);
-    sl_rows_int(rows, result.replaced_rows);
-    sl_rows_bool(rows, result.created_table);
-    sl_rows_str(rows, result.job_id);
-    if (sl_rows_finish(&rows, &cli->err) != SL_OK)
-        return sl_cli_failed(cli, NULL);
-    note_result(cli, table, &result);
+    if (cli->format != SL_FORMAT_TABLE)
+        return print_record(cli, table, &result);
+    print_sentence(cli, table, &result);
     return SL_EXIT_OK;
 }
 

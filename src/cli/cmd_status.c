@@ -82,15 +82,24 @@ static void print_oldest(struct sl_cli *cli, const struct sl_gate *gate)
     fputc('\n', cli->out);
 }
 
+static void print_gates(struct sl_cli *cli, const struct sl_ledger_counts *counts)
+{
+    bool any = false;
+    fprintf(cli->out, "\n%-15s", "gates");
+    for (int i = 0; i < SL_N_STATES; i++)
+        if (counts->gates[i] > 0) {
+            fprintf(cli->out, "%s %lld %s", any ? "," : "", (long long)counts->gates[i], sl_state_name((enum sl_state)i));
+            any = true;
+        }
+    fputs(any ? "\n" : " none\n", cli->out);
+}
+
 static void print_screen(struct sl_cli *cli, const struct sl_status_report *report)
 {
     const struct sl_ledger_counts *counts = &report->counts;
     print_wrong(cli, report);
-    fprintf(cli->out, "\n%-15s", "gates");
-    for (int i = 0; i < SL_N_STATES; i++)
-        if (counts->gates[i] > 0)
-            fprintf(cli->out, " %lld %s", (long long)counts->gates[i], sl_state_name((enum sl_state)i));
-    fprintf(cli->out, "\n%-15s %lld pending, %lld holds\n", "held", (long long)report->n_pending, (long long)report->n_holds);
+    print_gates(cli, counts);
+    fprintf(cli->out, "%-15s %lld pending, %lld holds\n", "held", (long long)report->n_pending, (long long)report->n_holds);
     if (report->has_oldest)
         print_oldest(cli, &report->oldest);
     fprintf(cli->out, "%-15s %lld messages, %lld failing\n", "outbox", (long long)counts->outbox, (long long)counts->outbox_failing);

@@ -127,6 +127,11 @@ enum sl_code sl_ledger_gates_make_due_for_config(struct sl_ledger *ledger, const
     return CALL(gates_make_due_for_config, config_hash, at_us, n, err);
 }
 
+enum sl_code sl_ledger_next_due(struct sl_ledger *ledger, int64_t *out_us, struct sl_err *err)
+{
+    return CALL(next_due, out_us, err);
+}
+
 enum sl_code sl_ledger_decision_add(struct sl_ledger *ledger, const struct sl_gate *gate, const char *facts, size_t facts_len,
                                     const char *decision, size_t decision_len, struct sl_err *err)
 {

@@ -237,6 +237,7 @@ static const struct sl_ledger_ops SQLITE_OPS = {
     .gates = sl_lsqlite_gates,
     .gates_make_due = sl_lsqlite_gates_make_due,
     .gates_make_due_for_config = sl_lsqlite_gates_make_due_for_config,
+    .next_due = sl_lsqlite_next_due,
     .decision_add = sl_lsqlite_decision_add,
     .decision_get = sl_lsqlite_decision_get,
     .config_add = sl_lsqlite_config_add,

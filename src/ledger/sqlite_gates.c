@@ -46,6 +46,11 @@
 #define SQL_GATES_MAKE_DUE_PHASE  "UPDATE gates" MAKE_DUE " AND date BETWEEN ?2 AND ?3 AND phase = ?4"
 #define SQL_GATES_MAKE_DUE_CONFIG "UPDATE gates INDEXED BY gates_pending" MAKE_DUE " AND state < 4 AND config_hash IS NOT ?2"
 
+/* Each the first entry of its index. */
+#define SQL_GATES_NEXT_DUE                                                                                                                 \
+    "SELECT min(at) FROM (SELECT (SELECT min(due_us) FROM gates INDEXED BY gates_due WHERE due_us IS NOT NULL) AS at"                      \
+    " UNION ALL SELECT (SELECT min(answer_due_us) FROM gates INDEXED BY gates_answer WHERE answer_due_us IS NOT NULL))"
+
 static void bind_key(sqlite3_stmt *stmt, const char *phase, sl_date date, enum sl_profile profile, int generation)
 {
     sl_lsqlite_bind_text(stmt, 1, phase);
@@ -233,4 +238,19 @@ enum sl_code sl_lsqlite_gates_make_due_for_config(struct sl_ledger *ledger, cons
     sl_lsqlite_bind_int(stmt, 1, at_us);
     sl_lsqlite_bind_text(stmt, 2, config_hash);
     return sl_lsqlite_run(self, stmt, n, err);
+}
+
+enum sl_code sl_lsqlite_next_due(struct sl_ledger *ledger, int64_t *out_us, struct sl_err *err)
+{
+    struct sl_lsqlite *self = sl_lsqlite_of(ledger);
+    sqlite3_stmt *stmt;
+    *out_us = SL_NEVER_US;
+    enum sl_code code = sl_lsqlite_use(self, SQ_GATES_NEXT_DUE, SQL_GATES_NEXT_DUE, &stmt, err);
+    if (code == SL_OK)
+        code = sl_lsqlite_step(self, stmt, err);
+    if (code == SL_OK && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+        *out_us = sqlite3_column_int64(stmt, 0);
+    if (code == SL_OK)
+        code = sl_lsqlite_step(self, stmt, err);
+    return code == SL_NOT_FOUND ? SL_OK : code;
 }

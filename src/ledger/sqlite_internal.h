@@ -33,6 +33,7 @@ enum sl_lsqlite_id {
     SQ_GATES_MAKE_DUE_ALL,
     SQ_GATES_MAKE_DUE_PHASE,
     SQ_GATES_MAKE_DUE_CONFIG,
+    SQ_GATES_NEXT_DUE,
     SQ_FACTS_ADD,
     SQ_FACTS_ID,
     SQ_DECISION_ADD,
@@ -160,6 +161,7 @@ enum sl_code sl_lsqlite_gates(struct sl_ledger *, const struct sl_gate_filter *,
                               struct sl_err *);
 enum sl_code sl_lsqlite_gates_make_due(struct sl_ledger *, const char *, sl_date, sl_date, int64_t, int64_t *, struct sl_err *);
 enum sl_code sl_lsqlite_gates_make_due_for_config(struct sl_ledger *, const char *, int64_t, int64_t *, struct sl_err *);
+enum sl_code sl_lsqlite_next_due(struct sl_ledger *, int64_t *, struct sl_err *);
 
 enum sl_code sl_lsqlite_decision_add(struct sl_ledger *, const struct sl_gate *, const char *, size_t, const char *, size_t,
                                      struct sl_err *);

@@ -171,7 +171,7 @@ static enum sl_code remove_known_gap(const struct sl_ops *ops, const struct sl_k
 enum sl_code sl_ops_known_gap_remove(const struct sl_ops *ops, int64_t id, const char *who, const char *reason, struct sl_arena *arena,
                                      struct sl_err *err)
 {
-    struct sl_known_gap gap;
+    struct sl_known_gap gap = {0};
     enum sl_code code = sl_ledger_begin(ops->ledger, err);
     if (code != SL_OK)
         return code;
