@@ -1,0 +1,97 @@
+/* rpc.h - a thin layer over gRPC C core: calls and streams as bytes, for our client and our broker.
+ *
+ * One completion-queue thread per loop moves bytes and events (RULES 37): handlers run on it, must not block, must not do fsync, and never run under a lock of ours; they push
+ * events to a queue. Every function here may be called from any thread. start_batch and next are wrapped once, with the annotations that ThreadSanitizer needs (RULES 40).
+ * Life of a client: loop -> channel -> calls and streams -> channel destroyed (cancels what is open) -> loop destroyed (drains, joins).
+ * Life of a server: loop -> server -> calls -> sl_rpc_server_stop() -> destroyed -> loop destroyed. */
+#ifndef SLUICE_RPC_H
+#define SLUICE_RPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/error.h>
+#include <sluice/str.h>
+
+/* gRPC's own status codes, by their numbers (https://grpc.io statuscodes). */
+enum sl_rpc_code {
+    SL_RPC_OK = 0, SL_RPC_CANCELLED, SL_RPC_UNKNOWN, SL_RPC_INVALID_ARGUMENT, SL_RPC_DEADLINE_EXCEEDED, SL_RPC_NOT_FOUND, SL_RPC_ALREADY_EXISTS,
+    SL_RPC_PERMISSION_DENIED, SL_RPC_RESOURCE_EXHAUSTED, SL_RPC_FAILED_PRECONDITION, SL_RPC_ABORTED, SL_RPC_OUT_OF_RANGE, SL_RPC_UNIMPLEMENTED,
+    SL_RPC_INTERNAL, SL_RPC_UNAVAILABLE, SL_RPC_DATA_LOSS, SL_RPC_UNAUTHENTICATED
+};
+const char *sl_rpc_code_name(enum sl_rpc_code code);          /* "NOT_FOUND" */
+/* Foreign code to ours, in one place: INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED, FAILED_PRECONDITION -> SL_INVALID; NOT_FOUND; ALREADY_EXISTS -> SL_CONFLICT;
+ * PERMISSION_DENIED, UNAUTHENTICATED -> SL_DENIED; DATA_LOSS -> SL_CORRUPT; the rest -> SL_UNAVAILABLE. */
+enum sl_code sl_rpc_to_code(enum sl_rpc_code code);
+
+struct sl_rpc_status { enum sl_rpc_code code; char message[512]; };
+
+struct sl_rpc_loop;
+enum sl_code sl_rpc_loop_create(struct sl_rpc_loop **out, struct sl_err *err);
+void sl_rpc_loop_destroy(struct sl_rpc_loop **loop);
+
+/* ---- client ---- */
+
+struct sl_rpc_channel_options {
+    int channel_id;                  /* distinct ids give distinct connections */
+    int64_t keepalive_ms;            /* HTTP/2 keepalive; 0: 30000 */
+};
+struct sl_rpc_channel;
+/* Plaintext to "host:port" or "unix:/path". Receive limit 20 MiB (RULES 25), metadata 4 MiB. Connects when first used. */
+enum sl_code sl_rpc_channel_create(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const char *target, const struct sl_rpc_channel_options *options, struct sl_err *err);
+void sl_rpc_channel_destroy(struct sl_rpc_channel **channel);
+
+/* "/google.pubsub.v1.Publisher/Publish"; `routing` goes into x-goog-request-params as it is ("topic=projects/p/topics/t"), NULL: none. */
+struct sl_rpc_request { const char *method, *routing; const void *data; size_t len; int64_t timeout_ms; bool wait_for_ready; };
+
+/* Blocking. Must not be called on the loop's thread. `response` is appended to on OK. Returns sl_rpc_to_code(status) with "METHOD: CODE: message" in err. */
+enum sl_code sl_rpc_call(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, struct sl_buf *response, struct sl_rpc_status *status, struct sl_err *err);
+/* `done` runs once on the loop's thread; `data` is valid during it. */
+typedef void (*sl_rpc_done)(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
+void sl_rpc_call_start(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, sl_rpc_done done, void *arg);
+
+struct sl_rpc_stream;
+struct sl_rpc_stream_handlers {
+    void (*message)(void *arg, const void *data, size_t len);             /* the next one is only read after sl_rpc_stream_read() */
+    void (*end)(void *arg, const struct sl_rpc_status *status);           /* last; the stream is freed after it returns */
+};
+/* Opens and sends the first message; the first read is asked for by sl_rpc_stream_read(). */
+void sl_rpc_stream_open(struct sl_rpc_stream **out, struct sl_rpc_channel *channel, const struct sl_rpc_request *first, const struct sl_rpc_stream_handlers *handlers, void *arg);
+void sl_rpc_stream_read(struct sl_rpc_stream *stream);                    /* one message; back-pressure is not asking */
+void sl_rpc_stream_write(struct sl_rpc_stream *stream, const void *data, size_t len);     /* queued in order; one in flight */
+void sl_rpc_stream_cancel(struct sl_rpc_stream *stream);                  /* `end` still comes */
+
+/* ---- server ---- */
+
+struct sl_rpc_server;
+struct sl_rpc_peer_call;             /* one call that a client made; freed by the layer after its reply or its end */
+struct sl_rpc_method { const char *path; bool streaming; };
+
+struct sl_rpc_server_handlers {
+    /* A unary call: answer with sl_rpc_reply(), now or later. `data` is valid during the handler. */
+    void (*call)(void *arg, struct sl_rpc_peer_call *call, size_t method, const void *data, size_t len);
+    /* A stream: opened, each message (the next is read after the handler returned), half-closed or gone. After `closed` the call must not be used but for sl_rpc_finish() if not sent yet. */
+    void (*opened)(void *arg, struct sl_rpc_peer_call *call, size_t method);
+    void (*message)(void *arg, struct sl_rpc_peer_call *call, const void *data, size_t len);
+    void (*half_closed)(void *arg, struct sl_rpc_peer_call *call);
+    void (*closed)(void *arg, struct sl_rpc_peer_call *call);             /* exactly once per stream, last */
+    /* Everything written so far has been taken by flow control: room for more. */
+    void (*writable)(void *arg, struct sl_rpc_peer_call *call);
+};
+
+/* Listens on "127.0.0.1:0", "unix:/path"; *port gets the bound port (0 for unix). Unknown methods answer UNIMPLEMENTED. Plaintext. SL_UNAVAILABLE when the port is in use. */
+enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen, const struct sl_rpc_method *methods, size_t n_methods,
+                                  const struct sl_rpc_server_handlers *handlers, void *arg, int *port, struct sl_err *err);
+/* No new calls; open ones get `grace_ms`, then are cancelled. Blocks until all have ended. */
+void sl_rpc_server_stop(struct sl_rpc_server *server, int64_t grace_ms);
+void sl_rpc_server_destroy(struct sl_rpc_server **server);
+
+void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len);   /* unary; copies */
+void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len);           /* stream; queued in order, copies */
+size_t sl_rpc_unsent_bytes(const struct sl_rpc_peer_call *call);
+void sl_rpc_finish(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status);   /* stream: ends it after what was sent */
+void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data);                         /* the handler's own */
+void *sl_rpc_data(const struct sl_rpc_peer_call *call);
+
+#endif
