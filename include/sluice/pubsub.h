@@ -1,6 +1,8 @@
 /* pubsub.h - the messages of google.pubsub.v1 that Sluice speaks, as values, and their bytes. Pure.
- * Hot ones (StreamingPullResponse, PublishRequest, Acknowledge, ModifyAckDeadline) are read as spans into the wire bytes and written straight into a buffer; the admin ones go through
- * protobuf-c. proto/google/pubsub/v1/pubsub.proto is our own wire-compatible subset: the same names and field numbers, unknown fields ignored. */
+ * Hot ones (StreamingPullResponse, PublishRequest, Acknowledge, ModifyAckDeadline) are read as spans into the wire bytes and written straight into a buffer; the admin ones become
+ * strings in an arena. All by one reader and writer of our own; protobuf-c, from the same proto file, is the second opinion of the tests and of the fuzzer.
+ * proto/google/pubsub/v1/pubsub.proto is our own wire-compatible subset: the same names and field numbers, unknown fields ignored. Any thread.
+ * Spans are never NULL. Of a key that comes twice both stay; the last one counts. */
 #ifndef SLUICE_PUBSUB_H
 #define SLUICE_PUBSUB_H
 
@@ -22,7 +24,8 @@ struct sl_pubsub_message {               /* PubsubMessage; spans into what was d
 };
 struct sl_received { struct sl_span ack_id; struct sl_pubsub_message message; int32_t delivery_attempt; };
 
-/* Decoding: SL_INVALID with a sentence on malformed bytes; unknown fields are skipped. */
+/* Decoding: SL_INVALID with a sentence on malformed bytes; unknown fields are skipped. Strings of requests must be UTF-8; ack ids, and all that a server sent, are taken as they are.
+ * PullResponse is read by sl_pubsub_read_streaming_response(). */
 enum sl_code sl_pubsub_read_publish(struct sl_span *topic, struct sl_pubsub_message **messages, size_t *n, struct sl_span **raw /* each message's own bytes */, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_pubsub_read_publish_response(struct sl_span **ids, size_t *n, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 struct sl_streaming_response { struct sl_received *messages; size_t n; bool has_properties, exactly_once, ordering; };
@@ -60,8 +63,8 @@ struct sl_pubsub_subscription {
     const char *name, *topic; int ack_deadline_s; bool retain_acked; int64_t retention_ms; struct sl_pubsub_labels labels;
     bool ordering, exactly_once, detached; const char *filter;
     const char *dead_letter_topic; int max_delivery_attempts;       /* NULL: no policy */
-    bool has_retry; int64_t min_backoff_ms, max_backoff_ms;
-    bool has_push;                                                  /* a push endpoint was asked for: refused */
+    bool has_retry; int64_t min_backoff_ms, max_backoff_ms;         /* read: 10 s and 600 s where the policy doesn't say */
+    bool has_push;                                                  /* a push endpoint was asked for: refused; never written */
 };
 enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic);
@@ -70,6 +73,8 @@ void sl_pubsub_put_subscription(struct sl_buf *out, const struct sl_pubsub_subsc
 /* UpdateTopicRequest / UpdateSubscriptionRequest: the object and the paths of the mask. */
 enum sl_code sl_pubsub_read_update_topic(struct sl_pubsub_topic *out, const char ***paths, size_t *n, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *out, const char ***paths, size_t *n, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
+void sl_pubsub_put_update_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic, const char *const *paths, size_t n);
+void sl_pubsub_put_update_subscription(struct sl_buf *out, const struct sl_pubsub_subscription *subscription, const char *const *paths, size_t n);
 /* Get*, Delete*: field 1 is the name. List*: field 1 the parent, 2 page_size, 3 page_token. */
 enum sl_code sl_pubsub_read_name(const char **name, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_name(struct sl_buf *out, const char *name);
@@ -77,6 +82,8 @@ enum sl_code sl_pubsub_read_list(const char **parent, int *page_size, const char
 void sl_pubsub_put_list(struct sl_buf *out, const char *parent, int page_size, const char *page_token);
 /* List responses: field 1 repeated (message bytes or strings), field 2 next_page_token. */
 void sl_pubsub_put_item(struct sl_buf *out, const void *message, size_t len);
+/* Items are spans into `data`; *page_token is "" on the last page. */
+enum sl_code sl_pubsub_read_items(struct sl_span **items, size_t *n, const char **page_token, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_page_token(struct sl_buf *out, const char *token);
 
 #endif
