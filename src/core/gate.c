@@ -250,7 +250,8 @@ static const char *units_sentence(struct making *m, size_t i)
     if (coverage->by_date)
         return sl_arena_printf(m->arena, "%s: %s has no rows", name, table);
     return sl_arena_printf(m->arena, "%s: %zu of %zu units have no rows in %s%s: %s", name, coverage->n_missing, coverage->n_due, table,
-                           proc->processor->n_sources > 1 ? " or its fallbacks" : "", names_text(m, coverage->missing, coverage->n_missing));
+                           proc->processor->n_sources > 1 ? " or its fallbacks" : "",
+                           names_text(m, coverage->missing, coverage->n_missing));
 }
 
 /* What one processor adds to step 6: failures of a critical one are returned, softer things are collected. */
@@ -433,8 +434,8 @@ static sl_reasons check_gaps(struct making *m)
         detail = listed(m, detail, gap_sentence(m, gap));
     }
     struct sl_check *check = check_add(m, "gaps", mode);
-    check->expected = sl_arena_printf(m->arena, "rows on %zu due dates from %s to %s", m->facts->n_gap_dates, date_text(m, m->facts->gaps_from),
-                                      date_text(m, m->facts->gaps_to));
+    check->expected = sl_arena_printf(m->arena, "rows on %zu due dates from %s to %s", m->facts->n_gap_dates,
+                                      date_text(m, m->facts->gaps_from), date_text(m, m->facts->gaps_to));
     check->actual = sl_arena_printf(m->arena, "%zu gaps, %zu known gaps excused", m->facts->n_gaps, m->facts->n_known_gaps);
     check->detail = detail;
     check->passed = !failed;
@@ -495,8 +496,8 @@ static const char *checks_sentence(struct making *m)
 }
 
 /* What the checks can fail with: a gate that they block names every one that failed, soft ones too (RULES 6). */
-static const sl_reasons OF_CHECKS = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING) | SL_REASON_BIT(SL_REASON_GAPS) |
-                                    SL_REASON_BIT(SL_REASON_CHECK_ERROR);
+static const sl_reasons OF_CHECKS = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING) |
+                                    SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
 
 static bool step_checks(struct making *m)
 {
@@ -525,7 +526,8 @@ static const char *would_be_trigger_id(struct making *m)
     if (m->phase->n_followers == 0)
         return NULL;
     const struct sl_phase *to = &m->config->phases[m->phase->followers[0]];
-    return sl_trigger_id(m->config, m->phase, to, facts->date, facts->profile, facts->generation, sl_arena_alloc(m->arena, SL_UUID_LEN + 1));
+    return sl_trigger_id(m->config, m->phase, to, facts->date, facts->profile, facts->generation,
+                         sl_arena_alloc(m->arena, SL_UUID_LEN + 1));
 }
 
 static bool step_suppression(struct making *m)
@@ -544,7 +546,8 @@ static bool step_suppression(struct making *m)
     struct sl_check *check = check_add(m, "suppression", SL_STRICT);
     check->passed = false;
     check->expected = "nobody asks to hold the trigger back";
-    check->actual = facts->n_skip_by ? sl_arena_printf(m->arena, "skip_downstream_trigger by %s", names_text(m, facts->skip_by, facts->n_skip_by))
+    check->actual = facts->n_skip_by
+                        ? sl_arena_printf(m->arena, "skip_downstream_trigger by %s", names_text(m, facts->skip_by, facts->n_skip_by))
                     : facts->worker_skip ? "the worker runs with --skip-downstream-trigger"
                                          : sl_arena_printf(m->arena, "hold %" PRId64 ": %s", facts->hold_id, facts->hold_reason);
     m->out->dropped = m->phase->on_skip == SL_SKIP_DROP && (held & SL_REASON_BIT(SL_REASON_SKIP));
@@ -591,7 +594,8 @@ static bool step_open(struct making *m)
         }
         out->triggers = sl_arena_push(m->arena, out->triggers, &out->n_triggers, sizeof *out->triggers);
         out->triggers[out->n_triggers - 1].to = follower;
-        sl_trigger_id(m->config, m->phase, follower, m->facts->date, m->facts->profile, m->facts->generation, out->triggers[out->n_triggers - 1].trigger_id);
+        sl_trigger_id(m->config, m->phase, follower, m->facts->date, m->facts->profile, m->facts->generation,
+                      out->triggers[out->n_triggers - 1].trigger_id);
     }
     if (m->phase->n_followers && out->n_triggers == 0 && !out->adopted_trigger_id)
         return stop(m, SL_WAITING, SL_REASON_BIT(SL_REASON_JOIN), sl_arena_printf(m->arena, "the join with %s", waits_for));
