@@ -366,6 +366,8 @@ void ledger_case_loads_of_events(struct ledger_fixture *f)
     cr_expect_eq(again.attempt, 2);
     cr_expect(again.n_rows == 3 && again.first_seq == first.first_seq && again.last_seq == first.last_seq, "the very same rows");
     cr_expect_str_eq(ends, "event-0001..event-0003");
+    again = fix(f, SL_LOAD_EVENTS, 1, 1, &ends);
+    cr_expect(again.attempt == 3 && !strcmp(again.job_id, first.job_id), "every attempt is counted");
     expect_ok(sl_ledger_counts(f->ledger, 0, &counts, &f->err));
     cr_expect(counts.events_unloaded == 5 && counts.last_load_us == 0, "fixed is not loaded");
     expect_ok(sl_ledger_load_done(f->ledger, again.job_id, 70, &f->err));
