@@ -470,7 +470,6 @@ static bool gaps_may_degrade(struct making *m, sl_reasons failed)
 }
 
 /* An optional processor that covers nothing is only in `missing` (RULES 9). */
-/* Of what counts: a processor that covers nothing is only missing (RULES 9). */
 static void note_partial(struct making *m)
 {
     for (size_t i = 0; i < m->facts->n_procs; i++) {

@@ -191,7 +191,7 @@ Test(trigger, correlation)
         const char *correlation, *traceparent;
     } CASES[] = {
         {"the earliest", "Cs5/5 Cs5/5 Cs5/5", {30, 10, 20}, false, false, "\"corr-1\"", "\"trace-1\""},
-        {"of equals the smaller name", "Cs5/5 Cs5/5 Cs5/5", {20, 10, 10}, false, false, "\"corr-1\"", "\"trace-1\""},
+        {"of equals the smaller name", "Cs5/5 Cs5/5 Cs5/5", {20, 10, 10}, false, false, "\"corr-2\"", "\"trace-2\""},
         {"what is not required does not count", "Cs5/5 Ns5/5 Cs5/5", {20, 10, 30}, false, false, "\"corr-0\"", "\"trace-0\""},
         {"made of pipeline and date", "Cs5/5 Cs5/5 Cs5/5", {30, 10, 20}, true, false, "\"nba/2025-04-15\"", "\"trace-1\""},
         {"no traceparent", "Cs5/5 Cs5/5 Cs5/5", {30, 10, 20}, false, true, "\"corr-1\"", "absent"},
@@ -203,6 +203,7 @@ Test(trigger, correlation)
         facts_build(&b, &row);
         for (size_t p = 0; p < 3; p++) {
             run_of(&b, p)->timestamp_us = CASES[i].timestamps[p];
+            run_of(&b, p)->processor = sl_arena_printf(&b.arena, "%c", (int)('c' - p)); /* in the config c, b, a */
             run_of(&b, p)->traceparent = CASES[i].no_traceparent ? NULL : sl_arena_printf(&b.arena, "trace-%zu", p);
             if (CASES[i].none)
                 run_of(&b, p)->correlation_id = NULL;
