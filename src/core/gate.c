@@ -382,7 +382,7 @@ static sl_reasons upstream_of(struct making *m, const struct sl_upstream_facts *
         } else if (sl_primary_error(&proc->coverage)) {
             mine = SL_REASON_BIT(SL_REASON_CHECK_ERROR);
             problem = sl_primary_error(&proc->coverage);
-        } else if (!sl_processor_delivered(proc, m->facts->n_done, strict)) {
+        } else if (!sl_in_bootstrap(up->phase, m->facts) && !sl_processor_delivered(proc, m->facts->n_done, strict)) {
             problem = "has units without rows";
         }
         if (!problem)
@@ -518,17 +518,6 @@ static bool step_checks(struct making *m)
     return stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed | (m->soft & OF_CHECKS), checks_sentence(m));
 }
 
-/* What a suppressed gate would publish; NULL when nothing comes after. */
-static const char *would_be_trigger_id(struct making *m)
-{
-    const struct sl_facts *facts = m->facts;
-    if (m->phase->n_followers == 0)
-        return NULL;
-    const struct sl_phase *to = &m->config->phases[m->phase->followers[0]];
-    return sl_trigger_id(m->config, m->phase, to, facts->date, facts->profile, facts->generation,
-                         sl_arena_alloc(m->arena, SL_UUID_LEN + 1));
-}
-
 static bool step_suppression(struct making *m)
 {
     const struct sl_facts *facts = m->facts;
@@ -550,7 +539,6 @@ static bool step_suppression(struct making *m)
                     : facts->worker_skip ? "the worker runs with --skip-downstream-trigger"
                                          : sl_arena_printf(m->arena, "hold %" PRId64 ": %s", facts->hold_id, facts->hold_reason);
     m->out->dropped = m->phase->on_skip == SL_SKIP_DROP && (held & SL_REASON_BIT(SL_REASON_SKIP));
-    m->out->trigger_id = would_be_trigger_id(m);
     return stop(m, SL_SUPPRESSED, m->soft | held, m->out->dropped ? NULL : "an operator's release");
 }
 

@@ -590,9 +590,9 @@ Test(gate, what_a_suppressed_gate_records)
         bool dropped, has_id;
         size_t n_triggers;
     } CASES[] = {
-        {"hold", {.skip = true}, false, true, 0},
-        {"drop", {.drop = true, .skip = true}, true, true, 0},
-        {"drop is for skip, not for a hold", {.drop = true, .hold = true}, false, true, 0},
+        {"hold", {.skip = true}, false, false, 0},
+        {"drop", {.drop = true, .skip = true}, true, false, 0},
+        {"drop is for skip, not for a hold", {.drop = true, .hold = true}, false, false, 0},
         {"nothing comes after", {.skip = true, .no_follower = true}, false, false, 0},
         {"observed", {.observe = true}, false, false, 0},
         {"triggered", {.procs = "Cs5/5"}, false, true, 1},
