@@ -147,16 +147,6 @@ static enum sl_code verify_date(struct verifying *v, sl_date date, struct answer
     return code;
 }
 
-/* The next question may read the calendar afresh, and with it the names of its units. */
-static void keep_units(struct answered *answer, struct sl_arena *arena)
-{
-    for (size_t i = 0; i < answer->n; i++) {
-        struct sl_coverage *coverage = &answer->days[i].coverage;
-        for (size_t u = 0; u < coverage->n_missing; u++)
-            coverage->missing[u] = sl_arena_strdup(arena, coverage->missing[u]);
-    }
-}
-
 static enum sl_code ask_tables(struct verifying *v, sl_date from, sl_date to, struct answered *answers, struct sl_err *err)
 {
     for (size_t i = 0; i < v->phase->n_processors; i++) {
@@ -167,7 +157,6 @@ static enum sl_code ask_tables(struct verifying *v, sl_date from, sl_date to, st
                                                v->arena, err);
         if (code != SL_OK)
             return code;
-        keep_units(&answers[i], v->arena);
     }
     return SL_OK;
 }
