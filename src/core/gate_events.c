@@ -103,25 +103,22 @@ static bool says_nothing_written(const struct sl_run *run)
     return run->status == SL_RUN_NO_DATA;
 }
 
-/* Message against rows, as far as the units step asks (RULES 12). */
+/* Message against rows, as far as the units step asks (RULES 12); once per processor and generation. */
 static void run_against_rows(struct making *m, const struct sl_proc_facts *proc)
 {
     const struct sl_coverage *coverage = &proc->coverage;
     const struct sl_run *run = proc->run;
     if (sl_primary_error(coverage) || coverage->n_due == 0)
         return;
-    struct sl_event *event = NULL;
     if (says_nothing_written(run) && coverage->n_primary > 0) {
-        event = processor_event(m, proc, "rows_without_run", SL_SEV_WARNING);
+        struct sl_event *event = processor_event(m, proc, "rows_without_run", SL_SEV_WARNING);
         event->description = sl_arena_printf(m->arena, "The run says no_data, but %s has rows for %zu of %zu units", event->table,
                                              coverage->n_primary, coverage->n_due);
     } else if (run->record_count > 0 && coverage->n_primary == 0) {
-        event = processor_event(m, proc, "run_without_rows", by_need(proc));
+        struct sl_event *event = processor_event(m, proc, "run_without_rows", by_need(proc));
         event->description = sl_arena_printf(m->arena, "The run says %lld records, but %s has no rows", (long long)run->record_count,
                                              event->table);
     }
-    if (event)
-        event->identify_by_execution = true;
 }
 
 static void units_found(struct making *m)
