@@ -48,13 +48,18 @@ static const char *listed(struct making *m, const char *list, const char *item)
     return list ? sl_arena_printf(m->arena, "%s, %s", list, item) : item;
 }
 
+/* The first `most` of them, and how many more. */
+static const char *first_names(struct making *m, const char *const *names, size_t n, size_t most)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < n && i < most; i++)
+        text = listed(m, text, names[i]);
+    return n > most ? sl_arena_printf(m->arena, "%s and %zu more", text, n - most) : text;
+}
+
 static const char *names_text(struct making *m, const char *const *names, size_t n)
 {
-    enum { SHOWN = 20 };
-    const char *text = NULL;
-    for (size_t i = 0; i < n && i < SHOWN; i++)
-        text = listed(m, text, names[i]);
-    return n > SHOWN ? sl_arena_printf(m->arena, "%s and %zu more", text, n - SHOWN) : text;
+    return first_names(m, names, n, 20);
 }
 
 static const char *date_text(struct making *m, sl_date date)
@@ -410,7 +415,7 @@ static sl_reasons check_upstream(struct making *m)
     return weigh(m, mode, failed);
 }
 
-static const char *gap_sentence(struct making *m, const struct sl_gap *gap)
+static const char *gap_sentence(struct making *m, const struct sl_gap *gap, size_t most_units)
 {
     if (gap->error)
         return sl_arena_printf(m->arena, "%s: %s", gap->processor->name, gap->error);
@@ -418,7 +423,17 @@ static const char *gap_sentence(struct making *m, const struct sl_gap *gap)
     if (gap->n_units == 0)
         return sl_arena_printf(m->arena, "%s %s", gap->processor->name, date);
     return sl_arena_printf(m->arena, "%s %s (%zu of %zu units: %s)", gap->processor->name, date, gap->n_units, gap->n_due,
-                           names_text(m, gap->units, gap->n_units));
+                           first_names(m, gap->units, gap->n_units, most_units));
+}
+
+/* All of them are in the facts; a sentence names the first ones. */
+static const char *gaps_text(struct making *m, size_t most, size_t most_units)
+{
+    const size_t n = m->facts->n_gaps;
+    const char *text = NULL;
+    for (size_t i = 0; i < n && i < most; i++)
+        text = listed(m, text, gap_sentence(m, &m->facts->gaps[i], most_units));
+    return n > most ? sl_arena_printf(m->arena, "%s and %zu more", text, n - most) : text;
 }
 
 static sl_reasons check_gaps(struct making *m)
@@ -427,17 +442,13 @@ static sl_reasons check_gaps(struct making *m)
     if (mode == SL_OFF)
         return 0;
     sl_reasons failed = 0;
-    const char *detail = NULL;
-    for (size_t i = 0; i < m->facts->n_gaps; i++) {
-        const struct sl_gap *gap = &m->facts->gaps[i];
-        failed |= SL_REASON_BIT(gap->error ? SL_REASON_CHECK_ERROR : SL_REASON_GAPS);
-        detail = listed(m, detail, gap_sentence(m, gap));
-    }
+    for (size_t i = 0; i < m->facts->n_gaps; i++)
+        failed |= SL_REASON_BIT(m->facts->gaps[i].error ? SL_REASON_CHECK_ERROR : SL_REASON_GAPS);
     struct sl_check *check = check_add(m, "gaps", mode);
     check->expected = sl_arena_printf(m->arena, "rows on %zu due dates from %s to %s", m->facts->n_gap_dates,
                                       date_text(m, m->facts->gaps_from), date_text(m, m->facts->gaps_to));
     check->actual = sl_arena_printf(m->arena, "%zu gaps, %zu known gaps excused", m->facts->n_gaps, m->facts->n_known_gaps);
-    check->detail = detail;
+    check->detail = gaps_text(m, 40, 20);
     check->passed = !failed;
     return weigh(m, mode, failed);
 }
@@ -483,14 +494,12 @@ static void note_partial(struct making *m)
 
 static const char *checks_sentence(struct making *m)
 {
+    const struct sl_check *upstream = sl_decision_check(m->out, "upstream"), *gaps = sl_decision_check(m->out, "gaps");
     const char *text = NULL;
-    for (size_t i = 0; i < m->out->n_checks; i++) {
-        const struct sl_check *check = &m->out->checks[i];
-        bool of_checks = !strcmp(check->name, "upstream") || !strcmp(check->name, "gaps");
-        if (of_checks && check->mode == SL_STRICT && !check->passed && check->detail)
-            text = text ? sl_arena_printf(m->arena, "%s; %s: %s", text, check->name, check->detail)
-                        : sl_arena_printf(m->arena, "%s: %s", check->name, check->detail);
-    }
+    if (upstream && upstream->mode == SL_STRICT && !upstream->passed)
+        text = sl_arena_printf(m->arena, "upstream: %s", upstream->detail);
+    if (gaps && gaps->mode == SL_STRICT && !gaps->passed)
+        text = sl_arena_printf(m->arena, "%s%sgaps: %s", text ? text : "", text ? "; " : "", gaps_text(m, 3, 3));
     return text;
 }
 
