@@ -93,7 +93,7 @@ struct sl_decision {
     bool is_production_ready, degraded, dropped;
     struct sl_decision_trigger *triggers; size_t n_triggers;        /* to publish now */
     const char *adopted_trigger_id;                     /* the trigger of another phase that completed the join */
-    const char *trigger_id;                             /* first of triggers, else the adopted one, else for suppressed what it would be; NULL when nothing comes after */
+    const char *trigger_id;                             /* first of triggers, else the adopted one; NULL unless triggered, and when nothing comes after */
     const char *waits_for;
     int64_t due_us;                                     /* next clock; SL_NEVER_US */
     struct sl_check *checks; size_t n_checks;

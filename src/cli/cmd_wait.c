@@ -68,7 +68,8 @@ static int verdict(struct sl_cli *cli, const struct waiting *w)
         sl_cli_note(cli, "%s %s is %s and can't become %s any more", cli->select.phase->name, date, state, sl_state_name(w->state));
         return SL_EXIT_FINDINGS;
     }
-    sl_cli_note(cli, "%s %s is still %s\ntry: sluice why %s %s", cli->select.phase->name, date, state, cli->select.phase->name, date);
+    sl_cli_note(cli, "%s %s is still %s", cli->select.phase->name, date, state);
+    sl_cli_note(cli, "try: sluice why %s %s", cli->select.phase->name, date);
     return SL_EXIT_LATER;
 }
 

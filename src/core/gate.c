@@ -48,13 +48,18 @@ static const char *listed(struct making *m, const char *list, const char *item)
     return list ? sl_arena_printf(m->arena, "%s, %s", list, item) : item;
 }
 
+/* The first `most` of them, and how many more. */
+static const char *first_names(struct making *m, const char *const *names, size_t n, size_t most)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < n && i < most; i++)
+        text = listed(m, text, names[i]);
+    return n > most ? sl_arena_printf(m->arena, "%s and %zu more", text, n - most) : text;
+}
+
 static const char *names_text(struct making *m, const char *const *names, size_t n)
 {
-    enum { SHOWN = 20 };
-    const char *text = NULL;
-    for (size_t i = 0; i < n && i < SHOWN; i++)
-        text = listed(m, text, names[i]);
-    return n > SHOWN ? sl_arena_printf(m->arena, "%s and %zu more", text, n - SHOWN) : text;
+    return first_names(m, names, n, 20);
 }
 
 static const char *date_text(struct making *m, sl_date date)
@@ -250,7 +255,8 @@ static const char *units_sentence(struct making *m, size_t i)
     if (coverage->by_date)
         return sl_arena_printf(m->arena, "%s: %s has no rows", name, table);
     return sl_arena_printf(m->arena, "%s: %zu of %zu units have no rows in %s%s: %s", name, coverage->n_missing, coverage->n_due, table,
-                           proc->processor->n_sources > 1 ? " or its fallbacks" : "", names_text(m, coverage->missing, coverage->n_missing));
+                           proc->processor->n_sources > 1 ? " or its fallbacks" : "",
+                           names_text(m, coverage->missing, coverage->n_missing));
 }
 
 /* What one processor adds to step 6: failures of a critical one are returned, softer things are collected. */
@@ -381,7 +387,7 @@ static sl_reasons upstream_of(struct making *m, const struct sl_upstream_facts *
         } else if (sl_primary_error(&proc->coverage)) {
             mine = SL_REASON_BIT(SL_REASON_CHECK_ERROR);
             problem = sl_primary_error(&proc->coverage);
-        } else if (!sl_processor_delivered(proc, m->facts->n_done, strict)) {
+        } else if (!sl_in_bootstrap(up->phase, m->facts) && !sl_processor_delivered(proc, m->facts->n_done, strict)) {
             problem = "has units without rows";
         }
         if (!problem)
@@ -409,7 +415,7 @@ static sl_reasons check_upstream(struct making *m)
     return weigh(m, mode, failed);
 }
 
-static const char *gap_sentence(struct making *m, const struct sl_gap *gap)
+static const char *gap_sentence(struct making *m, const struct sl_gap *gap, size_t most_units)
 {
     if (gap->error)
         return sl_arena_printf(m->arena, "%s: %s", gap->processor->name, gap->error);
@@ -417,7 +423,17 @@ static const char *gap_sentence(struct making *m, const struct sl_gap *gap)
     if (gap->n_units == 0)
         return sl_arena_printf(m->arena, "%s %s", gap->processor->name, date);
     return sl_arena_printf(m->arena, "%s %s (%zu of %zu units: %s)", gap->processor->name, date, gap->n_units, gap->n_due,
-                           names_text(m, gap->units, gap->n_units));
+                           first_names(m, gap->units, gap->n_units, most_units));
+}
+
+/* All of them are in the facts; a sentence names the first ones. */
+static const char *gaps_text(struct making *m, size_t most, size_t most_units)
+{
+    const size_t n = m->facts->n_gaps;
+    const char *text = NULL;
+    for (size_t i = 0; i < n && i < most; i++)
+        text = listed(m, text, gap_sentence(m, &m->facts->gaps[i], most_units));
+    return n > most ? sl_arena_printf(m->arena, "%s and %zu more", text, n - most) : text;
 }
 
 static sl_reasons check_gaps(struct making *m)
@@ -426,17 +442,13 @@ static sl_reasons check_gaps(struct making *m)
     if (mode == SL_OFF)
         return 0;
     sl_reasons failed = 0;
-    const char *detail = NULL;
-    for (size_t i = 0; i < m->facts->n_gaps; i++) {
-        const struct sl_gap *gap = &m->facts->gaps[i];
-        failed |= SL_REASON_BIT(gap->error ? SL_REASON_CHECK_ERROR : SL_REASON_GAPS);
-        detail = listed(m, detail, gap_sentence(m, gap));
-    }
+    for (size_t i = 0; i < m->facts->n_gaps; i++)
+        failed |= SL_REASON_BIT(m->facts->gaps[i].error ? SL_REASON_CHECK_ERROR : SL_REASON_GAPS);
     struct sl_check *check = check_add(m, "gaps", mode);
-    check->expected = sl_arena_printf(m->arena, "rows on %zu due dates from %s to %s", m->facts->n_gap_dates, date_text(m, m->facts->gaps_from),
-                                      date_text(m, m->facts->gaps_to));
+    check->expected = sl_arena_printf(m->arena, "rows on %zu due dates from %s to %s", m->facts->n_gap_dates,
+                                      date_text(m, m->facts->gaps_from), date_text(m, m->facts->gaps_to));
     check->actual = sl_arena_printf(m->arena, "%zu gaps, %zu known gaps excused", m->facts->n_gaps, m->facts->n_known_gaps);
-    check->detail = detail;
+    check->detail = gaps_text(m, 40, 20);
     check->passed = !failed;
     return weigh(m, mode, failed);
 }
@@ -469,7 +481,6 @@ static bool gaps_may_degrade(struct making *m, sl_reasons failed)
 }
 
 /* An optional processor that covers nothing is only in `missing` (RULES 9). */
-/* Of what counts: a processor that covers nothing is only missing (RULES 9). */
 static void note_partial(struct making *m)
 {
     for (size_t i = 0; i < m->facts->n_procs; i++) {
@@ -483,20 +494,18 @@ static void note_partial(struct making *m)
 
 static const char *checks_sentence(struct making *m)
 {
+    const struct sl_check *upstream = sl_decision_check(m->out, "upstream"), *gaps = sl_decision_check(m->out, "gaps");
     const char *text = NULL;
-    for (size_t i = 0; i < m->out->n_checks; i++) {
-        const struct sl_check *check = &m->out->checks[i];
-        bool of_checks = !strcmp(check->name, "upstream") || !strcmp(check->name, "gaps");
-        if (of_checks && check->mode == SL_STRICT && !check->passed && check->detail)
-            text = text ? sl_arena_printf(m->arena, "%s; %s: %s", text, check->name, check->detail)
-                        : sl_arena_printf(m->arena, "%s: %s", check->name, check->detail);
-    }
+    if (upstream && upstream->mode == SL_STRICT && !upstream->passed)
+        text = sl_arena_printf(m->arena, "upstream: %s", upstream->detail);
+    if (gaps && gaps->mode == SL_STRICT && !gaps->passed)
+        text = sl_arena_printf(m->arena, "%s%sgaps: %s", text ? text : "", text ? "; " : "", gaps_text(m, 3, 3));
     return text;
 }
 
 /* What the checks can fail with: a gate that they block names every one that failed, soft ones too (RULES 6). */
-static const sl_reasons OF_CHECKS = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING) | SL_REASON_BIT(SL_REASON_GAPS) |
-                                    SL_REASON_BIT(SL_REASON_CHECK_ERROR);
+static const sl_reasons OF_CHECKS = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING) |
+                                    SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
 
 static bool step_checks(struct making *m)
 {
@@ -518,16 +527,6 @@ static bool step_checks(struct making *m)
     return stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed | (m->soft & OF_CHECKS), checks_sentence(m));
 }
 
-/* What a suppressed gate would publish; NULL when nothing comes after. */
-static const char *would_be_trigger_id(struct making *m)
-{
-    const struct sl_facts *facts = m->facts;
-    if (m->phase->n_followers == 0)
-        return NULL;
-    const struct sl_phase *to = &m->config->phases[m->phase->followers[0]];
-    return sl_trigger_id(m->config, m->phase, to, facts->date, facts->profile, facts->generation, sl_arena_alloc(m->arena, SL_UUID_LEN + 1));
-}
-
 static bool step_suppression(struct making *m)
 {
     const struct sl_facts *facts = m->facts;
@@ -544,11 +543,11 @@ static bool step_suppression(struct making *m)
     struct sl_check *check = check_add(m, "suppression", SL_STRICT);
     check->passed = false;
     check->expected = "nobody asks to hold the trigger back";
-    check->actual = facts->n_skip_by ? sl_arena_printf(m->arena, "skip_downstream_trigger by %s", names_text(m, facts->skip_by, facts->n_skip_by))
+    check->actual = facts->n_skip_by
+                        ? sl_arena_printf(m->arena, "skip_downstream_trigger by %s", names_text(m, facts->skip_by, facts->n_skip_by))
                     : facts->worker_skip ? "the worker runs with --skip-downstream-trigger"
                                          : sl_arena_printf(m->arena, "hold %" PRId64 ": %s", facts->hold_id, facts->hold_reason);
     m->out->dropped = m->phase->on_skip == SL_SKIP_DROP && (held & SL_REASON_BIT(SL_REASON_SKIP));
-    m->out->trigger_id = would_be_trigger_id(m);
     return stop(m, SL_SUPPRESSED, m->soft | held, m->out->dropped ? NULL : "an operator's release");
 }
 
@@ -591,7 +590,8 @@ static bool step_open(struct making *m)
         }
         out->triggers = sl_arena_push(m->arena, out->triggers, &out->n_triggers, sizeof *out->triggers);
         out->triggers[out->n_triggers - 1].to = follower;
-        sl_trigger_id(m->config, m->phase, follower, m->facts->date, m->facts->profile, m->facts->generation, out->triggers[out->n_triggers - 1].trigger_id);
+        sl_trigger_id(m->config, m->phase, follower, m->facts->date, m->facts->profile, m->facts->generation,
+                      out->triggers[out->n_triggers - 1].trigger_id);
     }
     if (m->phase->n_followers && out->n_triggers == 0 && !out->adopted_trigger_id)
         return stop(m, SL_WAITING, SL_REASON_BIT(SL_REASON_JOIN), sl_arena_printf(m->arena, "the join with %s", waits_for));

@@ -103,23 +103,22 @@ static bool says_nothing_written(const struct sl_run *run)
     return run->status == SL_RUN_NO_DATA;
 }
 
-/* Message against rows, as far as the units step asks (RULES 12). */
+/* Message against rows, as far as the units step asks (RULES 12); once per processor and generation. */
 static void run_against_rows(struct making *m, const struct sl_proc_facts *proc)
 {
     const struct sl_coverage *coverage = &proc->coverage;
     const struct sl_run *run = proc->run;
     if (sl_primary_error(coverage) || coverage->n_due == 0)
         return;
-    struct sl_event *event = NULL;
     if (says_nothing_written(run) && coverage->n_primary > 0) {
-        event = processor_event(m, proc, "rows_without_run", SL_SEV_WARNING);
-        event->description = sl_arena_printf(m->arena, "The run says no_data, but %s has rows for %zu of %zu units", event->table, coverage->n_primary, coverage->n_due);
+        struct sl_event *event = processor_event(m, proc, "rows_without_run", SL_SEV_WARNING);
+        event->description = sl_arena_printf(m->arena, "The run says no_data, but %s has rows for %zu of %zu units", event->table,
+                                             coverage->n_primary, coverage->n_due);
     } else if (run->record_count > 0 && coverage->n_primary == 0) {
-        event = processor_event(m, proc, "run_without_rows", by_need(proc));
-        event->description = sl_arena_printf(m->arena, "The run says %lld records, but %s has no rows", (long long)run->record_count, event->table);
+        struct sl_event *event = processor_event(m, proc, "run_without_rows", by_need(proc));
+        event->description = sl_arena_printf(m->arena, "The run says %lld records, but %s has no rows", (long long)run->record_count,
+                                             event->table);
     }
-    if (event)
-        event->identify_by_execution = true;
 }
 
 static void units_found(struct making *m)
@@ -166,7 +165,8 @@ static void gaps_found(struct making *m)
         event->primary_source_status = gap->n_units && gap->n_units < gap->n_due ? "partial" : "missing";
         event->date = gap->date;
         event->generation = 0;
-        event->description = sl_arena_printf(m->arena, "%s lacks rows for %zu of %zu units of this date", event->table, gap->n_units ? gap->n_units : gap->n_due, gap->n_due);
+        event->description = sl_arena_printf(m->arena, "%s lacks rows for %zu of %zu units of this date", event->table,
+                                             gap->n_units ? gap->n_units : gap->n_due, gap->n_due);
     }
 }
 
@@ -211,7 +211,8 @@ static void gate_blocked(struct making *m)
     const bool follows = (m->decision->reasons & ~upstream) == 0;
     struct sl_event *event = gate_event(m, "gate_blocked", follows ? SL_SEV_INFO : SL_SEV_CRITICAL);
     event->downstream_impact = "predictions_blocked";
-    event->description = sl_arena_printf(m->arena, "The gate is blocked; it waits for %s", m->decision->waits_for ? m->decision->waits_for : "a change");
+    event->description = sl_arena_printf(m->arena, "The gate is blocked; it waits for %s",
+                                         m->decision->waits_for ? m->decision->waits_for : "a change");
 }
 
 static void gate_changed(struct making *m)
@@ -219,9 +220,7 @@ static void gate_changed(struct making *m)
     switch (m->decision->state) {
     case SL_TRIGGERED: gate_opened(m); break;
     case SL_BLOCKED: gate_blocked(m); break;
-    case SL_SUPPRESSED:
-        gate_event(m, "gate_suppressed", SL_SEV_INFO)->description = "The gate is open; its trigger is held back";
-        break;
+    case SL_SUPPRESSED: gate_event(m, "gate_suppressed", SL_SEV_INFO)->description = "The gate is open; its trigger is held back"; break;
     case SL_WAITING:
     case SL_EMPTY:
     case SL_OBSERVED:
@@ -240,8 +239,8 @@ static void units_reason(struct making *m)
     event->downstream_impact = "features_partial";
 }
 
-void sl_gate_events(struct sl_event **out, size_t *n, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision *decision,
-                    const struct sl_gate *before, struct sl_arena *arena)
+void sl_gate_events(struct sl_event **out, size_t *n, const struct sl_config *config, const struct sl_facts *facts,
+                    const struct sl_decision *decision, const struct sl_gate *before, struct sl_arena *arena)
 {
     struct making m = {.config = config, .facts = facts, .decision = decision, .arena = arena};
     if (sl_decision_check(decision, "reported"))

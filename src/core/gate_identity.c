@@ -9,8 +9,8 @@ enum sl_profile sl_profile_of(sl_date date, sl_date today)
     return date < today ? SL_PAST : date == today ? SL_TODAY : SL_FUTURE;
 }
 
-char *sl_trigger_id(const struct sl_config *config, const struct sl_phase *from, const struct sl_phase *to, sl_date date, enum sl_profile profile, int generation,
-                    char *out)
+char *sl_trigger_id(const struct sl_config *config, const struct sl_phase *from, const struct sl_phase *to, sl_date date,
+                    enum sl_profile profile, int generation, char *out)
 {
     char day[SL_DATE_LEN + 1], name[1024];
     int len = snprintf(name, sizeof name, "%s/%s>%s/%s/%s/%d", config->pipeline, from->name, to->name, sl_date_format(date, day),
@@ -34,8 +34,8 @@ static bool has_fired(enum sl_state state)
     return state == SL_TRIGGERED || state == SL_SUPPRESSED || state == SL_OBSERVED;
 }
 
-enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_gate *gate, const struct sl_run *run, const struct sl_run *prior,
-                                const struct sl_processor *processor)
+enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_gate *gate, const struct sl_run *run,
+                                const struct sl_run *prior, const struct sl_processor *processor)
 {
     if (prior && strcmp(prior->execution_id, run->execution_id) != 0 && !sl_run_newer(run, prior))
         return SL_ARRIVAL_OLDER;

@@ -6,12 +6,12 @@
 
 /* How one processor stands on the gate's date. */
 enum sl_standing {
-    SL_STANDS_UNREPORTED,  /* no terminal run yet */
-    SL_STANDS_FAILED,      /* its newest run failed */
-    SL_STANDS_UNKNOWN,     /* its table could not be asked */
-    SL_STANDS_NO_DATA,     /* due, and no unit has rows in any source */
-    SL_STANDS_SOME,        /* some due units lack rows */
-    SL_STANDS_ALL,         /* every due unit has rows, or nothing is due */
+    SL_STANDS_UNREPORTED, /* no terminal run yet */
+    SL_STANDS_FAILED,     /* its newest run failed */
+    SL_STANDS_UNKNOWN,    /* its table could not be asked */
+    SL_STANDS_NO_DATA,    /* due, and no unit has rows in any source */
+    SL_STANDS_SOME,       /* some due units lack rows */
+    SL_STANDS_ALL,        /* every due unit has rows, or nothing is due */
 };
 
 /* `n_done`: done units of the date, for a processor without a table (judged by its run against the calendar). */

@@ -190,7 +190,17 @@ static void put_own_fields(struct sl_buf *body, const struct sl_phase *to)
     json_decref(object);
 }
 
-static void put_attributes(struct sl_buf *attributes, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision_trigger *trigger)
+static bool is_our_attribute(const char *key)
+{
+    static const char *const OURS[] = {"trigger_id", "phase", "game_date", "correlation_id", "schema", "traceparent"};
+    for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
+        if (!strcmp(OURS[i], key))
+            return true;
+    return false;
+}
+
+static void put_attributes(struct sl_buf *attributes, const struct sl_config *config, const struct sl_facts *facts,
+                           const struct sl_decision_trigger *trigger)
 {
     struct sl_json json;
     const struct sl_run *run = first_run(facts);
@@ -204,7 +214,8 @@ static void put_attributes(struct sl_buf *attributes, const struct sl_config *co
     if (run && run->traceparent)
         sl_json_put_str(&json, "traceparent", run->traceparent);
     for (size_t i = 0; i < trigger->to->n_trigger_attributes; i++)
-        sl_json_put_str(&json, trigger->to->trigger_attributes[i].key, trigger->to->trigger_attributes[i].value);
+        if (!is_our_attribute(trigger->to->trigger_attributes[i].key))
+            sl_json_put_str(&json, trigger->to->trigger_attributes[i].key, trigger->to->trigger_attributes[i].value);
     sl_json_end_object(&json);
 }
 

@@ -6,7 +6,6 @@
  * beyond the range and comes with a later load. */
 #include "sqlite_internal.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +146,7 @@ static bool before(int64_t us, double seconds, int64_t *out)
     double room_s = (double)(us - first * SL_US_PER_DAY) / 1e6;
     if (!(seconds >= 0 && seconds < room_s))
         return false;
-    *out = us - (int64_t)llround(seconds * 1e6);
+    *out = us - (int64_t)(seconds * 1e6 + 0.5);
     return true;
 }
 

@@ -63,14 +63,18 @@ static const struct sl_warehouse_ops OPS = {
     .log_rows = sl_wh_log_rows,
 };
 
-enum sl_code sl_wh_sqlite_open(struct sl_warehouse **out, const char *dir, struct sl_err *err)
+enum sl_code sl_warehouse_sqlite_open(struct sl_warehouse **out, const char *dir, const struct sl_warehouse_sqlite_options *options,
+                                      struct sl_err *err)
 {
+    *out = NULL;
     if (!dir || !*dir)
         return sl_fail(err, SL_INVALID, "warehouse.path is empty: expected a directory");
     struct sl_wh *wh = sl_calloc(1, sizeof *wh);
     wh->base.ops = &OPS;
     wh->dir = sl_strdup(dir);
-    wh->busy_ms = SL_WH_BUSY_MS;
+    wh->vfs = options->vfs;
+    wh->busy_ms = options->busy_timeout_ms ? options->busy_timeout_ms : SL_WH_BUSY_MS;
+    wh->checkpoint_pages = options->checkpoint_pages ? options->checkpoint_pages : SL_WH_CHECKPOINT_PAGES;
     *out = &wh->base;
     return SL_OK;
 }

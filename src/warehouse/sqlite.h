@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include <sluice/str.h>
-#include <sluice/warehouse.h>
+#include <sluice/warehouse_sqlite.h>
 
 /* A dataset is a file name ("<dataset>.db-wal" must fit in NAME_MAX), a table a name in SQL. */
 #define SL_WH_MAX_NAME 200
@@ -62,7 +62,8 @@ struct sl_wh_dataset {
 struct sl_wh {
     struct sl_warehouse base;
     char *dir;
-    int busy_ms;
+    const char *vfs; /* NULL: the system's */
+    int busy_ms, checkpoint_pages;
     struct sl_wh_dataset *datasets;
 };
 
@@ -143,7 +144,6 @@ void sl_wh_uses(const struct sl_config *config, struct sl_wh_use **out, size_t *
 enum sl_code sl_wh_job_add(struct sl_wh_db *db, const char *job_id, const char *table, int64_t rows, struct sl_err *err);
 
 /* --- the slots ------------------------------------------------------------------------------------------------------------------ */
-enum sl_code sl_wh_sqlite_open(struct sl_warehouse **out, const char *dir, struct sl_err *err);
 enum sl_code sl_wh_describe(struct sl_warehouse *self, const char *table, struct sl_table_info *out, struct sl_arena *arena,
                             struct sl_err *err);
 enum sl_code sl_wh_present(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n, uint8_t *present,

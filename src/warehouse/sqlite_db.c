@@ -146,7 +146,7 @@ static int count_wal_pages(void *arg, sqlite3 *handle, const char *schema, int p
 static enum sl_code open_db(struct sl_wh_db *db, int flags, const char *pragmas, struct sl_err *err)
 {
     struct sl_wh_dataset *dataset = db->of;
-    int rc = sqlite3_open_v2(dataset->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int rc = sqlite3_open_v2(dataset->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, dataset->owner->vfs);
     enum sl_code code = SL_OK;
     struct stat info;
     if (rc)
@@ -352,7 +352,7 @@ static enum sl_code distrust(struct sl_wh_db *db, enum sl_code code)
 
 static enum sl_code checkpoint(struct sl_wh_db *db, struct sl_err *err)
 {
-    if (db->wal_pages < SL_WH_CHECKPOINT_PAGES)
+    if (db->wal_pages < db->of->owner->checkpoint_pages)
         return SL_OK;
     db->wal_pages = 0;
     sqlite3_db_release_memory(db->handle);

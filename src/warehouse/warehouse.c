@@ -5,9 +5,10 @@
 
 enum sl_code sl_warehouse_open(struct sl_warehouse **out, const struct sl_config *config, struct sl_err *err)
 {
+    static const struct sl_warehouse_sqlite_options DEFAULTS = {0};
     *out = NULL;
     switch (config->warehouse.type) {
-    case SL_WAREHOUSE_SQLITE: return sl_wh_sqlite_open(out, config->warehouse.path, err);
+    case SL_WAREHOUSE_SQLITE: return sl_warehouse_sqlite_open(out, config->warehouse.path, &DEFAULTS, err);
     case SL_WAREHOUSE_BIGQUERY: return sl_fail(err, SL_INVALID, "warehouse.type: bigquery is not built into this version; use sqlite");
     }
     return sl_fail(err, SL_INTERNAL, "warehouse.type %d is unknown", (int)config->warehouse.type);

@@ -224,7 +224,24 @@ static enum sl_code say_suspect(struct sl_worker *worker, const struct sl_calend
     return sl_worker_event(worker, &event, err);
 }
 
-static enum sl_code compare_with_memory(struct sl_worker *worker, struct sl_calendar *calendar, int64_t now_us, struct sl_err *err)
+/* Gates that an unreadable or suspect calendar held are due once it can be trusted again. */
+static enum sl_code due_for_trust(struct sl_worker *worker, struct sl_arena *arena, int64_t now_us, struct sl_err *err)
+{
+    const sl_reasons held = SL_REASON_BIT(SL_REASON_CALENDAR_SUSPECT) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
+    struct sl_gate_filter filter = {.from = SL_DATE_NONE, .to = SL_DATE_NONE, .states = 1u << SL_WAITING | 1u << SL_BLOCKED};
+    struct sl_gate *gates = NULL;
+    size_t n = 0;
+    enum sl_code code = sl_ledger_gates(worker->ledger, &filter, &gates, &n, arena, err);
+    for (size_t i = 0; code == SL_OK && i < n; i++) {
+        if (!(gates[i].reasons & held))
+            continue;
+        gates[i].due_us = now_us;
+        code = sl_ledger_gate_touch(worker->ledger, &gates[i], err);
+    }
+    return code;
+}
+
+static enum sl_code compare_with_memory(struct sl_worker *worker, struct sl_calendar *calendar, bool was_trusted, int64_t now_us, struct sl_err *err)
 {
     struct sl_arena arena = {0};
     struct sl_known_unit *units = NULL;
@@ -239,6 +256,8 @@ static enum sl_code compare_with_memory(struct sl_worker *worker, struct sl_cale
         if (code == SL_OK)
             code = remember(worker, calendar, &arena, err);
     }
+    if (code == SL_OK && !calendar->suspect && !was_trusted)
+        code = due_for_trust(worker, &arena, now_us, err);
     sl_arena_fini(&arena);
     return code;
 }
@@ -259,11 +278,12 @@ enum sl_code sl_calendar_refresh(struct sl_worker *worker, int64_t now_us, struc
     if (!sl_calendar_is_stale(worker))
         return SL_OK;
     struct sl_calendar *calendar = &worker->calendar;
+    const bool was_trusted = calendar->loaded && !calendar->error && !calendar->suspect;
     sl_calendar_fini(calendar);
     calendar->has_version = sl_warehouse_version(worker->warehouse, worker->config->calendar->table, &calendar->version);
     enum sl_code code = read_rows(worker, calendar, err);
     if (code == SL_OK && !calendar->error)
-        code = compare_with_memory(worker, calendar, now_us, err);
+        code = compare_with_memory(worker, calendar, was_trusted, now_us, err);
     calendar->loaded = code == SL_OK;
     return code;
 }

@@ -119,7 +119,7 @@ static void gather_clocks(struct sl_worker *worker, struct work *work)
     facts->first_completion_us = gate->clock_start_ms < 0 ? 0 : gate->created_us;
     facts->last_report_us = gate->last_report_us;
     facts->settled = gate->generation <= 1 || (facts->now_us - gate->last_report_us) / 1000 >= work->phase->settle_ms;
-    if (work->exists && gate->state == SL_BLOCKED && gate->reasons == gaps)
+    if (work->exists && gate->state == SL_BLOCKED && (gate->reasons & gaps))
         facts->blocked_by_gaps_since_us = gate->since_us;
 }
 

@@ -278,6 +278,15 @@ static bool day_is_due(struct sl_worker *worker, sl_date date, bool every_day, s
     return n_done > 0 || every_day;
 }
 
+/* The names are the calendar's, which may be read again before the caller is done. */
+static void own_units(struct sl_coverage *coverage, struct sl_arena *arena)
+{
+    for (size_t i = 0; i < coverage->n_missing; i++)
+        coverage->missing[i] = sl_arena_strdup(arena, coverage->missing[i]);
+    for (size_t i = 0; i < coverage->n_served; i++)
+        coverage->served[i].unit = sl_arena_strdup(arena, coverage->served[i].unit);
+}
+
 enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from, sl_date to,
                                 bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
 {
@@ -299,6 +308,7 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
     for (size_t i = 0; code == SL_OK && i < n_due; i++) {
         (*out)[i].date = due[i].date;
         sl_coverage_read(&(*out)[i].coverage, &questions, processor, &due[i], arena);
+        own_units(&(*out)[i].coverage, arena);
     }
     *n = code == SL_OK ? n_due : 0;
     sl_questions_fini(&questions);

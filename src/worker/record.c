@@ -160,9 +160,10 @@ static enum sl_code record_reject(struct sl_worker *worker, const struct sl_bus_
     struct sl_event event = sl_event_make("message_rejected", SL_SEV_WARNING, now_us);
     sl_sha256_hex(message->message.data, message->message.len, digest);
     event.phase = message->phase ? message->phase->name : NULL;
-    event.source = message->message.message_id ? sl_arena_printf(&worker->arena, "%s/%s/%lld", message->message.subscription, message->message.message_id,
-                                                                 (long long)message->message.publish_us)
-                                               : sl_arena_strdup(&worker->arena, digest);
+    event.source = message->message.subscription && message->message.message_id
+                       ? sl_arena_printf(&worker->arena, "%s/%s/%lld", message->message.subscription, message->message.message_id,
+                                         (long long)message->message.publish_us)
+                       : sl_arena_strdup(&worker->arena, digest);
     event.description = sl_arena_printf(&worker->arena, "%s: %s", sl_reject_name(reject), detail);
     sl_event_identify(&event, worker->config->pipeline);
     worker->counters.rejected++;

@@ -341,11 +341,26 @@ static bool is_over(struct runner *run, size_t left)
     return (run->bus_ended && sl_queue_length(run->readings) == 0) || is_idle(run, left);
 }
 
+/* A bus that has ended is silent for good: clocks of no length have passed. */
+static enum sl_code zero_clocks_due(struct runner *run, struct sl_err *err)
+{
+    enum sl_code code = SL_OK;
+    for (size_t i = 0; code == SL_OK && run->bus_ended && i < run->worker->config->n_phases; i++) {
+        const struct sl_phase *phase = &run->worker->config->phases[i];
+        int64_t n = 0;
+        if (phase->grace_ms == 0 || phase->deadline.after_ms == 0)
+            code = sl_ledger_gates_make_due(run->worker->ledger, phase->name, SL_DATE_NONE, SL_DATE_NONE, clock_us(), &n, err);
+    }
+    return code;
+}
+
 /* The last look at what is due, and everything that is left to load. */
 static enum sl_code wind_up(struct runner *run, struct sl_err *err)
 {
     size_t left = 0;
-    enum sl_code code = tick(run, err);
+    enum sl_code code = zero_clocks_due(run, err);
+    if (code == SL_OK)
+        code = tick(run, err);
     if (code == SL_OK)
         code = drain(run, &left, err);
     if (code == SL_OK)

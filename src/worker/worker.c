@@ -335,6 +335,7 @@ enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more
 enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl_err *err)
 {
     int64_t due = 0;
+    struct sl_ledger_counts counts;
     worker->loaded_us = now_us;
     enum sl_code code = sl_worker_begin(worker, err);
     if (code != SL_OK)
@@ -344,6 +345,12 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
         code = sl_ledger_gates_make_due_for_config(worker->ledger, worker->config->hash, now_us, &due, err);
     if (code == SL_OK)
         code = sl_clocks_load(worker, err);
+    if (code == SL_OK)
+        code = sl_ledger_counts(worker->ledger, now_us, &counts, err);
+    if (code == SL_OK) { /* what the worker before us left to load is due like our own */
+        worker->events_unloaded = (size_t)counts.events_unloaded;
+        worker->runs_unloaded = (size_t)counts.runs_unloaded;
+    }
     return sl_worker_end(worker, code, err);
 }
 
