@@ -1,4 +1,6 @@
 /* admin.c - topics and subscriptions, and the requests that name them, as values. Strings are UTF-8 without NUL, copied into the arena. */
+#include <string.h>
+
 #include "wire.h"
 
 enum { MAX_LABELS = 10000, MAX_PATHS = 1000, MAX_ITEMS = 100000 };
@@ -303,7 +305,7 @@ static void put_mask(struct sl_buf *out, const char *const *paths, size_t n)
 {
     struct sl_buf mask = {0};
     for (size_t i = 0; i < n; i++)
-        sl_wire_put_text(&mask, 1, paths[i]);
+        sl_wire_put_bytes(&mask, 1, paths[i], strlen(paths[i]));
     sl_wire_put_message(out, 2, &mask);
     sl_buf_fini(&mask);
 }
