@@ -25,8 +25,9 @@ struct sl_broker;
 /* SL_CONFLICT: another process has PATH's lock (the sentence names pid and address); SL_UNAVAILABLE: port in use; SL_DENIED; SL_CORRUPT. */
 enum sl_code sl_broker_create(struct sl_broker **out, const struct sl_broker_options *options, struct sl_err *err);
 const char *sl_broker_address(const struct sl_broker *broker);       /* "127.0.0.1:41234" as a client dials it */
-/* Messages that are neither acked nor dead-lettered, and leases held, over all subscriptions; for idleness (RULES 30). Any thread. */
-void sl_broker_backlog(struct sl_broker *broker, int64_t *undelivered, int64_t *leased);
+/* Messages that are neither acked nor dead-lettered and wait, and leases held, over the named subscriptions ("projects/p/subscriptions/s"; one that isn't there holds nothing);
+ * n 0: over all. For idleness (RULES 30): triggers wait on subscriptions that are not the worker's. Any thread. */
+void sl_broker_backlog(struct sl_broker *broker, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased);
 /* Did the broker stop by itself (its store failed)? Any thread. */
 bool sl_broker_failed(struct sl_broker *broker, struct sl_err *err);
 void sl_broker_stop(struct sl_broker *broker, int64_t grace_ms);

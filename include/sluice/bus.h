@@ -26,6 +26,8 @@ struct sl_bus_ops {
     enum sl_code (*publish)(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes, struct sl_err *err);
     /* Milliseconds for which the phase's stream has been connected and silent; -1: not connected or not drained. */
     int64_t (*silent_ms)(struct sl_bus *self, const struct sl_phase *phase, int64_t now_us);
+    /* NULL: can't be known. Messages of the subscriptions received from that wait, and those handed out whose ack is not confirmed; -1: not known now. Any thread. */
+    void (*backlog)(struct sl_bus *self, int64_t *undelivered, int64_t *leased);
 };
 struct sl_bus { const struct sl_bus_ops *ops; struct { uint64_t received, acked, published, errors; } counters; };
 
@@ -36,6 +38,8 @@ enum sl_code sl_bus_ack(struct sl_bus *bus, const struct sl_bus_batch *batch, st
 bool sl_bus_can_publish(const struct sl_bus *bus);
 enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *data, size_t len, const char *attributes, struct sl_err *err);
 int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64_t now_us);
+/* -1 each when it can't be known. */
+void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased);
 void sl_bus_batch_fini(struct sl_bus_batch *batch);
 
 /* Lines of NDJSON from a file descriptor-backed stream (borrowed, read by its descriptor from where that stands), to its end; empty lines are skipped. Bodies over `max_line_bytes`

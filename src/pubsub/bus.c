@@ -62,6 +62,13 @@ int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64
     return bus->ops->silent_ms(bus, phase, now_us);
 }
 
+void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased)
+{
+    *undelivered = *leased = -1;
+    if (bus->ops->backlog)
+        bus->ops->backlog(bus, undelivered, leased);
+}
+
 void sl_bus_batch_fini(struct sl_bus_batch *batch)
 {
     sl_arena_fini(&batch->arena);
