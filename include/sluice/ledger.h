@@ -104,6 +104,9 @@ struct sl_ledger_ops {
     /* Counts the attempt, gives the claim back; the rows after it in its topic wait for next_us too. */
     enum sl_code (*outbox_failed)(struct sl_ledger *self, int64_t id, const char *error, int64_t now_us, int64_t next_us, struct sl_err *err);
 
+    /* How many rows there are, and since when the one failing longest fails (0: none does). Cheap: asked between batches. */
+    enum sl_code (*outbox_left)(struct sl_ledger *self, size_t *n, int64_t *failing_since_us, struct sl_err *err);
+
     enum sl_code (*reject_add)(struct sl_ledger *self, const struct sl_reject_row *row, struct sl_err *err);
     enum sl_code (*rejects)(struct sl_ledger *self, int64_t id /* 0: all, data NULL, but len */, struct sl_reject_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 
@@ -167,6 +170,7 @@ enum sl_code sl_ledger_outbox_add(struct sl_ledger *ledger, const struct sl_outb
 enum sl_code sl_ledger_outbox_claim(struct sl_ledger *ledger, const char *owner, int64_t now_us, int64_t until_us, size_t limit, struct sl_outbox_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_outbox_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
 enum sl_code sl_ledger_outbox_failed(struct sl_ledger *ledger, int64_t id, const char *error, int64_t now_us, int64_t next_us, struct sl_err *err);
+enum sl_code sl_ledger_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t *failing_since_us, struct sl_err *err);
 enum sl_code sl_ledger_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err);
 enum sl_code sl_ledger_rejects(struct sl_ledger *ledger, int64_t id, struct sl_reject_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_known_gap_add(struct sl_ledger *ledger, struct sl_known_gap *gap, struct sl_err *err);

@@ -23,6 +23,8 @@
     "UPDATE outbox SET attempts = attempts + 1, last_error = ?2, next_us = ?4, owner = NULL, until_us = 0,"                                \
     " failing_since_us = CASE failing_since_us WHEN 0 THEN ?3 ELSE failing_since_us END WHERE id = ?1"
 
+#define SQL_OUTBOX_LEFT "SELECT count(*), coalesce(min(nullif(failing_since_us, 0)), 0) FROM outbox"
+
 #define REJECT_COLUMNS "received_us, phase, subscription, message_id, publish_us, code, detail, attributes"
 #define SQL_REJECT_ADD "INSERT INTO rejects (" REJECT_COLUMNS ", data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
 #define SQL_REJECTS    "SELECT " REJECT_COLUMNS ", id, length(data) FROM rejects ORDER BY id"
@@ -265,6 +267,23 @@ enum sl_code sl_lsqlite_outbox_failed(struct sl_ledger *ledger, int64_t id, cons
     if (code == SL_OK && changed == 0)
         return sl_fail(err, SL_NOT_FOUND, "no outbox row %lld", (long long)id);
     return code;
+}
+
+enum sl_code sl_lsqlite_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t *failing_since_us, struct sl_err *err)
+{
+    struct sl_lsqlite *self = sl_lsqlite_of(ledger);
+    sqlite3_stmt *stmt;
+    *n = 0;
+    *failing_since_us = 0;
+    enum sl_code code = sl_lsqlite_use(self, SQ_OUTBOX_LEFT, SQL_OUTBOX_LEFT, &stmt, err);
+    if (code == SL_OK)
+        code = sl_lsqlite_step(self, stmt, err);
+    if (code)
+        return code;
+    *n = (size_t)sqlite3_column_int64(stmt, 0);
+    *failing_since_us = sqlite3_column_int64(stmt, 1);
+    sqlite3_reset(stmt);
+    return SL_OK;
 }
 
 enum sl_code sl_lsqlite_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err)
