@@ -99,13 +99,14 @@ static enum sl_code read_retry(struct sl_pubsub_subscription *out, struct durati
     return wire.code;
 }
 
-static enum sl_code read_push(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_err *err)
+static enum sl_code read_push(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "PushConfig", err);
     struct sl_field field;
+    const char *endpoint = "";
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
-            out->has_push = field.bytes.len > 0;
+            out->has_push = sl_wire_string(&wire, &field, arena, &endpoint) && *endpoint;
     return wire.code;
 }
 
@@ -115,7 +116,7 @@ static void read_subscription_field(struct sl_pubsub_subscription *out, struct s
     switch (field->key) {
     case SL_KEY(1, SL_WIRE_BYTES): sl_wire_string(wire, field, arena, &out->name); break;
     case SL_KEY(2, SL_WIRE_BYTES): sl_wire_string(wire, field, arena, &out->topic); break;
-    case SL_KEY(4, SL_WIRE_BYTES): wire->code = read_push(out, field->bytes, wire->err); break;
+    case SL_KEY(4, SL_WIRE_BYTES): wire->code = read_push(out, field->bytes, arena, wire->err); break;
     case SL_KEY(5, SL_WIRE_VARINT): out->ack_deadline_s = (int32_t)(uint32_t)field->value; break;
     case SL_KEY(7, SL_WIRE_VARINT): out->retain_acked = field->value != 0; break;
     case SL_KEY(8, SL_WIRE_BYTES): read_duration(wire, &durations->retention, field->bytes, &out->retention_ms); break;
