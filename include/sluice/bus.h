@@ -1,6 +1,6 @@
 /* bus.h - the port to the message bus, as the worker sees it. The in-memory bus (tests, simulation) and the one-way bus of `sluice ingest` implement it here;
  * the gRPC client of Google Cloud Pub/Sub is an addition behind the same table.
- * One thread receives, one acknowledges and publishes; may block where it says so. Outcomes are per row and start as "not written". */
+ * One thread receives, one acknowledges, one publishes, all beside each other; may block where it says so. Outcomes are per row and start as "not written". */
 #ifndef SLUICE_BUS_H
 #define SLUICE_BUS_H
 
