@@ -1,7 +1,8 @@
 /* rpc.h - a thin layer over gRPC C core: calls and streams as bytes, for our client and our broker.
  *
  * One completion-queue thread per loop moves bytes and events (RULES 37): handlers run on it, must not block, must not do fsync, and never run under a lock of ours; they push
- * events to a queue. Every function here may be called from any thread. start_batch and next are wrapped once, with the annotations that ThreadSanitizer needs (RULES 40).
+ * events to a queue. Every function here may be called from any thread, those that say they block from any but the loop's. start_batch and next are wrapped once, with the
+ * annotations that ThreadSanitizer needs (RULES 40).
  * Life of a client: loop -> channel -> calls and streams -> channel destroyed (cancels what is open) -> loop destroyed (drains, joins).
  * Life of a server: loop -> server -> calls -> sl_rpc_server_stop() -> destroyed -> loop destroyed. */
 #ifndef SLUICE_RPC_H
@@ -29,6 +30,7 @@ struct sl_rpc_status { enum sl_rpc_code code; char message[512]; };
 
 struct sl_rpc_loop;
 enum sl_code sl_rpc_loop_create(struct sl_rpc_loop **out, struct sl_err *err);
+/* Blocks until its thread has ended. Its channels and servers are destroyed already. NULL is fine, as in every destroy. */
 void sl_rpc_loop_destroy(struct sl_rpc_loop **loop);
 
 /* ---- client ---- */
@@ -40,57 +42,69 @@ struct sl_rpc_channel_options {
 struct sl_rpc_channel;
 /* Plaintext to "host:port" or "unix:/path". Receive limit 20 MiB (RULES 25), metadata 4 MiB. Connects when first used. */
 enum sl_code sl_rpc_channel_create(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const char *target, const struct sl_rpc_channel_options *options, struct sl_err *err);
+/* Cancels what is open and blocks until the last handler has returned: none runs afterwards. */
 void sl_rpc_channel_destroy(struct sl_rpc_channel **channel);
 
-/* "/google.pubsub.v1.Publisher/Publish"; `routing` goes into x-goog-request-params as it is ("topic=projects/p/topics/t"), NULL: none. */
+/* "/google.pubsub.v1.Publisher/Publish"; `routing` goes into x-goog-request-params as it is ("topic=projects/p/topics/t"), NULL: none;
+ * one that a header can't hold ends the call as INVALID_ARGUMENT. timeout_ms 0: none. Without wait_for_ready a server that can't be reached is UNAVAILABLE at once. */
 struct sl_rpc_request { const char *method, *routing; const void *data; size_t len; int64_t timeout_ms; bool wait_for_ready; };
 
 /* Blocking. Must not be called on the loop's thread. `response` is appended to on OK. Returns sl_rpc_to_code(status) with "METHOD: CODE: message" in err. */
 enum sl_code sl_rpc_call(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, struct sl_buf *response, struct sl_rpc_status *status, struct sl_err *err);
-/* `done` runs once on the loop's thread; `data` is valid during it. */
+/* Copies the request. `done` runs once on the loop's thread; `data` is valid during it. */
 typedef void (*sl_rpc_done)(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
 void sl_rpc_call_start(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, sl_rpc_done done, void *arg);
 
 struct sl_rpc_stream;
 struct sl_rpc_stream_handlers {
+    void (*opened)(void *arg);                                            /* the server has answered; may be NULL; left out when it can't be reached */
     void (*message)(void *arg, const void *data, size_t len);             /* the next one is only read after sl_rpc_stream_read() */
-    void (*end)(void *arg, const struct sl_rpc_status *status);           /* last; the stream is freed after it returns */
+    void (*end)(void *arg, const struct sl_rpc_status *status);           /* exactly once, last */
 };
-/* Opens and sends the first message; the first read is asked for by sl_rpc_stream_read(). */
+/* Opens and sends the first message (copies); the first read is asked for by sl_rpc_stream_read(). The caller has a reference until sl_rpc_stream_release():
+ * the functions below may be called before, during and after `end`, when they do nothing. `*out` is set before any handler runs. */
 void sl_rpc_stream_open(struct sl_rpc_stream **out, struct sl_rpc_channel *channel, const struct sl_rpc_request *first, const struct sl_rpc_stream_handlers *handlers, void *arg);
-void sl_rpc_stream_read(struct sl_rpc_stream *stream);                    /* one message; back-pressure is not asking */
-void sl_rpc_stream_write(struct sl_rpc_stream *stream, const void *data, size_t len);     /* queued in order; one in flight */
+void sl_rpc_stream_read(struct sl_rpc_stream *stream);                    /* one message, once more while one is awaited does nothing; back-pressure is not asking */
+void sl_rpc_stream_write(struct sl_rpc_stream *stream, const void *data, size_t len);     /* queued in order, copies; one in flight */
+void sl_rpc_stream_half_close(struct sl_rpc_stream *stream);              /* after what is queued; nothing can be written from now on */
 void sl_rpc_stream_cancel(struct sl_rpc_stream *stream);                  /* `end` still comes */
+void sl_rpc_stream_release(struct sl_rpc_stream **stream);                /* gives the reference up, cancels nothing; also fine within a handler */
 
 /* ---- server ---- */
 
 struct sl_rpc_server;
-struct sl_rpc_peer_call;             /* one call that a client made; freed by the layer after its reply or its end */
+/* One call that a client made. It is its handlers' until exactly one sl_rpc_reply() (unary), sl_rpc_finish() or sl_rpc_abort() (stream), which gives it up: also when its client
+ * has gone meanwhile. The layer frees it when it is given up and over. Until then every function below may be called, and does nothing once the client is gone. */
+struct sl_rpc_peer_call;
 struct sl_rpc_method { const char *path; bool streaming; };
 
 struct sl_rpc_server_handlers {
     /* A unary call: answer with sl_rpc_reply(), now or later. `data` is valid during the handler. */
     void (*call)(void *arg, struct sl_rpc_peer_call *call, size_t method, const void *data, size_t len);
-    /* A stream: opened, each message (the next is read after the handler returned), half-closed or gone. After `closed` the call must not be used but for sl_rpc_finish() if not sent yet. */
+    /* A stream: opened, each message (the next is read after the handler returned), half-closed, gone. All but `closed` come only while the client is there; all may still
+     * come, on the loop's thread, after the call was given up. NULL: not wanted. */
     void (*opened)(void *arg, struct sl_rpc_peer_call *call, size_t method);
     void (*message)(void *arg, struct sl_rpc_peer_call *call, const void *data, size_t len);
     void (*half_closed)(void *arg, struct sl_rpc_peer_call *call);
-    void (*closed)(void *arg, struct sl_rpc_peer_call *call);             /* exactly once per stream, last */
+    void (*closed)(void *arg, struct sl_rpc_peer_call *call);             /* exactly once per opened stream, last: its client has gone or has been answered */
     /* Everything written so far has been taken by flow control: room for more. */
     void (*writable)(void *arg, struct sl_rpc_peer_call *call);
 };
 
-/* Listens on "127.0.0.1:0", "unix:/path"; *port gets the bound port (0 for unix). Unknown methods answer UNIMPLEMENTED. Plaintext. SL_UNAVAILABLE when the port is in use. */
+/* Listens on "127.0.0.1:0", "unix:/path"; *port gets the bound port (0 for unix). Unknown methods answer UNIMPLEMENTED. Plaintext. SL_UNAVAILABLE when the port or a living socket is in use.
+ * Copies the methods and handlers. */
 enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen, const struct sl_rpc_method *methods, size_t n_methods,
                                   const struct sl_rpc_server_handlers *handlers, void *arg, int *port, struct sl_err *err);
-/* No new calls; open ones get `grace_ms`, then are cancelled. Blocks until all have ended. */
+/* No new calls; open ones get `grace_ms`, then are cancelled. Blocks until all have ended: no handler runs afterwards. Calls that nobody gave up yet still must be. */
 void sl_rpc_server_stop(struct sl_rpc_server *server, int64_t grace_ms);
 void sl_rpc_server_destroy(struct sl_rpc_server **server);
 
 void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len);   /* unary; copies */
 void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len);           /* stream; queued in order, copies */
-size_t sl_rpc_unsent_bytes(const struct sl_rpc_peer_call *call);
+size_t sl_rpc_unsent_bytes(const struct sl_rpc_peer_call *call);                         /* not taken by flow control yet */
 void sl_rpc_finish(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status);   /* stream: ends it after what was sent */
+void sl_rpc_abort(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status);    /* stream: ends it now, whatever is unsent; not for OK */
+bool sl_rpc_gone(const struct sl_rpc_peer_call *call);                                   /* no answer can reach the client any more */
 void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data);                         /* the handler's own */
 void *sl_rpc_data(const struct sl_rpc_peer_call *call);
 
