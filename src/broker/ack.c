@@ -80,9 +80,9 @@ static struct sl_subscription *find(struct sl_broker *broker, struct sl_event *e
     const struct sl_span *name = &request->subscription;
     struct sl_subscription *subscription = sl_catalog_subscription(&broker->catalog, name->ptr, name->len);
     if (request->n == 0)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "No ack ids specified.");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "No ack ids specified.");
     else if (!subscription)
-        sl_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
     return request->n ? subscription : NULL;
 }
 
@@ -104,8 +104,8 @@ static bool ids_valid(struct sl_event *event, const struct sl_ack_request *reque
     struct sl_ack_id id;
     for (size_t i = 0; i < request->n; i++)
         if (!sl_ack_id_parse(&id, request->ack_ids[i].ptr, request->ack_ids[i].len)) {
-            sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid ack id (ack_id=%.*s)", (int)request->ack_ids[i].len,
-                      request->ack_ids[i].ptr);
+            sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid ack id (ack_id=%.*s)", (int)request->ack_ids[i].len,
+                            request->ack_ids[i].ptr);
             return false;
         }
     return true;
@@ -121,7 +121,8 @@ enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event 
     if (!subscription || !ids_valid(event, &request))
         return SL_ANSWER_NOW;
     if (request.deadline_s < 0 || request.deadline_s > 600)
-        return sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "ack_deadline_seconds must be between 0 and 600, not %d", request.deadline_s);
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "ack_deadline_seconds must be between 0 and 600, not %d",
+                               request.deadline_s);
     bool stored = false;
     for (size_t i = 0; i < request.n; i++)
         stored |= sl_apply_modify(broker, subscription, request.ack_ids[i], request.deadline_s);

@@ -7,7 +7,7 @@
 bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err)
 {
     if (code)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "%s", err->text);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "%s", err->text);
     return code != SL_OK;
 }
 
@@ -22,7 +22,7 @@ static struct sl_topic *find(struct sl_broker *broker, struct sl_event *event, c
 {
     struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name, strlen(name));
     if (!topic)
-        sl_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
     return topic;
 }
 
@@ -39,9 +39,9 @@ enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
     if (sl_read_failed(event, sl_pubsub_read_topic(&config, event->data, event->len, &broker->arena, &err), &err))
         return SL_ANSWER_NOW;
     if (!sl_resource_name_valid(config.name, "topics"))
-        return sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", config.name);
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", config.name);
     if (sl_catalog_topic(&broker->catalog, config.name, strlen(config.name)))
-        return sl_refuse(event, SL_RPC_ALREADY_EXISTS, "Topic already exists");
+        return sl_event_refuse(event, SL_RPC_ALREADY_EXISTS, "Topic already exists");
     sl_pubsub_put_topic(&event->response, &config);
     sl_batch_commit(broker);
     struct sl_topic_row row = {.name = config.name, .config = event->response.data, .config_len = event->response.len};
@@ -83,8 +83,8 @@ static bool apply_topic_path(struct sl_pubsub_topic *out, const struct sl_pubsub
     else if (strcmp(path, "message_retention_duration") == 0)
         out->retention_ms = in->retention_ms;
     else
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT,
-                  "Invalid update_mask provided in the UpdateTopicRequest: '%s' is not a field that can be changed", path);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                        "Invalid update_mask provided in the UpdateTopicRequest: '%s' is not a field that can be changed", path);
     return event->status.code == SL_RPC_OK;
 }
 
@@ -100,7 +100,7 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
     if (!topic)
         return SL_ANSWER_NOW;
     if (n == 0)
-        return sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateTopicRequest must be set");
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateTopicRequest must be set");
     struct sl_pubsub_topic config = topic->config;
     for (size_t i = 0; i < n; i++)
         if (!apply_topic_path(&config, &asked, paths[i], event))

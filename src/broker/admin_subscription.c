@@ -16,7 +16,7 @@ static struct sl_subscription *find(struct sl_broker *broker, struct sl_event *e
 {
     struct sl_subscription *subscription = sl_catalog_subscription(&broker->catalog, name, strlen(name));
     if (!subscription)
-        sl_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%s)", name);
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%s)", name);
     return subscription;
 }
 
@@ -54,19 +54,20 @@ static bool supported(struct sl_event *event, const struct sl_pubsub_subscriptio
     else if (config->retain_acked)
         what = "retained acked messages";
     if (what)
-        sl_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement %s", what);
+        sl_event_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement %s", what);
     return what == NULL;
 }
 
 static void check_attempts(struct sl_event *event, int attempts)
 {
     if (attempts < 5)
-        sl_refuse(event, SL_RPC_OUT_OF_RANGE,
-                  "The value for max_delivery_attempts is too small. You passed %d in the request, but the minimum value is 5.", attempts);
+        sl_event_refuse(event, SL_RPC_OUT_OF_RANGE,
+                        "The value for max_delivery_attempts is too small. You passed %d in the request, but the minimum value is 5.",
+                        attempts);
     else if (attempts > 100)
-        sl_refuse(event, SL_RPC_OUT_OF_RANGE,
-                  "The value for max_delivery_attempts is too large. You passed %d in the request, but the maximum value is 100.",
-                  attempts);
+        sl_event_refuse(event, SL_RPC_OUT_OF_RANGE,
+                        "The value for max_delivery_attempts is too large. You passed %d in the request, but the maximum value is 100.",
+                        attempts);
 }
 
 static bool dead_letter_valid(struct sl_broker *broker, struct sl_event *event, const struct sl_pubsub_subscription *config)
@@ -75,9 +76,9 @@ static bool dead_letter_valid(struct sl_broker *broker, struct sl_event *event, 
     if (!name)
         return true;
     if (!sl_resource_name_valid(name, "topics"))
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", name);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", name);
     else if (!sl_catalog_topic(&broker->catalog, name, strlen(name)))
-        sl_refuse(event, SL_RPC_NOT_FOUND, "Dead letter topic does not exist (resource=%s)", name);
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Dead letter topic does not exist (resource=%s)", name);
     else
         check_attempts(event, config->max_delivery_attempts);
     return event->status.code == SL_RPC_OK;
@@ -86,15 +87,15 @@ static bool dead_letter_valid(struct sl_broker *broker, struct sl_event *event, 
 static bool settings_valid(struct sl_broker *broker, struct sl_event *event, const struct sl_pubsub_subscription *config)
 {
     if (config->ack_deadline_s < 10 || config->ack_deadline_s > 600)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid ack deadline given: %d (must be between 10 and 600 seconds)",
-                  config->ack_deadline_s);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid ack deadline given: %d (must be between 10 and 600 seconds)",
+                        config->ack_deadline_s);
     else if (config->retention_ms < RETENTION_MIN_MS || config->retention_ms > RETENTION_MAX_MS)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_retention_duration must be between 10 minutes and 31 days");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_retention_duration must be between 10 minutes and 31 days");
     else if (config->has_retry && (config->min_backoff_ms < 0 || config->min_backoff_ms > BACKOFF_MAX_MS || config->max_backoff_ms < 0 ||
                                    config->max_backoff_ms > BACKOFF_MAX_MS))
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: a backoff must be between 0 and 600 seconds");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: a backoff must be between 0 and 600 seconds");
     else if (config->has_retry && config->min_backoff_ms > config->max_backoff_ms)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: minimum_backoff is greater than maximum_backoff");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: minimum_backoff is greater than maximum_backoff");
     else
         return dead_letter_valid(broker, event, config) && supported(event, config);
     return false;
@@ -103,13 +104,13 @@ static bool settings_valid(struct sl_broker *broker, struct sl_event *event, con
 static bool new_name_valid(struct sl_broker *broker, struct sl_event *event, const struct sl_pubsub_subscription *config)
 {
     if (!sl_resource_name_valid(config->name, "subscriptions"))
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [subscriptions] name: (name=%s)", config->name);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [subscriptions] name: (name=%s)", config->name);
     else if (!sl_resource_name_valid(config->topic, "topics"))
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", config->topic);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", config->topic);
     else if (sl_catalog_subscription(&broker->catalog, config->name, strlen(config->name)))
-        sl_refuse(event, SL_RPC_ALREADY_EXISTS, "Subscription already exists");
+        sl_event_refuse(event, SL_RPC_ALREADY_EXISTS, "Subscription already exists");
     else if (!sl_catalog_topic(&broker->catalog, config->topic, strlen(config->topic)))
-        sl_refuse(event, SL_RPC_NOT_FOUND, "Subscription topic does not exist");
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription topic does not exist");
     return event->status.code == SL_RPC_OK;
 }
 
@@ -278,13 +279,13 @@ enum sl_answer sl_update_subscription(struct sl_broker *broker, struct sl_event 
     if (!subscription)
         return SL_ANSWER_NOW;
     if (n == 0)
-        return sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateSubscriptionRequest must be set");
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateSubscriptionRequest must be set");
     struct sl_pubsub_subscription config = subscription->config;
     for (size_t i = 0; i < n; i++)
         if (!apply_path(&config, &asked, paths[i]))
-            return sl_refuse(event, SL_RPC_INVALID_ARGUMENT,
-                             "Invalid update_mask provided in the UpdateSubscriptionRequest: '%s' is not a field that can be changed",
-                             paths[i]);
+            return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                                   "Invalid update_mask provided in the UpdateSubscriptionRequest: '%s' is not a field that can be changed",
+                                   paths[i]);
     return apply_update(broker, event, subscription, &config);
 }
 

@@ -16,7 +16,7 @@
 
 /* ---- answers ---- */
 
-enum sl_answer sl_refuse(struct sl_event *event, enum sl_rpc_code code, const char *fmt, ...)
+enum sl_answer sl_event_refuse(struct sl_event *event, enum sl_rpc_code code, const char *fmt, ...)
 {
     va_list args;
     event->status.code = code;

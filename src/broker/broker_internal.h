@@ -227,7 +227,7 @@ enum sl_answer {
 };
 
 /* Sets the status. SL_ANSWER_NOW. */
-enum sl_answer sl_refuse(struct sl_event *event, enum sl_rpc_code code, const char *fmt, ...) SL_PRINTF(3, 4);
+enum sl_answer sl_event_refuse(struct sl_event *event, enum sl_rpc_code code, const char *fmt, ...) SL_PRINTF(3, 4);
 /* The store's failure as a status. */
 enum sl_answer sl_refuse_store(struct sl_broker *broker, struct sl_event *event, const struct sl_err *err);
 void sl_reply(struct sl_event *event); /* answers and frees */

@@ -47,9 +47,9 @@ static void apply_call(struct sl_broker *broker, struct sl_event *event)
 {
     enum sl_answer answer = SL_ANSWER_NOW;
     if (sl_broker_has_failed(broker))
-        sl_refuse(event, SL_RPC_UNAVAILABLE, "the broker's store has failed");
+        sl_event_refuse(event, SL_RPC_UNAVAILABLE, "the broker's store has failed");
     else if (broker->stopping && event->method == SL_PULL)
-        sl_refuse(event, SL_RPC_UNAVAILABLE, "the broker is stopping");
+        sl_event_refuse(event, SL_RPC_UNAVAILABLE, "the broker is stopping");
     else
         answer = METHODS[event->method](broker, event);
     switch (answer) {

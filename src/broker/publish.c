@@ -37,15 +37,15 @@ enum sl_code sl_topic_add_message(struct sl_broker *broker, struct sl_topic *top
 static bool attribute_valid(struct sl_event *event, const struct sl_pubsub_attribute *attribute)
 {
     if (attribute->key.len == 0)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "An attribute key is empty");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "An attribute key is empty");
     else if (attribute->key.len > KEY_MAX_BYTES)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "An attribute key has %zu bytes; at most %zu", attribute->key.len, KEY_MAX_BYTES);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "An attribute key has %zu bytes; at most %zu", attribute->key.len, KEY_MAX_BYTES);
     else if (attribute->value.len > VALUE_MAX_BYTES)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "The value of attribute %.*s has %zu bytes; at most %zu", (int)attribute->key.len,
-                  attribute->key.ptr, attribute->value.len, VALUE_MAX_BYTES);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The value of attribute %.*s has %zu bytes; at most %zu", (int)attribute->key.len,
+                        attribute->key.ptr, attribute->value.len, VALUE_MAX_BYTES);
     else if (attribute->key.len >= 4 && memcmp(attribute->key.ptr, "goog", 4) == 0)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Attribute key %.*s begins with goog, which is reserved", (int)attribute->key.len,
-                  attribute->key.ptr);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Attribute key %.*s begins with goog, which is reserved", (int)attribute->key.len,
+                        attribute->key.ptr);
     else
         return true;
     return false;
@@ -54,14 +54,15 @@ static bool attribute_valid(struct sl_event *event, const struct sl_pubsub_attri
 static bool message_valid(struct sl_event *event, const struct sl_pubsub_message *message)
 {
     if (message->data.len == 0 && message->n_attributes == 0)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "Some messages are empty");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Some messages are empty");
     else if (message->data.len > DATA_MAX_BYTES)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu bytes of data; at most %zu", message->data.len, DATA_MAX_BYTES);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu bytes of data; at most %zu", message->data.len, DATA_MAX_BYTES);
     else if (message->n_attributes > ATTRIBUTES_MAX)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu attributes; at most %zu", message->n_attributes, ATTRIBUTES_MAX - 5);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu attributes; at most %zu", message->n_attributes,
+                        ATTRIBUTES_MAX - 5);
     else if (message->ordering_key.len > ORDERING_MAX_BYTES)
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "An ordering key has %zu bytes; at most %zu", message->ordering_key.len,
-                  ORDERING_MAX_BYTES);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "An ordering key has %zu bytes; at most %zu", message->ordering_key.len,
+                        ORDERING_MAX_BYTES);
     else
         return true;
     return false;
@@ -70,7 +71,7 @@ static bool message_valid(struct sl_event *event, const struct sl_pubsub_message
 static bool request_valid(struct sl_event *event, const struct sl_pubsub_message *messages, size_t n)
 {
     if (n == 0 || n > MESSAGES_MAX) {
-        sl_refuse(event, SL_RPC_INVALID_ARGUMENT, n == 0 ? "No messages to publish" : "Too many messages to publish");
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, n == 0 ? "No messages to publish" : "Too many messages to publish");
         return false;
     }
     for (size_t i = 0; i < n; i++) {
@@ -107,7 +108,7 @@ enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event)
         return SL_ANSWER_NOW;
     struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name.ptr, name.len);
     if (!topic)
-        return sl_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
+        return sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
     if (broker->batch.refuse_publishes) {
         event->status = broker->batch.refusal;
         return SL_ANSWER_NOW;

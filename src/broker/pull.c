@@ -11,11 +11,11 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event)
     if (sl_read_failed(event, sl_pubsub_read_pull(&request, event->data, event->len, &broker->arena, &err), &err))
         return SL_ANSWER_NOW;
     if (request.max_messages <= 0)
-        return sl_refuse(event, SL_RPC_INVALID_ARGUMENT, "No max_messages specified");
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "No max_messages specified");
     const struct sl_span *name = &request.subscription;
     event->subscription = sl_catalog_subscription(&broker->catalog, name->ptr, name->len);
     if (!event->subscription)
-        return sl_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
+        return sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
     event->max_messages = request.max_messages < PULL_MAX ? request.max_messages : PULL_MAX;
     event->until_ms = request.return_immediately ? broker->now_ms : broker->now_ms + PULL_WAIT_MS;
     struct sl_event **end = &broker->pulls;
@@ -63,7 +63,7 @@ void sl_pulls_refuse(struct sl_broker *broker, const struct sl_subscription *onl
     struct sl_event **place = &broker->pulls;
     while (*place) {
         if (!only || (*place)->subscription == only) {
-            sl_refuse(*place, code, "%s", text);
+            sl_event_refuse(*place, code, "%s", text);
             drop(place);
         } else {
             place = &(*place)->next;

@@ -64,7 +64,7 @@ static void on_call(void *arg, struct sl_rpc_peer_call *call, size_t method, con
     event->method = (enum sl_method)method;
     if (sl_inbox_push(&broker->inbox, event, true))
         return;
-    sl_refuse(event, SL_RPC_RESOURCE_EXHAUSTED, "too much is waiting; try again");
+    sl_event_refuse(event, SL_RPC_RESOURCE_EXHAUSTED, "too much is waiting; try again");
     sl_reply(event);
 }
 

@@ -30,7 +30,7 @@ int64_t sl_run_clock_us(void)
 
 bool sl_run_told_to_stop(const struct runner *run)
 {
-    return atomic_load(&run->stopping) || (run->options->stop && *run->options->stop);
+    return atomic_load(&run->stopping) || (run->options->stop && __atomic_load_n(run->options->stop, __ATOMIC_RELAXED));
 }
 
 /* ---- reader ---- */
