@@ -85,6 +85,8 @@ enum sl_code sl_pubsub_admin_topic_subscriptions(struct sl_pubsub_admin *admin, 
 enum sl_code sl_pubsub_admin_create_subscription(struct sl_pubsub_admin *admin, const struct sl_pubsub_subscription *subscription, struct sl_err *err);
 enum sl_code sl_pubsub_admin_get_subscription(struct sl_pubsub_admin *admin, const char *name, struct sl_pubsub_subscription *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_pubsub_admin_update_subscription(struct sl_pubsub_admin *admin, const struct sl_pubsub_subscription *subscription, const char *const *paths, size_t n, struct sl_err *err);
+/* Of our own broker, in whatever process (sl_broker_backlog()); waits 3 s. SL_INVALID: the server is another one, and it can't be known. */
+enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased, struct sl_err *err);
 enum sl_code sl_pubsub_admin_delete_subscription(struct sl_pubsub_admin *admin, const char *name, struct sl_err *err);
 
 #endif

@@ -27,7 +27,7 @@ bool sl_service_is_ours(struct sl_service *service);                   /* served
 enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *err);
 /* Has the broker in this process stopped by itself (its store failed)? Any thread. */
 bool sl_service_failed(struct sl_service *service, struct sl_err *err);
-/* A bus that receives from the subscriptions of `phases`. Its backlog is known while the service is ours. */
+/* A bus that receives from the subscriptions of `phases`. Its backlog is known when the server is a broker of ours, in whatever process. */
 enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *const *phases, size_t n_phases, struct sl_err *err);
 
 /* ---- what is needed on a bus ---- */

@@ -94,8 +94,11 @@ static enum sl_code decide(struct running *r)
 static void say_what_idle_means(struct running *r)
 {
     const char *text = sl_args_get(&r->cli->args, "until-idle");
-    if (r->until_idle_ms >= 0 && !sl_service_is_ours(r->service))
-        sl_cli_note(r->cli, "the backlog of the bus at %s can't be known from here: idle means that nothing came for %s",
+    int64_t undelivered = 0, leased;
+    if (r->until_idle_ms >= 0)
+        sl_bus_backlog(r->bus, &undelivered, &leased);
+    if (undelivered < 0)
+        sl_cli_note(r->cli, "the backlog of the bus at %s can't be known: idle means that nothing came for %s",
                     sl_service_address(r->service), text);
 }
 

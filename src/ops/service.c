@@ -31,10 +31,12 @@
 struct sl_service {
     const struct sl_config *config;
     char address[ADDRESS_MAX];
-    pthread_mutex_t mutex; /* of `broker` and `closing` */
+    pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t closed;
-    struct sl_broker *broker; /* NULL: somebody else serves */
+    struct sl_broker *broker;      /* NULL: somebody else serves */
+    struct sl_pubsub_admin *admin; /* asks another process for its backlog; NULL until then */
     bool closing, keeper_on;
+    bool asked_in_vain; /* it is no broker of ours */
     pthread_t keeper;
 };
 
@@ -282,6 +284,7 @@ void sl_service_close(struct sl_service **out)
     if (service->broker != NULL)
         sl_broker_stop(service->broker, GRACE_MS);
     sl_broker_destroy(&service->broker);
+    sl_pubsub_admin_destroy(&service->admin);
     pthread_cond_destroy(&service->closed);
     pthread_mutex_destroy(&service->mutex);
     free(service);
@@ -309,6 +312,20 @@ bool sl_service_failed(struct sl_service *service, struct sl_err *err)
     return failed;
 }
 
+/* Under the mutex. What can't be asked just now counts as something that waits: nobody is idle while the bus is away. */
+static void ask_backlog(struct sl_service *service, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased)
+{
+    struct sl_err err = {0};
+    if (service->asked_in_vain)
+        return;
+    enum sl_code code = service->admin != NULL ? SL_OK : sl_pubsub_admin_create(&service->admin, service->address, &err);
+    if (code == SL_OK)
+        code = sl_pubsub_admin_backlog(service->admin, subscriptions, n, undelivered, leased, &err);
+    service->asked_in_vain = code == SL_INVALID;
+    if (code != SL_OK)
+        *undelivered = *leased = code == SL_INVALID ? -1 : 1;
+}
+
 static void backlog(void *arg, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased)
 {
     struct sl_service *service = arg;
@@ -316,6 +333,8 @@ static void backlog(void *arg, const char *const *subscriptions, size_t n, int64
     pthread_mutex_lock(&service->mutex);
     if (service->broker != NULL)
         sl_broker_backlog(service->broker, subscriptions, n, undelivered, leased);
+    else
+        ask_backlog(service, subscriptions, n, undelivered, leased);
     pthread_mutex_unlock(&service->mutex);
 }
 

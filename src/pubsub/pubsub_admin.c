@@ -6,8 +6,9 @@
 #include <sluice/rpc.h>
 
 #include "grpc_retry.h"
+#include "wire.h"
 
-enum { CALL_MS = 30000, PAGE = 1000, MAX_PAGES = 1000 };
+enum { CALL_MS = 30000, BACKLOG_MS = 3000, PAGE = 1000, MAX_PAGES = 1000 };
 
 #define PUBLISHER  "/google.pubsub.v1.Publisher/"
 #define SUBSCRIBER "/google.pubsub.v1.Subscriber/"
@@ -165,4 +166,35 @@ enum sl_code sl_pubsub_admin_delete_subscription(struct sl_pubsub_admin *admin, 
     struct sl_buf request = {0};
     sl_pubsub_put_name(&request, name);
     return call_only(admin, SUBSCRIBER "DeleteSubscription", "subscription", name, &request, err);
+}
+
+static enum sl_code read_backlog(const struct sl_buf *response, int64_t *undelivered, int64_t *leased, struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open((struct sl_span){sl_buf_text(response), response->len}, "Backlog", err);
+    struct sl_field field;
+    *undelivered = *leased = 0;
+    while (sl_wire_next(&wire, &field)) {
+        if (field.key == SL_KEY(1, SL_WIRE_VARINT))
+            *undelivered = (int64_t)field.value;
+        else if (field.key == SL_KEY(2, SL_WIRE_VARINT))
+            *leased = (int64_t)field.value;
+    }
+    return wire.code;
+}
+
+enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *const *subscriptions, size_t n, int64_t *undelivered,
+                                     int64_t *leased, struct sl_err *err)
+{
+    struct sl_buf request = {0}, response = {0};
+    struct sl_rpc_status status;
+    for (size_t i = 0; i < n; i++)
+        sl_wire_put_text(&request, 1, subscriptions[i]);
+    const struct sl_rpc_request what = {
+        .method = "/sluice.broker.v1.Broker/Backlog", .data = sl_buf_text(&request), .len = request.len, .timeout_ms = BACKLOG_MS};
+    enum sl_code code = sl_rpc_call(admin->channel, &what, &response, &status, err);
+    if (code == SL_OK)
+        code = read_backlog(&response, undelivered, leased, err);
+    sl_buf_fini(&request);
+    sl_buf_fini(&response);
+    return code;
 }
