@@ -74,7 +74,8 @@ struct sl_subscriber {
     bool answers_pings; /* it did once */
     bool warned;        /* about ids, on this stream */
     bool pinged;        /* and nothing has come since */
-    int64_t connected_ms, message_ms, ping_ms, read_ms;
+    int64_t connected_ms, message_ms, read_ms;
+    int64_t ping_ms, asked_ms; /* the last ping; the first that nothing has come after */
     struct sl_lease *first, *last;
     size_t held;       /* WAITING and OUT, */
     size_t held_bytes; /* with so many bytes */

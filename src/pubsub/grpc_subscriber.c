@@ -180,6 +180,8 @@ static void ping(struct sl_subscriber *subscriber, int64_t now_ms)
 {
     sl_rpc_stream_write(subscriber->stream, "", 0); /* an empty StreamingPullRequest */
     subscriber->ping_ms = now_ms;
+    if (!subscriber->pinged)
+        subscriber->asked_ms = now_ms;
     subscriber->pinged = true;
     subscriber->bus->stats.pings++;
 }
@@ -195,6 +197,7 @@ static void open_stream(struct sl_subscriber *subscriber, int64_t now_ms)
         .method = "/google.pubsub.v1.Subscriber/StreamingPull", .routing = subscriber->routing, .data = first.data, .len = first.len};
     subscriber->stream_no++;
     subscriber->message_ms = now_ms;
+    subscriber->pinged = false;
     sl_rpc_stream_open(&subscriber->stream, bus->channel, &request, &HANDLERS, subscriber);
     bus->stats.streams_opened++;
     sl_buf_fini(&first);
@@ -204,13 +207,13 @@ static void open_stream(struct sl_subscriber *subscriber, int64_t now_ms)
         sl_probe(subscriber);
 }
 
-/* When the last ping counts as unanswered; never, while it is answered or we don't read. */
+/* When the oldest ping since the last response counts as unanswered; never, while there is none or we don't read. */
 static int64_t judged_ms(const struct sl_subscriber *subscriber)
 {
     const bool demanded = subscriber->answers_pings || subscriber->bus->options.pings == SL_PINGS_DEMANDED;
     if (!demanded || !subscriber->reading || subscriber->cancelled || !subscriber->pinged)
         return SL_MS_NEVER;
-    const int64_t since = subscriber->ping_ms > subscriber->read_ms ? subscriber->ping_ms : subscriber->read_ms;
+    const int64_t since = subscriber->asked_ms > subscriber->read_ms ? subscriber->asked_ms : subscriber->read_ms;
     return since + subscriber->bus->options.answer_ms;
 }
 
