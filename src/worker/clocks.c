@@ -158,7 +158,8 @@ static enum sl_code retrigger(struct sl_worker *worker, const struct sl_phase *p
     if (code != SL_OK)
         return code;
     work.decision.trigger_reason = SL_BY_RETRIGGERED;
-    return sl_worker_outbox_triggers(worker, &work, now_us, err);
+    code = sl_worker_keep_fired(worker, &work, err);
+    return code == SL_OK ? sl_worker_outbox_triggers(worker, &work, now_us, err) : code;
 }
 
 static enum sl_code look_for_answer(struct sl_worker *worker, struct sl_gate *gate, int64_t now_us, struct sl_err *err)
