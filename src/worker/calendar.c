@@ -88,9 +88,16 @@ static enum sl_code read_rows(struct sl_worker *worker, struct sl_calendar *cale
     if (code != SL_OK)
         return code;
     calendar->rows = rows;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].planned)
-            rows[calendar->n++] = rows[i];
+    for (size_t i = 0; i < n; i++) {
+        if (!rows[i].planned)
+            continue;
+        rows[calendar->n] = rows[i];
+        if (!rows[i].unit) { /* the date is the unit */
+            char *day = sl_arena_alloc(&calendar->arena, SL_DATE_LEN + 1);
+            rows[calendar->n].unit = sl_date_format(rows[i].date, day);
+        }
+        calendar->n++;
+    }
     count_seasons(calendar);
     return SL_OK;
 }

@@ -279,7 +279,7 @@ static bool day_is_due(struct sl_worker *worker, sl_date date, bool every_day, s
         if (rows[i].done)
             units[n_done++] = rows[i].unit;
     if (n_done)
-        *due = (struct sl_due){.date = date, .units = units, .n = n_done};
+        *due = (struct sl_due){.date = date, .units = units, .n = n_done, .by_date_only = !worker->config->calendar->unit_column};
     return n_done > 0 || every_day;
 }
 
