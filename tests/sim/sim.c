@@ -304,6 +304,35 @@ void sim_step(struct sim *sim)
     cr_assert_eq(sim_drain(sim), SL_OK, "%s", sl_buf_text(&sim->trace));
 }
 
+static enum sl_code try_everything(struct sim *sim)
+{
+    enum sl_code code;
+    uint64_t received;
+    do {
+        received = sim->bus->counters.received;
+        code = sim_batch(sim);
+    } while (code == SL_OK && sim->bus->counters.received != received);
+    if (code == SL_OK)
+        code = sim_tick(sim);
+    if (code == SL_OK)
+        code = sim_drain(sim);
+    return code == SL_OK ? sim_load(sim, false) : code;
+}
+
+void sim_persist(struct sim *sim)
+{
+    const int64_t quiet_us = sim->quiet_us;
+    for (int i = 0; try_everything(sim) != SL_OK; i++) {
+        cr_assert_lt(i, 5, "it does not get better:\n%s", sl_buf_text(&sim->trace));
+        if (sim->faults.dead)
+            sim_crash(sim);
+        else
+            sl_memory_bus_redeliver(sim->memory);
+        sim->quiet_us = quiet_us;
+    }
+    sim_faults_clear(&sim->faults);
+}
+
 void sim_pass(struct sim *sim, int64_t ms)
 {
     const int64_t end_us = sim->now_us + ms * 1000;

@@ -107,6 +107,10 @@ enum sl_code sim_load(struct sim *sim, bool flush);
 void sim_step(struct sim *sim);             /* batches until none waits, tick, drain: all must succeed */
 void sim_pass(struct sim *sim, int64_t ms); /* time passes, a step at every due time and at least every poll_ms */
 
+/* Batch, tick, drain and load until all of them succeed: what failed is tried again at the same time, a process that a fault has killed is started
+ * again, and what was not acked comes again. Ends the test when it does not get better. */
+void sim_persist(struct sim *sim);
+
 /* The next fault: sim_break(&sim, SIM_LEDGER_commit, 2, SL_UNAVAILABLE, .for_ever = true). */
 #define sim_break(sim, which, nth, gives, ...)                                                                                             \
     ((sim)->faults.fault = (struct sim_fault){.slot = (which), .at = (nth), .code = (gives), ##__VA_ARGS__})
