@@ -260,6 +260,27 @@ Test(sim_checks, a_planned_unit_becomes_done)
     sim_close(&sim);
 }
 
+/* What the comparison with the memory found is rolled back with everything else, and found again. */
+Test(sim_checks, a_change_is_not_lost_with_a_failed_commit)
+{
+    struct sim sim = {0};
+    sim_open(&sim, SIM_CASCADE, NULL);
+    sim_day(&sim, DAY, "G1");
+    sim_calendar(&sim, DAY, "G2", "planned");
+    sim_four(&sim, DAY);
+    sim_step(&sim);
+    sim_pass(&sim, SIM_HOUR);
+    sim_forget(&sim);
+    sim_day(&sim, DAY, "G2");
+    sim_break(&sim, SIM_LEDGER_commit, 1, SL_UNAVAILABLE);
+    sim_tick(&sim);
+    sim_tick(&sim);
+    sim_expect(&sim, "1:00:00 tick: unavailable\n"
+                     "1:00:00 raw 01-09 past/1 triggered by all_complete T1\n"
+                     "1:00:00 event gate_triggered info raw 01-09\n");
+    sim_close(&sim);
+}
+
 Test(sim_checks, a_new_unit_decides_again)
 {
     struct sim sim = {0};

@@ -297,6 +297,25 @@ Test(sim_clocks, a_date_nobody_reports_gets_a_gate_and_an_alert)
     sim_close(&sim);
 }
 
+/* Reported on the day itself: nobody is missed, and the clock opens nothing. */
+Test(sim_clocks, a_date_reported_on_its_day_is_no_alert)
+{
+    struct sim sim = {0};
+    sim_open(&sim, SIM_CASCADE, SETS("phases.raw.expect_by=\"06:00\""));
+    sim_at(&sim, "2025-01-09 23:00:00");
+    sim_day(&sim, DAY, "G1");
+    sim_four(&sim, DAY);
+    sim_step(&sim);
+    sim_pass(&sim, 8 * SIM_HOUR);
+    sim_expect(&sim, "0:00:00 raw 01-09 today/1 triggered by all_complete T1\n"
+                     "0:00:00 event gate_triggered info raw 01-09\n"
+                     "0:00:00 ack 4\n"
+                     "0:00:00 publish stats-go 01-09 today/1 all_complete T1\n"
+                     "2:00:00 event trigger_unanswered warning raw 01-09\n");
+    cr_assert_eq(sim_logged(&sim, "no completion has come"), 0);
+    sim_close(&sim);
+}
+
 static void unanswered(struct sim *sim, const char *on_unanswered)
 {
     sim_open(sim, SIM_CASCADE, SETS("phases.raw.answer_within=2h", on_unanswered));
