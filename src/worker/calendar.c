@@ -31,7 +31,7 @@ static size_t first_row_at(const struct sl_calendar *calendar, sl_date date)
 size_t sl_calendar_units(const struct sl_calendar *calendar, sl_date from, sl_date to, const struct sl_calendar_row **out)
 {
     size_t first = first_row_at(calendar, from), end = to == INT32_MAX ? calendar->n : first_row_at(calendar, to + 1);
-    *out = calendar->rows + first;
+    *out = calendar->rows ? calendar->rows + first : NULL;
     return end > first ? end - first : 0;
 }
 

@@ -341,3 +341,26 @@ Test(sim_operator, a_failing_publish_backs_off_and_keeps_its_order)
     cr_assert_eq(sim_logged(&sim, "could not be published"), 3);
     sim_close(&sim);
 }
+
+/* The date after the one that fails waits for it, though the bus would take it. */
+Test(sim_operator, nothing_overtakes_a_failing_publish)
+{
+    struct sim sim = {0};
+    sim_open(&sim, SIM_CASCADE, NULL);
+    sim.poll_ms = SIM_SECOND;
+    sim_day(&sim, "2025-01-08", "G0");
+    sim_day(&sim, DAY, "G1");
+    sl_memory_bus_fail_publishes(sim.memory, 1, SL_UNAVAILABLE);
+    sim_four(&sim, DAY);
+    sim_four(&sim, "2025-01-08");
+    sim_step(&sim);
+    sim_pass(&sim, 5 * SIM_SECOND);
+    sim_expect(&sim, "0:00:00 raw 01-08 past/1 triggered by all_complete T1\n"
+                     "0:00:00 raw 01-09 past/1 triggered by all_complete T2\n"
+                     "0:00:00 event gate_triggered info raw 01-08\n"
+                     "0:00:00 event gate_triggered info raw 01-09\n"
+                     "0:00:00 ack 8\n"
+                     "0:00:01 publish stats-go 01-08 past/1 all_complete T1\n"
+                     "0:00:01 publish stats-go 01-09 past/1 all_complete T2\n");
+    sim_close(&sim);
+}
