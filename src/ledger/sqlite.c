@@ -11,6 +11,7 @@
 #include "sqlite_internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -347,11 +348,19 @@ static enum sl_code open_file(struct sl_lsqlite *self, const char *vfs_name, str
     return rc == SQLITE_OK ? SL_OK : sl_lsqlite_failed(self, rc, err);
 }
 
+/* SQLite's memory statistics, which nobody reads, lock a mutex of the whole process at every allocation. Refused when SQLite is in use already. */
+static void without_statistics(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum sl_code sl_ledger_sqlite_open(struct sl_ledger **out, const char *path, enum sl_ledger_open_mode mode,
                                    const struct sl_ledger_sqlite_options *options, struct sl_err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sl_err local;
     struct sl_err *e = err ? err : &local;
+    pthread_once(&once, without_statistics);
     struct sl_lsqlite *self = sl_calloc(1, sizeof(*self));
     self->base.ops = &SQLITE_OPS;
     self->path = sl_strdup(path);
