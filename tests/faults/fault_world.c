@@ -129,7 +129,7 @@ static struct fault_bus *bus_of(const struct world *world)
 
 static const char *day_text(int day)
 {
-    static char text[16];
+    static char text[32];
     snprintf(text, sizeof text, "2025-03-%02d", day + 1);
     return text;
 }
