@@ -30,9 +30,6 @@ struct world {
     int64_t now_us;
 };
 
-/* Everything that must be the same however often the season was disturbed, as text; free() it. Times and job ids aside. The world must be closed. */
-char *world_end_state(const struct world *world);
-
 void world_create(struct world *world, enum sl_sqlite_sync synchronous);
 void world_destroy(struct world *world);
 /* The state of the beginning, nothing acked, the VFS begun with `seed`; not open yet. */
@@ -47,5 +44,11 @@ size_t world_lost(struct world *world);
 /* What integrity_check says of the ledger and the log, other than ok; NULL when they are sound. free() it. The world must be open. */
 char *world_unsound(struct world *world);
 size_t world_acked(const struct world *world);
+/* Everything that must be the same however often the season was disturbed, as text; free() it. Times and job ids aside. The world must be closed. */
+char *world_end_state(const struct world *world);
+/* NULL when the texts are the same; else where `actual` goes another way, and in *instead_of where `expected` does. Both borrowed. */
+const char *world_difference(const char *expected, const char *actual, const char **instead_of);
+/* $SLUICE_SEED, or the default. */
+uint64_t world_seed(void);
 
 #endif

@@ -10,8 +10,6 @@
 
 enum { ROUNDS = 60, TRIES_WHILE_FULL = 3 };
 
-#define SEED 20250415u
-
 static const struct trouble {
     const char *label;
     enum power_fault fault;
@@ -32,12 +30,6 @@ struct round {
     const char *expected;
     size_t struck, failed, poisoned;
 };
-
-static uint64_t seed_of_environment(void)
-{
-    const char *text = getenv("SLUICE_SEED");
-    return text && *text ? strtoull(text, NULL, 10) : SEED;
-}
 
 static bool is_ledger(const char *file)
 {
@@ -127,12 +119,9 @@ static void go_on(struct round *round, bool reopen)
 static void expect_same_end(struct round *round)
 {
     char *actual = world_end_state(round->world);
-    const char *a = round->expected, *b = actual;
-    while (*a && *a == *b)
-        a++, b++;
-    const bool same = *a == *b;
-    cr_assert(same ? 1 : 0, "%s, seed %llu: the end is another one:\n%.300s\n--- instead of\n%.300s", round->trouble->label,
-              (unsigned long long)round->seed, b, a);
+    const char *instead_of, *other = world_difference(round->expected, actual, &instead_of);
+    cr_assert(other == NULL, "%s, seed %llu: the end is another one:\n%.300s\n--- instead of\n%.300s", round->trouble->label,
+              (unsigned long long)round->seed, other, instead_of);
     free(actual);
 }
 
@@ -176,12 +165,12 @@ Test(io_trouble, every_trouble_over_the_whole_season, .timeout = 200)
     char *expected = undisturbed(&world, &operations);
     for (size_t i = 0; i < sizeof TROUBLES / sizeof *TROUBLES; i++) {
         struct round round = {
-            .world = &world, .trouble = &TROUBLES[i], .operations = operations, .expected = expected, .seed = seed_of_environment()};
+            .world = &world, .trouble = &TROUBLES[i], .operations = operations, .expected = expected, .seed = world_seed()};
         for (uint64_t r = 0; r < ROUNDS; r++, round.seed++)
             one_round(&round, 1 + (r * operations + round.seed % operations) / ROUNDS);
         fprintf(stderr, "%s: seed %llu, %d rounds over %llu disk operations, %zu struck, %zu failed calls, %zu files given up, 0 lost\n",
-                round.trouble->label, (unsigned long long)seed_of_environment(), ROUNDS, (unsigned long long)operations, round.struck,
-                round.failed, round.poisoned);
+                round.trouble->label, (unsigned long long)world_seed(), ROUNDS, (unsigned long long)operations, round.struck, round.failed,
+                round.poisoned);
         cr_assert(round.struck > ROUNDS / 2 ? 1 : 0, "%s: too few rounds were hit", round.trouble->label);
     }
     free(expected);

@@ -10,19 +10,11 @@
 
 enum { LOSSES = 200, NORMAL_ROUNDS = 60, LOSSES_PER_ROUND = 3 };
 
-#define SEED 20250415u
-
 struct tally {
     uint64_t operations, steps; /* of the undisturbed season */
     char *expected;
     size_t rounds, struck, losses, lost_messages, by_step[WORLD_CLOSE + 1];
 };
-
-static uint64_t seed_of_environment(void)
-{
-    const char *text = getenv("SLUICE_SEED");
-    return text && *text ? strtoull(text, NULL, 10) : SEED;
-}
 
 static uint64_t draw(uint64_t *seed, uint64_t below)
 {
@@ -93,10 +85,9 @@ static bool season(struct world *world, struct tally *tally, uint64_t seed)
 static void expect_same_end(const struct world *world, const struct tally *tally, uint64_t seed)
 {
     char *actual = world_end_state(world);
-    const char *a = tally->expected, *b = actual;
-    while (*a && *a == *b)
-        a++, b++;
-    cr_assert(*a == *b, "seed %llu: the end is another one:\n%.300s\n--- instead of\n%.300s", (unsigned long long)seed, b, a);
+    const char *instead_of, *other = world_difference(tally->expected, actual, &instead_of);
+    cr_assert(other == NULL, "seed %llu: the end is another one:\n%.300s\n--- instead of\n%.300s", (unsigned long long)seed, other,
+              instead_of);
     free(actual);
 }
 
@@ -104,7 +95,7 @@ Test(power_loss, nothing_acked_is_lost_and_nothing_happens_twice, .timeout = 100
 {
     struct world world;
     struct tally tally = {0};
-    const uint64_t seed = seed_of_environment();
+    const uint64_t seed = world_seed();
     world_create(&world, SL_SYNC_FULL);
     undisturbed(&world, &tally);
     for (uint64_t round = 0; tally.losses < LOSSES; round++) {
@@ -126,7 +117,7 @@ Test(power_loss, synchronous_normal_loses_what_was_acked, .timeout = 100)
 {
     struct world world;
     struct tally tally = {0};
-    const uint64_t seed = seed_of_environment();
+    const uint64_t seed = world_seed();
     size_t seasons_with_losses = 0;
     world_create(&world, SL_SYNC_NORMAL);
     undisturbed(&world, &tally);
