@@ -39,6 +39,9 @@ class Bed:
         return os.path.join(self.work, "messages.ndjson")
 
     def fresh(self):
+        for base, folders, _ in os.walk(self.work):
+            for name in folders:
+                os.chmod(os.path.join(base, name), 0o755)
         mill.copy(self.template, self.work)
         return mill.Sluice(self.work)
 
@@ -104,7 +107,6 @@ def read_only_state(bed):
     expect_failure(sluice.run("ingest", bed.messages(), **who), DENIED, bed.path())
     expect_failure(sluice.run("known-gaps", "add", "--phase", "pack", "--date", "2025-01-05", "--reason", "x", **who), DENIED, "ledger.db")
     expect_untouched(before, bed)
-    os.chmod(bed.work, 0o755)
 
 
 def read_only_ledger(bed):
@@ -316,6 +318,7 @@ def main():
     bed = Bed(base)
     results = [run_case(bed, case) for case in CASES if len(sys.argv) < 2 or case.__name__ in sys.argv[1:]]
     print("state trouble: %d cases, %d failed" % (len(results), results.count(False)))
+    bed.fresh()
     shutil.rmtree(base)
     return 0 if all(results) else 1
 
