@@ -208,7 +208,8 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
         return no_dataset(name, dataset, err);
     dataset->version++;
     dataset->data_version = 0;
-    return open_db(&dataset->reader, SQLITE_OPEN_READWRITE, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0", err);
+    return open_db(&dataset->reader, SQLITE_OPEN_READWRITE,
+                   "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" SL_WH_READ_CACHE_KIB, err);
 }
 
 enum sl_code sl_wh_refresh(struct sl_wh_dataset *dataset, struct sl_err *err)
