@@ -60,18 +60,25 @@ static void escape(struct sl_buf *out, unsigned char c)
     }
 }
 
+/* Bytes at `at` that go as they are: a character that needs no escape; 0 for any other. */
+static inline size_t unescaped(const unsigned char *at, size_t left)
+{
+    if (*at < 0x20 || *at == '"' || *at == '\\')
+        return 0;
+    return *at < 0x80 ? 1 : sl_utf8_length(at, left);
+}
+
 static void quote(struct sl_buf *out, const char *text, size_t len)
 {
     const unsigned char *at = (const unsigned char *)text;
     sl_buf_char(out, '"');
     for (size_t i = 0, clean = 0; i < len; clean = i) {
-        size_t n = 1;
-        while (i < len && at[i] >= 0x20 && at[i] != '"' && at[i] != '\\' && (n = sl_utf8_length(at + i, len - i)) > 0)
+        for (size_t n; i < len && (n = unescaped(at + i, len - i)) > 0;)
             i += n;
         sl_buf_add(out, text + clean, i - clean);
         if (i == len)
             break;
-        if (n == 0)
+        if (at[i] >= 0x80)
             sl_buf_add(out, "\xEF\xBF\xBD", 3);
         else
             escape(out, at[i]);
@@ -103,9 +110,14 @@ void sl_json_str(struct sl_json *json, const char *text)
 
 void sl_json_int(struct sl_json *json, int64_t number)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%lld", (long long)number);
-    sl_buf_add(value(json), text, (size_t)len);
+    char text[24], *end = text + sizeof(text), *at = end;
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (number < 0)
+        *--at = '-';
+    sl_buf_add(value(json), at, (size_t)(end - at));
 }
 
 /* `number` with `digits` significant digits; whatever the locale's decimal point is becomes ".". */

@@ -31,6 +31,7 @@
 #define BLOCK_MIN_BYTES ((size_t)8 * 1024)
 #define BLOCK_MAX_BYTES ((size_t)1024 * 1024)
 #define PUSH_FIRST      8
+#define PRINTF_BYTES    256 /* most texts are shorter and need one pass */
 
 struct sl_arena_block {
     struct sl_arena_block *next;
@@ -211,12 +212,15 @@ char *sl_arena_strndup(struct sl_arena *arena, const char *text, size_t len)
 char *sl_arena_printf(struct sl_arena *arena, const char *fmt, ...)
 {
     va_list args, again;
+    char first[PRINTF_BYTES];
     va_start(args, fmt);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    int len = vsnprintf(first, sizeof(first), fmt, args);
     va_end(args);
     char *text = sl_arena_alloc(arena, (len < 0 ? 0 : (size_t)len) + 1);
-    if (len > 0)
+    if (len > 0 && (size_t)len < sizeof(first))
+        memcpy(text, first, (size_t)len);
+    else if (len > 0)
         vsnprintf(text, (size_t)len + 1, fmt, again);
     va_end(again);
     return text;

@@ -10,7 +10,7 @@
 
 #include "utf8_internal.h"
 
-#define BUF_FIRST_BYTES 64
+#define BUF_FIRST_BYTES 256
 #define HIGH_BITS       0x8080808080808080ULL
 
 void sl_buf_init(struct sl_buf *buf)
@@ -71,15 +71,18 @@ void sl_buf_char(struct sl_buf *buf, char c)
 void sl_buf_printf(struct sl_buf *buf, const char *fmt, ...)
 {
     va_list args, again;
+    reserve(buf, 0);
+    size_t room = buf->cap - buf->len;
     va_start(args, fmt);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    int len = vsnprintf(buf->data + buf->len, room, fmt, args);
     va_end(args);
-    if (len >= 0) {
+    if (len >= 0 && (size_t)len >= room) {
         reserve(buf, (size_t)len);
         vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
-        buf->len += (size_t)len;
     }
+    buf->len += len < 0 ? 0 : (size_t)len;
+    buf->data[buf->len] = '\0';
     va_end(again);
 }
 

@@ -58,7 +58,7 @@ static int ingest(struct sl_cli *cli, FILE *file, const char *name)
     }
     sl_bus_destroy(&bus);
     if (code != SL_OK)
-        return sl_cli_failed(cli, "sluice status");
+        return sl_cli_failed(cli, code == SL_NOT_FOUND ? "sluice init" : "sluice status");
     if (sl_cli_stopped() != 0) {
         sl_cli_note(cli, "interrupted: what was read is decided; feed the file again for the rest");
         return SL_EXIT_INTERRUPTED;

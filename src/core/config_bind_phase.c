@@ -90,12 +90,15 @@ static void bind_processor(struct sl_processor *processor, const json_t *json, s
     processor->audit = sl_bind_bool(json, "audit");
 }
 
+/* Of a phase without an upstream check too: a generation waits for runs in progress, but not for those that are stuck. */
+#define RUNNING_TIMEOUT_MS (4LL * 60 * 60 * 1000)
+
 static void bind_checks(struct sl_checks *checks, const json_t *json, struct sl_arena *arena)
 {
     const json_t *upstream = json_object_get(json, "upstream"), *gaps = json_object_get(json, "gaps");
     const json_t *complete = json_object_get(json, "completeness"), *quality = json_object_get(json, "quality");
     checks->upstream.mode = (enum sl_mode)sl_bind_choice(upstream, "mode", MODES);
-    checks->upstream.running_timeout_ms = sl_bind_ms(upstream, "running_timeout");
+    checks->upstream.running_timeout_ms = upstream ? sl_bind_ms(upstream, "running_timeout") : RUNNING_TIMEOUT_MS;
     checks->units = (enum sl_mode)sl_bind_choice(json_object_get(json, "units"), "mode", MODES);
     checks->gaps.mode = (enum sl_mode)sl_bind_choice(gaps, "mode", MODES);
     checks->gaps.look_back_days = sl_bind_days(gaps, "look_back");

@@ -163,6 +163,25 @@ static void read_deadline(struct making *m)
     m->waive_critical = m->deadline_passed && m->phase->deadline.then == SL_DEADLINE_DEGRADE && m->phase->deadline.waive_critical;
 }
 
+/* Look again when the deadline passes. */
+static void await_deadline(struct making *m)
+{
+    int64_t at = deadline_at_us(m);
+    if (m->deadline_passed)
+        return;
+    if (m->phase->deadline.after_ms >= 0 && m->facts->clock_ms >= 0)
+        clock_due_in(m, m->phase->deadline.after_ms - m->facts->clock_ms);
+    if (at != SL_NEVER_US)
+        clock_due_in(m, (at - m->facts->now_us) / 1000);
+}
+
+/* A gate stopped by what only the deadline would waive. */
+static void await_waiver(struct making *m)
+{
+    if (m->phase->deadline.then == SL_DEADLINE_DEGRADE && m->phase->deadline.waive_critical)
+        await_deadline(m);
+}
+
 /* ---- the steps ---- */
 
 static bool step_settle(struct making *m)
@@ -238,6 +257,7 @@ static bool step_reported(struct making *m)
     check->passed = !failed;
     if (!failed || m->waive_critical)
         return false;
+    await_waiver(m);
     return stop(m, SL_BLOCKED, SL_REASON_BIT(SL_REASON_RUN_FAILED), sl_arena_printf(m->arena, "a newer run of %s", failed));
 }
 
@@ -307,6 +327,7 @@ static bool step_units(struct making *m)
     check->passed = !detail;
     if (!failed || m->waive_critical)
         return false;
+    await_waiver(m);
     return stop(m, SL_BLOCKED, failed, sl_arena_printf(m->arena, "rows: %s", blocking));
 }
 
@@ -324,11 +345,7 @@ static bool barrier_waits(struct making *m, bool grace_only)
     if (grace_only)
         clock_due_in(m, m->phase->grace_ms - m->facts->clock_ms);
     if (!m->deadline_passed) {
-        int64_t at = deadline_at_us(m);
-        if (m->phase->deadline.after_ms >= 0 && m->facts->clock_ms >= 0)
-            clock_due_in(m, m->phase->deadline.after_ms - m->facts->clock_ms);
-        if (at != SL_NEVER_US)
-            clock_due_in(m, (at - m->facts->now_us) / 1000);
+        await_deadline(m);
         return stop(m, SL_WAITING, reasons, barrier_sentence(m));
     }
     switch (m->phase->deadline.then) {

@@ -170,11 +170,13 @@ static void gaps_found(struct making *m)
     }
 }
 
-/* "blocked:gaps,upstream" */
+/* "blocked:gaps,upstream". An event's identity holds no profile: the gates of a date before it was past are told apart here. */
 static const char *state_and_reasons(struct making *m)
 {
     char reasons[512];
-    return sl_arena_printf(m->arena, "%s:%s", sl_state_name(m->decision->state), sl_reasons_text(m->decision->reasons, reasons));
+    const bool past = m->facts->profile == SL_PAST;
+    return sl_arena_printf(m->arena, "%s%s%s:%s", past ? "" : sl_profile_name(m->facts->profile), past ? "" : ":",
+                           sl_state_name(m->decision->state), sl_reasons_text(m->decision->reasons, reasons));
 }
 
 static struct sl_event *gate_event(struct making *m, const char *type, enum sl_severity severity)

@@ -10,6 +10,8 @@
  * (a failed fsync is never retried and believed); the next process recovers what the log really holds. */
 #include "sqlite_internal.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,11 +27,21 @@
 #define WAL_AGAIN_PAGES 4096  /* a checkpoint that readers held up is tried again after 16 MiB more */
 #define CACHE_KIB       65536 /* pages of a batch's transaction and the upper levels of every index; SQLite's 2 MiB would spill */
 
+/* SQLite calls a full disk by its name where it writes a file, and an I/O error where it makes the shared memory longer. A failed sync stays an I/O error. */
+static bool is_full(struct sl_lsqlite *self, int rc)
+{
+    if ((rc & 0xff) != SQLITE_IOERR || rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC)
+        return (rc & 0xff) == SQLITE_FULL;
+    int sys_errno = sqlite3_system_errno(self->db);
+    return sys_errno == ENOSPC || sys_errno == EDQUOT;
+}
+
 enum sl_code sl_lsqlite_failed(struct sl_lsqlite *self, int rc, struct sl_err *err)
 {
-    enum sl_code code = sl_ledger_sqlite_code(rc);
-    int primary = rc & 0xff;
-    sl_fail(err, code, "ledger %s: %s (%s)", self->path, sqlite3_errmsg(self->db), sqlite3_errstr(rc));
+    const bool full = is_full(self, rc);
+    enum sl_code code = sl_ledger_sqlite_code(full ? SQLITE_FULL : rc);
+    int primary = full ? SQLITE_FULL : rc & 0xff;
+    sl_fail(err, code, "ledger %s: %s (%s)", self->path, full ? "the disk is full" : sqlite3_errmsg(self->db), sqlite3_errstr(rc));
     if (primary == SQLITE_IOERR)
         self->poisoned = true;
     if (self->tx != SQ_TX_OPEN)
@@ -337,11 +349,19 @@ static enum sl_code open_file(struct sl_lsqlite *self, const char *vfs_name, str
     return rc == SQLITE_OK ? SL_OK : sl_lsqlite_failed(self, rc, err);
 }
 
+/* SQLite's memory statistics, which nobody reads, lock a mutex of the whole process at every allocation. Refused when SQLite is in use already. */
+static void without_statistics(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum sl_code sl_ledger_sqlite_open(struct sl_ledger **out, const char *path, enum sl_ledger_open_mode mode,
                                    const struct sl_ledger_sqlite_options *options, struct sl_err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sl_err local;
     struct sl_err *e = err ? err : &local;
+    pthread_once(&once, without_statistics);
     struct sl_lsqlite *self = sl_calloc(1, sizeof(*self));
     self->base.ops = &SQLITE_OPS;
     self->path = sl_strdup(path);

@@ -1,13 +1,14 @@
 /* sqlite_decisions.c - decisions with their facts, the configs they were made under, and the pruning of what is old.
- * Facts are stored once per content hash: a recheck that finds the world as it was adds a decision, not its facts again. */
+ * Facts are stored once per content hash: a recheck that finds the world as it was adds a decision, not its facts again. The same content
+ * has the same date, which therefore comes first in the key: a batch's hashes would lie on as many pages of the index as it has gates. */
 #include "sqlite_internal.h"
 
 #include <limits.h>
 
 #include <sluice/hash.h>
 
-#define SQL_FACTS_ADD "INSERT INTO facts (hash, facts) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING"
-#define SQL_FACTS_ID  "SELECT id FROM facts WHERE hash = ?1"
+#define SQL_FACTS_ADD "INSERT INTO facts (date, hash, facts) VALUES (?1, ?2, ?3) ON CONFLICT (date, hash) DO NOTHING"
+#define SQL_FACTS_ID  "SELECT id FROM facts WHERE date = ?1 AND hash = ?2"
 #define SQL_DECISION_ADD                                                                                                                   \
     "INSERT INTO decisions (phase, date, profile, generation, facts_id, decided_us, config_hash, decision)"                                \
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
@@ -32,13 +33,14 @@ struct picked {
     int64_t id, facts_id;
 };
 
-static enum sl_code facts_id_of(struct sl_lsqlite *self, const char *hash, int64_t *out, struct sl_err *err)
+static enum sl_code facts_id_of(struct sl_lsqlite *self, sl_date date, const char *hash, int64_t *out, struct sl_err *err)
 {
     sqlite3_stmt *stmt;
     enum sl_code code = sl_lsqlite_use(self, SQ_FACTS_ID, SQL_FACTS_ID, &stmt, err);
     if (code)
         return code;
-    sl_lsqlite_bind_text(stmt, 1, hash);
+    sl_lsqlite_bind_int(stmt, 1, date);
+    sl_lsqlite_bind_text(stmt, 2, hash);
     code = sl_lsqlite_step(self, stmt, err);
     if (code == SL_NOT_FOUND)
         return sl_fail(err, SL_CORRUPT, "ledger %s: facts %s are there and are not", self->path, hash);
@@ -49,7 +51,7 @@ static enum sl_code facts_id_of(struct sl_lsqlite *self, const char *hash, int64
     return SL_OK;
 }
 
-static enum sl_code put_facts(struct sl_lsqlite *self, const char *facts, size_t len, int64_t *id, struct sl_err *err)
+static enum sl_code put_facts(struct sl_lsqlite *self, sl_date date, const char *facts, size_t len, int64_t *id, struct sl_err *err)
 {
     char hash[SL_SHA256_HEX + 1];
     sqlite3_stmt *stmt;
@@ -57,13 +59,14 @@ static enum sl_code put_facts(struct sl_lsqlite *self, const char *facts, size_t
     enum sl_code code = sl_lsqlite_use(self, SQ_FACTS_ADD, SQL_FACTS_ADD, &stmt, err);
     if (code)
         return code;
-    sl_lsqlite_bind_text(stmt, 1, sl_sha256_hex(facts, len, hash));
-    sqlite3_bind_text64(stmt, 2, facts, len, SQLITE_STATIC, SQLITE_UTF8);
+    sl_lsqlite_bind_int(stmt, 1, date);
+    sl_lsqlite_bind_text(stmt, 2, sl_sha256_hex(facts, len, hash));
+    sqlite3_bind_text64(stmt, 3, facts, len, SQLITE_STATIC, SQLITE_UTF8);
     code = sl_lsqlite_run(self, stmt, &added, err);
     if (code)
         return code;
     if (added == 0)
-        return facts_id_of(self, hash, id, err);
+        return facts_id_of(self, date, hash, id, err);
     *id = sl_lsqlite_last_id(self);
     return SL_OK;
 }
@@ -95,7 +98,7 @@ enum sl_code sl_lsqlite_decision_add(struct sl_ledger *ledger, const struct sl_g
     enum sl_code code = sl_lsqlite_enter(self, &own, err);
     if (code)
         return code;
-    code = put_facts(self, facts, facts_len, &facts_id, err);
+    code = put_facts(self, gate->date, facts, facts_len, &facts_id, err);
     if (code == SL_OK)
         code = put_decision(self, gate, facts_id, decision, decision_len, err);
     return sl_lsqlite_leave(self, own, code, err);

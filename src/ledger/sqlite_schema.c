@@ -20,7 +20,8 @@ _Static_assert(SL_BY_NONE == 0 && SL_BY_RETRIGGERED == 5, "stored");
 _Static_assert(SL_OUTBOX_TRIGGER == 0 && SL_LOAD_EVENTS == 0, "stored");
 
 /* What is written often stays narrow: an outbox row's body has a table of its own, so that a claim rewrites some bytes and not 10 MB.
- * Big values come last in their rows. */
+ * Big values come last in their rows. What is unique by a random value begins with the date where it can, so that the rows of a batch lie
+ * on few pages. */
 static const char SCHEMA_1[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE inbox (id INTEGER PRIMARY KEY, subscription TEXT NOT NULL, message_id TEXT NOT NULL, publish_us "
@@ -47,9 +48,9 @@ static const char SCHEMA_1[] =
     " PRIMARY KEY (phase, date, profile, generation)) WITHOUT ROWID;"
     "CREATE INDEX gates_due ON gates (due_us) WHERE due_us IS NOT NULL;"
     "CREATE INDEX gates_answer ON gates (answer_due_us) WHERE answer_due_us IS NOT NULL;"
-    "CREATE INDEX gates_pending ON gates (phase, state, date) WHERE state < 4;"
+    "CREATE INDEX gates_pending ON gates (phase, date, profile, generation, state) WHERE state < 4;"
     "CREATE TABLE configs (hash TEXT PRIMARY KEY, created_us INTEGER NOT NULL, normal TEXT NOT NULL);"
-    "CREATE TABLE facts (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, facts TEXT NOT NULL);"
+    "CREATE TABLE facts (id INTEGER PRIMARY KEY, date INTEGER NOT NULL, hash TEXT NOT NULL, facts TEXT NOT NULL, UNIQUE (date, hash));"
     "CREATE TABLE decisions (id INTEGER PRIMARY KEY AUTOINCREMENT, phase TEXT NOT NULL, date INTEGER NOT NULL, profile "
     "INTEGER NOT NULL,"
     " generation INTEGER NOT NULL, facts_id INTEGER NOT NULL, decided_us INTEGER NOT NULL, config_hash TEXT, decision "

@@ -17,6 +17,8 @@
 #define SL_WH_BUSY_MS        10000
 /* A passive checkpoint after a commit that leaves this many pages in the WAL: 1,000 x 4 KiB = 4 MiB, SQLite's own default. */
 #define SL_WH_CHECKPOINT_PAGES 1000
+/* 32 MiB of pages while reading: an index page for every date of ten years is 15 MiB, read once, then found. */
+#define SL_WH_READ_CACHE_KIB "32768"
 /* 64 MiB of pages while writing, given back after large commits: a load's index pages stay in memory instead of being written again and again, and
  * building an index sorts there. */
 #define SL_WH_CACHE_KIB "65536"

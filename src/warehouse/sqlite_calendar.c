@@ -197,10 +197,19 @@ static void merge_into(struct calendar *c, struct sl_calendar_row *into, const s
         add_entity(c, into, from->entities[i]);
 }
 
+/* As most calendars are stored. */
+static bool is_ascending(const struct calendar *c)
+{
+    for (size_t i = 1; i < c->n; i++)
+        if (compare_rows(&c->rows[i - 1], &c->rows[i]) > 0)
+            return false;
+    return true;
+}
+
 static void merge(struct calendar *c)
 {
     size_t n = 0;
-    if (c->n > 1)
+    if (!is_ascending(c))
         qsort(c->rows, c->n, sizeof *c->rows, compare_rows);
     for (size_t i = 0; i < c->n; i++) {
         struct sl_calendar_row *last = n ? &c->rows[n - 1] : NULL;

@@ -77,7 +77,10 @@ enum sl_code sl_wh_error(struct sl_wh_db *db, const char *doing, struct sl_err *
     enum sl_code code = sl_wh_code(rc, db->handle ? sqlite3_system_errno(db->handle) : 0);
     if (code == SL_OK) /* the call failed, so this can't be success */
         code = SL_INTERNAL;
-    return sl_fail(err, code, "%s: %s (%s)", doing, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc), db->of->path);
+    const char *said = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
+    if (code == SL_UNAVAILABLE && (rc & 0xff) == SQLITE_IOERR)
+        said = "the disk is full";
+    return sl_fail(err, code, "%s: %s (%s)", doing, said, db->of->path);
 }
 
 /* --- connections -------------------------------------------------------------------------------------------------------------- */
@@ -205,7 +208,8 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
         return no_dataset(name, dataset, err);
     dataset->version++;
     dataset->data_version = 0;
-    return open_db(&dataset->reader, SQLITE_OPEN_READWRITE, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0", err);
+    return open_db(&dataset->reader, SQLITE_OPEN_READWRITE,
+                   "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" SL_WH_READ_CACHE_KIB, err);
 }
 
 enum sl_code sl_wh_refresh(struct sl_wh_dataset *dataset, struct sl_err *err)

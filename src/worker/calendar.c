@@ -31,7 +31,7 @@ static size_t first_row_at(const struct sl_calendar *calendar, sl_date date)
 size_t sl_calendar_units(const struct sl_calendar *calendar, sl_date from, sl_date to, const struct sl_calendar_row **out)
 {
     size_t first = first_row_at(calendar, from), end = to == INT32_MAX ? calendar->n : first_row_at(calendar, to + 1);
-    *out = calendar->rows + first;
+    *out = calendar->rows ? calendar->rows + first : NULL;
     return end > first ? end - first : 0;
 }
 
@@ -88,9 +88,16 @@ static enum sl_code read_rows(struct sl_worker *worker, struct sl_calendar *cale
     if (code != SL_OK)
         return code;
     calendar->rows = rows;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].planned)
-            rows[calendar->n++] = rows[i];
+    for (size_t i = 0; i < n; i++) {
+        if (!rows[i].planned)
+            continue;
+        rows[calendar->n] = rows[i];
+        if (!rows[i].unit) { /* the date is the unit */
+            char *day = sl_arena_alloc(&calendar->arena, SL_DATE_LEN + 1);
+            rows[calendar->n].unit = sl_date_format(rows[i].date, day);
+        }
+        calendar->n++;
+    }
     count_seasons(calendar);
     return SL_OK;
 }

@@ -81,14 +81,30 @@ static bool has_done_units(const struct sl_worker *worker, sl_date date)
     return false;
 }
 
+/* Reported on the day itself, say: its gate then was today's, and no clock may open the one of the finished day. */
+static enum sl_code has_report(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, bool *reported, struct sl_err *err)
+{
+    struct sl_run *runs = NULL;
+    size_t n = 0;
+    enum sl_code code = sl_ledger_runs_of(worker->ledger, phase->name, date, &runs, &n, &worker->arena, err);
+    *reported = false;
+    for (size_t i = 0; code == SL_OK && i < n; i++)
+        *reported |= runs[i].known && runs[i].status != SL_RUN_RUNNING;
+    return code;
+}
+
 static enum sl_code expect_date(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us, struct work **works, size_t *n,
                                 struct sl_err *err)
 {
     struct sl_gate gate;
     if (!has_done_units(worker, date))
         return SL_OK;
+    bool reported = false;
     enum sl_code code = sl_ledger_gate_get(worker->ledger, phase->name, date, SL_PAST, 0, &gate, &worker->arena, err);
     if (code != SL_NOT_FOUND)
+        return code;
+    code = has_report(worker, phase, date, &reported, err);
+    if (code != SL_OK || reported)
         return code;
     char day[SL_DATE_LEN + 1];
     sl_log(SL_ERROR, "no completion has come by the time it was expected", {"phase", phase->name}, {"date", sl_date_format(date, day)});
@@ -158,7 +174,8 @@ static enum sl_code retrigger(struct sl_worker *worker, const struct sl_phase *p
     if (code != SL_OK)
         return code;
     work.decision.trigger_reason = SL_BY_RETRIGGERED;
-    return sl_worker_outbox_triggers(worker, &work, now_us, err);
+    code = sl_worker_keep_fired(worker, &work, err);
+    return code == SL_OK ? sl_worker_outbox_triggers(worker, &work, now_us, err) : code;
 }
 
 static enum sl_code look_for_answer(struct sl_worker *worker, struct sl_gate *gate, int64_t now_us, struct sl_err *err)

@@ -150,6 +150,24 @@ static enum sl_code write_events(struct sl_worker *worker, const struct work *wo
     return SL_OK;
 }
 
+/* The triggers that this gate's own decision published, whatever the join looks like now: one that it adopted is another gate's, and goes out under that one's id. */
+enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err)
+{
+    struct sl_decision_record fired;
+    enum sl_code code = sl_ledger_decision_get(worker->ledger, work->phase->name, work->gate.date, work->gate.profile, work->gate.generation, &fired,
+                                               &worker->arena, err);
+    struct sl_decision *decision = &work->decision;
+    decision->triggers = sl_arena_array(&worker->arena, work->phase->n_followers + 1, sizeof *decision->triggers);
+    decision->n_triggers = 0;
+    for (size_t i = 0; code == SL_OK && i < work->phase->n_followers; i++) {
+        struct sl_decision_trigger *trigger = &decision->triggers[decision->n_triggers];
+        trigger->to = &worker->config->phases[work->phase->followers[i]];
+        sl_trigger_id(worker->config, work->phase, trigger->to, work->gate.date, work->gate.profile, work->gate.generation, trigger->trigger_id);
+        decision->n_triggers += strstr(fired.decision, trigger->trigger_id) != NULL;
+    }
+    return code;
+}
+
 /* The other phases of a join that wait only for it adopt this gate's trigger: they are due now. */
 static enum sl_code wake_joined(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err)
 {
@@ -191,7 +209,9 @@ enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_
     enum sl_code code = write_events(worker, work, err);
     if (code != SL_OK)
         return code;
-    return changed ? write_change(worker, work, &gate, now_us, err) : sl_ledger_gate_touch(worker->ledger, &gate, err);
+    if (changed)
+        return write_change(worker, work, &gate, now_us, err);
+    return work->reported ? sl_ledger_gate_put(worker->ledger, &gate, err) : sl_ledger_gate_touch(worker->ledger, &gate, err);
 }
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)

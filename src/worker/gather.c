@@ -54,11 +54,17 @@ static void gather_calendar(struct sl_worker *worker, struct sl_facts *facts)
     }
 }
 
-static struct sl_due due_of(const struct sl_facts *facts)
+/* A calendar whose unit is the date asks tables for the date, whatever units they have. */
+static bool has_units(const struct sl_worker *worker)
+{
+    return worker->config->calendar && worker->config->calendar->unit_column;
+}
+
+static struct sl_due due_of(const struct sl_worker *worker, const struct sl_facts *facts)
 {
     if (!facts->has_calendar)
         return (struct sl_due){.date = facts->date, .n = 1, .by_date_only = true};
-    return (struct sl_due){.date = facts->date, .units = facts->done, .n = facts->n_done};
+    return (struct sl_due){.date = facts->date, .units = facts->done, .n = facts->n_done, .by_date_only = !has_units(worker)};
 }
 
 /* ---- runs ---- */
@@ -185,7 +191,7 @@ enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_
         gather_hold(facts, holds, n_holds);
         gather_late(worker, facts, works[i].gate.late);
         code = gather_runs(worker, &works[i], err);
-        const struct sl_due due = due_of(facts);
+        const struct sl_due due = due_of(worker, facts);
         for (size_t p = 0; code == SL_OK && p < facts->n_procs; p++)
             if (is_judged(&facts->procs[p]))
                 sl_coverage_ask(&questions, facts->procs[p].processor, &due);
@@ -194,7 +200,7 @@ enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_
         code = sl_questions_ask(&questions, worker->warehouse, &worker->arena, err);
     for (size_t i = 0; code == SL_OK && i < n; i++) {
         struct sl_facts *facts = &works[i].facts;
-        const struct sl_due due = due_of(facts);
+        const struct sl_due due = due_of(worker, facts);
         for (size_t p = 0; p < facts->n_procs; p++)
             if (is_judged(&facts->procs[p]))
                 sl_coverage_read(&facts->procs[p].coverage, &questions, facts->procs[p].processor, &due, &worker->arena);
@@ -219,7 +225,7 @@ static enum sl_code upstream_phase(struct sl_worker *worker, struct work *work, 
     if (code != SL_OK)
         return code;
     struct sl_upstream_facts *up = &facts->upstream[facts->n_upstream++];
-    const struct sl_due due = due_of(facts);
+    const struct sl_due due = due_of(worker, facts);
     up->phase = phase;
     up->procs = sl_arena_array(&worker->arena, phase->n_processors, sizeof *up->procs);
     for (size_t i = 0; i < phase->n_processors; i++) {
@@ -251,7 +257,7 @@ static enum sl_code gather_upstream(struct sl_worker *worker, struct work *work,
 
 static void read_upstream(struct sl_worker *worker, struct work *work, const struct sl_questions *questions)
 {
-    const struct sl_due due = due_of(&work->facts);
+    const struct sl_due due = due_of(worker, &work->facts);
     for (size_t u = 0; u < work->facts.n_upstream; u++)
         for (size_t i = 0; i < work->facts.upstream[u].n; i++) {
             struct sl_proc_facts *proc = &work->facts.upstream[u].procs[i];
@@ -306,7 +312,7 @@ static struct sl_due due_on(struct sl_worker *worker, const struct sl_phase *pha
     struct day day = day_of(worker, date);
     if (day.n_done == 0 && phase->checks.gaps.every_day)
         return (struct sl_due){.date = date, .n = 1, .by_date_only = true};
-    return (struct sl_due){.date = date, .units = day.done, .n = day.n_done};
+    return (struct sl_due){.date = date, .units = day.done, .n = day.n_done, .by_date_only = !has_units(worker)};
 }
 
 static void want_window(struct gap_table *table, const struct sl_facts *facts)

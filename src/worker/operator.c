@@ -211,6 +211,11 @@ static enum sl_code republish(struct sl_worker *worker, struct work *work, int64
     work->released = work->forced = true;
     enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
     work->decision.trigger_reason = SL_BY_RETRIGGERED;
+    if (code == SL_OK)
+        code = sl_worker_keep_fired(worker, work, err);
+    if (code == SL_OK && work->decision.n_triggers == 0)
+        return sl_fail(err, SL_INVALID, "the gate of %s for %s was opened by the trigger %s of another phase of the join: retrigger that one", work->phase->name,
+                       sl_date_format(work->gate.date, day), work->gate.trigger_id);
     return code == SL_OK ? sl_worker_outbox_triggers(worker, work, now_us, err) : code;
 }
 
@@ -274,7 +279,7 @@ static bool day_is_due(struct sl_worker *worker, sl_date date, bool every_day, s
         if (rows[i].done)
             units[n_done++] = rows[i].unit;
     if (n_done)
-        *due = (struct sl_due){.date = date, .units = units, .n = n_done};
+        *due = (struct sl_due){.date = date, .units = units, .n = n_done, .by_date_only = !worker->config->calendar->unit_column};
     return n_done > 0 || every_day;
 }
 

@@ -226,6 +226,8 @@ static enum sl_code add_touched(struct touched *t, struct sl_err *err)
     for (size_t i = 0; i < worker->n_groups; i++)
         if (worker->group_list[i]->touched)
             add_work(t, worker->group_list[i]->phase, &worker->group_list[i]->gate, worker->group_list[i]->gate_exists);
+    for (size_t i = 0; i < t->n; i++)
+        t->works[i].reported = true;
     for (size_t p = 0; p < worker->config->n_phases; p++) {
         const struct sl_phase *phase = &worker->config->phases[p];
         sl_date *dates = NULL;

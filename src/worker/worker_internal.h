@@ -71,6 +71,7 @@ struct group {
 struct work {
     struct sl_gate gate;    /* as stored, or as it will be when new */
     bool exists;            /* in the ledger */
+    bool reported;          /* a completion came that counts for it: its clocks may have moved */
     const struct sl_phase *phase;
     struct sl_facts facts;
     struct sl_decision decision;
@@ -139,6 +140,7 @@ void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questi
 enum sl_code sl_worker_decide(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);   /* only facts and decisions */
 enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
+enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err);   /* for a republication */
 enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);            /* facts and the final decision of one gate; nothing is written */

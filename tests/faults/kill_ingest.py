@@ -106,7 +106,7 @@ class Killer:
             db.close()
 
     def kill(self, feed, accepted):
-        """False: it had ended before the moment came."""
+        """What must be there afterwards; None: it had ended before the moment came."""
         moment = self.moment()
         if moment is None:
             self.wait_for_load(feed)
