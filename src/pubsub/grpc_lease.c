@@ -230,7 +230,7 @@ static void ack_answered(struct sl_unary *unary, const struct sl_rpc_status *sta
     } else if (status->code == SL_RPC_INVALID_ARGUMENT && unary->n > 1) {
         halve(unary);
     } else {
-        if (status->code != SL_RPC_INVALID_ARGUMENT && status->code != SL_RPC_CANCELLED)
+        if (status->code != SL_RPC_INVALID_ARGUMENT && !sl_retry_stream(status->code)) /* no such subscription, denied, ... */
             sl_subscriber_fail(subscriber, status);
         give_up_acks(unary, status->message);
     }

@@ -294,6 +294,23 @@ Test(grpc_bus, an_ack_that_is_denied_stops_the_bus)
     finish(&f);
 }
 
+Test(grpc_bus, an_ack_that_fails_for_no_known_reason_is_given_up_alone)
+{
+    static const int CODES[] = {SL_RPC_UNKNOWN};
+    struct fixture f;
+    start(&f);
+    fake_answer(&f.fake, "Acknowledge", CODES, 1);
+    respond_on_open(&f, (const char *const[]){"1"}, 1);
+    join(&f, 1, quick());
+    receive(&f, 1, true);
+    wait_for(&f, stats(&f).acks_lost == 1);
+    respond(&f, (const char *const[]){"1"}, 1);
+    receive(&f, 1, true);
+    wait_for(&f, stats(&f).leases == 0);
+    cr_assert_eq(stats(&f).acks_lost, 1);
+    finish(&f);
+}
+
 Test(grpc_bus, many_acks_go_in_requests_of_2500_ids)
 {
     enum { N = 6000 };
@@ -970,7 +987,9 @@ Test(grpc_bus, admin_calls)
     size_t n;
     cr_assert_eq(sl_pubsub_admin_topic_subscriptions(admin, "projects/p/topics/t", &names, &n, &arena, &f.err), SL_OK);
     cr_assert_eq(n, 1);
+    pthread_mutex_lock(&f.fake.mutex);
     sl_pubsub_put_page_token(&f.fake.reply, "more"); /* every page says that there is another */
+    pthread_mutex_unlock(&f.fake.mutex);
     cr_assert_eq(sl_pubsub_admin_topic_subscriptions(admin, "projects/p/topics/t", &names, &n, &arena, &f.err), SL_UNAVAILABLE);
     sl_arena_fini(&arena);
     sl_pubsub_admin_destroy(&admin);
