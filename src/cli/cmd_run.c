@@ -108,8 +108,6 @@ static int work(struct running *r)
     const int64_t start_ms = sl_cli_clock_ms();
     enum sl_code code = sl_service_bus(&r->bus, r->service, r->phases, r->n_phases, &cli->err);
     if (code == SL_OK) {
-        sl_cli_catch_signals();
-        sl_cli_limit_stop(STOP_BUDGET_S);
         say_what_idle_means(r);
         code = decide(r);
         sl_bus_destroy(&r->bus);
@@ -129,6 +127,8 @@ static int work(struct running *r)
 
 static int with_bus(struct running *r)
 {
+    sl_cli_catch_signals();
+    sl_cli_limit_stop(STOP_BUDGET_S);
     int exit_code = sl_cli_open_service(r->cli, false, &r->service);
     if (exit_code != SL_EXIT_OK)
         return exit_code;
