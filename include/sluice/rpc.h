@@ -49,7 +49,7 @@ void sl_rpc_channel_destroy(struct sl_rpc_channel **channel);
  * one that a header can't hold ends the call as INVALID_ARGUMENT. timeout_ms 0: none. Without wait_for_ready a server that can't be reached is UNAVAILABLE at once. */
 struct sl_rpc_request { const char *method, *routing; const void *data; size_t len; int64_t timeout_ms; bool wait_for_ready; };
 
-/* Blocking. Must not be called on the loop's thread. `response` is appended to on OK. Returns sl_rpc_to_code(status) with "METHOD: CODE: message" in err. */
+/* Blocking. Must not be called on the loop's thread. `response` (may be NULL, as `status`) is appended to on OK. Returns sl_rpc_to_code(status) with "METHOD: CODE: message" in err. */
 enum sl_code sl_rpc_call(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, struct sl_buf *response, struct sl_rpc_status *status, struct sl_err *err);
 /* Copies the request. `done` runs once on the loop's thread; `data` is valid during it. */
 typedef void (*sl_rpc_done)(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
@@ -57,9 +57,9 @@ void sl_rpc_call_start(struct sl_rpc_channel *channel, const struct sl_rpc_reque
 
 struct sl_rpc_stream;
 struct sl_rpc_stream_handlers {
-    void (*opened)(void *arg);                                            /* the server has answered; may be NULL; left out when it can't be reached */
+    void (*opened)(void *arg);                                            /* the server has answered, or `end` is about to say that it can't; may be NULL */
     void (*message)(void *arg, const void *data, size_t len);             /* the next one is only read after sl_rpc_stream_read() */
-    void (*end)(void *arg, const struct sl_rpc_status *status);           /* exactly once, last */
+    void (*end)(void *arg, const struct sl_rpc_status *status);           /* exactly once, last; a status of the server's waits until what it sent before has been read */
 };
 /* Opens and sends the first message (copies); the first read is asked for by sl_rpc_stream_read(). The caller has a reference until sl_rpc_stream_release():
  * the functions below may be called before, during and after `end`, when they do nothing. `*out` is set before any handler runs. */
@@ -91,11 +91,12 @@ struct sl_rpc_server_handlers {
     void (*writable)(void *arg, struct sl_rpc_peer_call *call);
 };
 
-/* Listens on "127.0.0.1:0", "unix:/path"; *port gets the bound port (0 for unix). Unknown methods answer UNIMPLEMENTED. Plaintext. SL_UNAVAILABLE when the port or a living socket is in use.
+/* Listens on "127.0.0.1:0", "unix:/path"; *port gets the bound port (0 for unix). Unknown methods answer UNIMPLEMENTED. Plaintext. SL_INVALID: neither of them;
+ * SL_UNAVAILABLE: the port or a living socket is in use, not permitted, or of another machine.
  * Copies the methods and handlers. */
 enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen, const struct sl_rpc_method *methods, size_t n_methods,
                                   const struct sl_rpc_server_handlers *handlers, void *arg, int *port, struct sl_err *err);
-/* No new calls; open ones get `grace_ms`, then are cancelled. Blocks until all have ended: no handler runs afterwards. Calls that nobody gave up yet still must be. */
+/* New calls are answered UNAVAILABLE; open ones get `grace_ms`, then are cancelled. Blocks until all have ended: no handler runs afterwards. Calls that nobody gave up yet still must be. */
 void sl_rpc_server_stop(struct sl_rpc_server *server, int64_t grace_ms);
 void sl_rpc_server_destroy(struct sl_rpc_server **server);
 
