@@ -111,4 +111,6 @@ void sl_dead_letter_put(struct sl_buf *out, const char *body, size_t len, const 
     put_source(out, about->subscription);
     sl_time_format(about->publish_us, text);
     put_attribute(out, PREFIX "TopicPublishTime", text, strlen(text));
+    n = snprintf(text, sizeof(text), "not acknowledged in %d delivery attempts", about->attempts);
+    put_attribute(out, PREFIX "DeliveryErrorMessage", text, (size_t)n);
 }
