@@ -5,9 +5,9 @@
 
 #include "worker_internal.h"
 
-#define CLAIM_US 60000000LL     /* a claim outlives any publish's own deadline */
+#define CLAIM_US       60000000LL /* a claim outlives any publish's own deadline */
 #define RETRY_LEAST_US 1000000LL
-#define RETRY_MOST_US 60000000LL
+#define RETRY_MOST_US  60000000LL
 
 static int64_t backoff_us(int attempts)
 {
@@ -21,7 +21,8 @@ static int64_t backoff_us(int attempts)
 static enum sl_code await_answer(struct sl_worker *worker, const struct sl_outbox_row *row, int64_t now_us, struct sl_err *err)
 {
     const struct sl_phase *phase = row->phase ? sl_config_phase(worker->config, row->phase) : NULL;
-    struct sl_gate_filter filter = {.phase = row->phase, .from = row->date, .to = row->date, .states = 1u << SL_TRIGGERED, .all_generations = true};
+    struct sl_gate_filter filter = {
+        .phase = row->phase, .from = row->date, .to = row->date, .states = 1u << SL_TRIGGERED, .all_generations = true};
     struct sl_gate *gates = NULL;
     size_t n = 0;
     if (row->kind != SL_OUTBOX_TRIGGER || !phase)
@@ -67,7 +68,8 @@ static enum sl_code record_sent(struct sl_worker *worker, const struct sent *sen
     for (size_t i = 0; code == SL_OK && i < n; i++) {
         const struct sl_outbox_row *row = sent[i].row;
         if (!sent[i].ok) {
-            code = sl_ledger_outbox_failed(worker->ledger, row->id, sent[i].tried ? sent[i].error : NULL, now_us, now_us + backoff_us(row->attempts), err);
+            code = sl_ledger_outbox_failed(worker->ledger, row->id, sent[i].tried ? sent[i].error : NULL, now_us,
+                                           now_us + backoff_us(row->attempts), err);
             continue;
         }
         code = sl_ledger_outbox_done(worker->ledger, row->id, err);

@@ -17,12 +17,12 @@
 
 #include "worker_internal.h"
 
-#define READ_AHEAD 4             /* batches: at most 4 x worker.batch.bytes in memory beside the one at work */
-#define POLL_MS 250              /* RULES 31: changes by other processes are noticed within 250 ms */
-#define CHECKPOINT_MS 200
-#define STOP_BUDGET_US 10000000LL
-#define BUSY_TRIES 3
-#define LOAD_RETRY_US 5000000LL
+#define READ_AHEAD        4   /* batches: at most 4 x worker.batch.bytes in memory beside the one at work */
+#define POLL_MS           250 /* RULES 31: changes by other processes are noticed within 250 ms */
+#define CHECKPOINT_MS     200
+#define STOP_BUDGET_US    10000000LL
+#define BUSY_TRIES        3
+#define LOAD_RETRY_US     5000000LL
 #define OUTBOX_FAILING_US 30000000LL /* RULES 30 */
 
 struct reading {
@@ -44,8 +44,8 @@ struct runner {
     struct sl_queue *readings, *loads, *loaded;
     pthread_t reader, loader, checkpointer;
     atomic_bool stopping;
-    pthread_mutex_t mutex;   /* of `wake` */
-    pthread_cond_t wake;     /* the checkpointer is told to end */
+    pthread_mutex_t mutex; /* of `wake` */
+    pthread_cond_t wake;   /* the checkpointer is told to end */
     struct sl_warehouse *load_warehouse;
     struct sl_ledger *checkpoint_ledger;
     bool reader_on, loader_on, checkpointer_on;
@@ -81,7 +81,8 @@ static void *reader_main(void *arg)
     bool end = false;
     while (!end && !told_to_stop(run)) {
         struct reading *reading = sl_calloc(1, sizeof *reading);
-        reading->code = sl_bus_receive(run->worker->bus, config->worker.batch_messages, config->worker.batch_bytes, POLL_MS, &reading->incoming.batch, &reading->err);
+        reading->code = sl_bus_receive(run->worker->bus, config->worker.batch_messages, config->worker.batch_bytes, POLL_MS,
+                                       &reading->incoming.batch, &reading->err);
         end = reading->code != SL_OK || reading->incoming.batch.end;
         if (reading->code == SL_OK && reading->incoming.batch.n == 0 && !end) {
             reading_free(reading);
@@ -277,7 +278,8 @@ static enum sl_code end_load(struct runner *run, int64_t timeout_ms, struct sl_e
     if (work->code == SL_OK) {
         code = sl_load_finish(run->worker, &work->job, clock_us(), err);
     } else {
-        sl_log(SL_WARNING, "a load failed; its rows are kept and it is made again under the same job id", {"job", work->job.job_id}, {"error", work->err.text});
+        sl_log(SL_WARNING, "a load failed; its rows are kept and it is made again under the same job id", {"job", work->job.job_id},
+               {"error", work->err.text});
         run->load_after_us = clock_us() + LOAD_RETRY_US;
     }
     load_work_free(work);
@@ -373,7 +375,8 @@ static enum sl_code wind_up(struct runner *run, struct sl_err *err)
 static enum sl_code outbox_health(struct runner *run, struct sl_err *err)
 {
     struct sl_ledger_counts counts;
-    enum sl_code code = sl_bus_can_publish(run->worker->bus) ? sl_ledger_counts(run->worker->ledger, clock_us(), &counts, err) : SL_NOT_FOUND;
+    enum sl_code code = sl_bus_can_publish(run->worker->bus) ? sl_ledger_counts(run->worker->ledger, clock_us(), &counts, err)
+                                                             : SL_NOT_FOUND;
     if (code == SL_NOT_FOUND || code != SL_OK)
         return code == SL_NOT_FOUND ? SL_OK : code;
     if (counts.outbox_failing && clock_us() - run->received_us > OUTBOX_FAILING_US)
