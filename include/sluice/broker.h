@@ -14,18 +14,18 @@
 #include <sluice/error.h>
 
 struct sl_broker_options {
-    const char *path;                /* directory of the store; made when missing */
-    const char *listen;              /* "127.0.0.1:8085", port 0 allowed, "unix:/path" */
-    int64_t stream_age_ms;           /* streams are closed with UNAVAILABLE at this age; 0: 30 min */
-    int64_t heartbeat_ms;            /* an empty response on an idle stream; 0: 15 s */
-    const char *vfs;                 /* tests: SQLite VFS; NULL: the default */
-    int64_t max_pages;               /* tests: the store can't grow beyond so many pages of 4 KiB (a full disk); 0: no limit */
+    const char *path;      /* directory of the store; made when missing */
+    const char *listen;    /* "127.0.0.1:8085", port 0 allowed, "unix:/path" */
+    int64_t stream_age_ms; /* streams are closed with UNAVAILABLE at this age; 0: 30 min */
+    int64_t heartbeat_ms;  /* an empty response on an idle stream; 0: 15 s */
+    const char *vfs;       /* tests: SQLite VFS; NULL: the default */
+    int64_t max_pages;     /* tests: the store can't grow beyond so many pages of 4 KiB (a full disk); 0: no limit */
 };
 
 struct sl_broker;
 /* SL_CONFLICT: another process has PATH's lock (the sentence names pid and address); SL_UNAVAILABLE: port in use; SL_DENIED; SL_CORRUPT. */
 enum sl_code sl_broker_create(struct sl_broker **out, const struct sl_broker_options *options, struct sl_err *err);
-const char *sl_broker_address(const struct sl_broker *broker);       /* "127.0.0.1:41234" as a client dials it */
+const char *sl_broker_address(const struct sl_broker *broker); /* "127.0.0.1:41234" as a client dials it */
 /* Messages that are neither acked nor dead-lettered and wait, and leases held, over the named subscriptions ("projects/p/subscriptions/s"; one that isn't there holds nothing);
  * n 0: over all. For idleness (RULES 30): triggers wait on subscriptions that are not the worker's. Any thread but an rpc loop's; waits for a commit or two.
  * Another process asks "/sluice.broker.v1.Broker/Backlog": request field 1, repeated string: the subscriptions; response fields 1 and 2, int64: undelivered, leased. */

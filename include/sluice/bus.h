@@ -10,33 +10,52 @@
 #include <sluice/error.h>
 #include <sluice/mem.h>
 
-struct sl_bus_message { struct sl_message message; const struct sl_phase *phase; /* whose subscription; NULL when fed in directly */ void *receipt; /* the bus's own; NULL when nothing is to be acked */ };
+struct sl_bus_message {
+    struct sl_message message;
+    const struct sl_phase *phase; /* whose subscription; NULL when fed in directly */
+    void *receipt;                /* the bus's own; NULL when nothing is to be acked */
+};
 
-struct sl_bus_batch { struct sl_bus_message *messages; size_t n; size_t bytes; bool end; /* nothing will ever come again */ struct sl_arena arena; };
+struct sl_bus_batch {
+    struct sl_bus_message *messages;
+    size_t n;
+    size_t bytes;
+    bool end; /* nothing will ever come again */
+    struct sl_arena arena;
+};
 
 struct sl_bus;
 struct sl_bus_ops {
     const char *name;
     void (*destroy)(struct sl_bus *self);
     /* Up to max_n messages and about max_bytes (at least one message). Blocks up to timeout_ms while there is none; an empty batch is no error. The batch's arena holds everything. */
-    enum sl_code (*receive)(struct sl_bus *self, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out, struct sl_err *err);
+    enum sl_code (*receive)(struct sl_bus *self, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out,
+                            struct sl_err *err);
     /* After the commit: the batch is done with. */
     enum sl_code (*ack)(struct sl_bus *self, const struct sl_bus_batch *batch, struct sl_err *err);
     /* NULL: this bus can't publish (ingest): the outbox keeps its rows for a worker that can. Attributes: JSON object of strings. */
-    enum sl_code (*publish)(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes, struct sl_err *err);
+    enum sl_code (*publish)(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes,
+                            struct sl_err *err);
     /* Milliseconds for which the phase's stream has been connected and silent; -1: not connected or not drained. */
     int64_t (*silent_ms)(struct sl_bus *self, const struct sl_phase *phase, int64_t now_us);
     /* NULL: can't be known. Messages of the subscriptions received from that wait, and those handed out whose ack is not confirmed; -1: not known now. Any thread. */
     void (*backlog)(struct sl_bus *self, int64_t *undelivered, int64_t *leased);
 };
-struct sl_bus { const struct sl_bus_ops *ops; struct { uint64_t received, acked, published, errors; } counters; };
+struct sl_bus {
+    const struct sl_bus_ops *ops;
+    struct {
+        uint64_t received, acked, published, errors;
+    } counters;
+};
 
 void sl_bus_destroy(struct sl_bus **bus);
 /* `out` is emptied first (zero-initialised is valid, so is the batch of the call before). timeout_ms 0: doesn't wait; negative: for ever. */
-enum sl_code sl_bus_receive(struct sl_bus *bus, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out, struct sl_err *err);
+enum sl_code sl_bus_receive(struct sl_bus *bus, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out,
+                            struct sl_err *err);
 enum sl_code sl_bus_ack(struct sl_bus *bus, const struct sl_bus_batch *batch, struct sl_err *err);
 bool sl_bus_can_publish(const struct sl_bus *bus);
-enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *data, size_t len, const char *attributes, struct sl_err *err);
+enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *data, size_t len, const char *attributes,
+                            struct sl_err *err);
 int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64_t now_us);
 /* -1 each when it can't be known. */
 void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased);
@@ -49,13 +68,16 @@ enum sl_code sl_file_bus_create(struct sl_bus **out, FILE *file, const char *nam
 
 /* A bus in memory for tests: messages put in come out until acked; publishes are kept; faults can be ordered. Any thread. `config` is borrowed. An ack after the redelivery is void. */
 void sl_memory_bus_create(struct sl_bus **out, const struct sl_config *config);
-void sl_memory_bus_put(struct sl_bus *bus, const struct sl_phase *phase, const char *data, size_t len, const char *message_id, int64_t publish_us);
-void sl_memory_bus_redeliver(struct sl_bus *bus);                        /* everything not acked comes again, as after a lost connection */
-void sl_memory_bus_end(struct sl_bus *bus);                              /* nothing more will be put in: `end` comes once everything is acked */
-void sl_memory_bus_silent(struct sl_bus *bus, int64_t ms);               /* what silent_ms says while nothing of the phase waits; at first -1 */
-void sl_memory_bus_fail_publishes(struct sl_bus *bus, int n, enum sl_code code);         /* the next n */
-struct sl_published { const char *topic, *data, *attributes; };
-size_t sl_memory_bus_published(const struct sl_bus *bus, const struct sl_published **out);    /* borrowed until the next publish */
+void sl_memory_bus_put(struct sl_bus *bus, const struct sl_phase *phase, const char *data, size_t len, const char *message_id,
+                       int64_t publish_us);
+void sl_memory_bus_redeliver(struct sl_bus *bus);          /* everything not acked comes again, as after a lost connection */
+void sl_memory_bus_end(struct sl_bus *bus);                /* nothing more will be put in: `end` comes once everything is acked */
+void sl_memory_bus_silent(struct sl_bus *bus, int64_t ms); /* what silent_ms says while nothing of the phase waits; at first -1 */
+void sl_memory_bus_fail_publishes(struct sl_bus *bus, int n, enum sl_code code); /* the next n */
+struct sl_published {
+    const char *topic, *data, *attributes;
+};
+size_t sl_memory_bus_published(const struct sl_bus *bus, const struct sl_published **out); /* borrowed until the next publish */
 size_t sl_memory_bus_backlog(const struct sl_bus *bus);
 
 #endif

@@ -10,15 +10,17 @@
 
 #include <sluice/error.h>
 
-typedef int32_t sl_date;                 /* days since 1970-01-01; valid dates are 0001-01-01 .. 9999-12-31 */
-#define SL_DATE_NONE INT32_MIN
-#define SL_DATE_LEN 10                   /* YYYY-MM-DD */
-#define SL_TIME_LEN 27                   /* YYYY-MM-DDTHH:MM:SS.ffffffZ */
+typedef int32_t sl_date; /* days since 1970-01-01; valid dates are 0001-01-01 .. 9999-12-31 */
+#define SL_DATE_NONE  INT32_MIN
+#define SL_DATE_LEN   10 /* YYYY-MM-DD */
+#define SL_TIME_LEN   27 /* YYYY-MM-DDTHH:MM:SS.ffffffZ */
 #define SL_US_PER_DAY 86400000000LL
 
-struct sl_civil { int year, month, day; };
+struct sl_civil {
+    int year, month, day;
+};
 
-bool sl_date_from_civil(struct sl_civil civil, sl_date *out);          /* false when there is no such day */
+bool sl_date_from_civil(struct sl_civil civil, sl_date *out); /* false when there is no such day */
 struct sl_civil sl_date_to_civil(sl_date date);
 /* Exactly YYYY-MM-DD, year 0001..9999, a real day. `len` bytes of `text`. */
 bool sl_date_parse(const char *text, size_t len, sl_date *out);
@@ -33,7 +35,7 @@ char *sl_time_format(int64_t us, char *out);
 /* "HH:MM" -> minutes of the day. */
 bool sl_time_of_day_parse(const char *text, int *out_minutes);
 
-struct sl_zone;                          /* opaque, immutable after load: any thread */
+struct sl_zone; /* opaque, immutable after load: any thread */
 
 /* Read the zone `name` ("America/Los_Angeles", "UTC") from tzdata (TZif version 2+, with its POSIX footer for the years after the table; $TZDIR, else
  * /usr/share/zoneinfo). SL_INVALID for a name that is unknown, empty, absolute or has "..", SL_CORRUPT for a broken file. */
@@ -41,9 +43,9 @@ enum sl_code sl_zone_load(struct sl_zone **out, const char *name, struct sl_err 
 void sl_zone_destroy(struct sl_zone **zone);
 const char *sl_zone_name(const struct sl_zone *zone);
 
-int32_t sl_zone_offset_s(const struct sl_zone *zone, int64_t us);      /* seconds east of UTC at this instant */
-sl_date sl_zone_date(const struct sl_zone *zone, int64_t us);          /* the local calendar day */
-int sl_zone_minutes(const struct sl_zone *zone, int64_t us);           /* local minutes since midnight, 0..1439 */
+int32_t sl_zone_offset_s(const struct sl_zone *zone, int64_t us); /* seconds east of UTC at this instant */
+sl_date sl_zone_date(const struct sl_zone *zone, int64_t us);     /* the local calendar day */
+int sl_zone_minutes(const struct sl_zone *zone, int64_t us);      /* local minutes since midnight, 0..1439 */
 /* The instant of a local wall-clock time, given as microseconds since local midnight of `date` (0..86399999999). A time that does not exist gives the first
  * instant after the gap; one that comes twice gives the first. */
 int64_t sl_zone_instant(const struct sl_zone *zone, sl_date date, int64_t us_of_day);

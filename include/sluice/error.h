@@ -16,7 +16,7 @@ enum sl_code {
     SL_INTERNAL,    /* a bug, or an I/O error after which a file can't be trusted -> stop, alert */
 };
 
-struct sl_err {     /* open: a value; nothing to free */
+struct sl_err { /* open: a value; nothing to free */
     enum sl_code code;
     char text[1024];
 };

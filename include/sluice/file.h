@@ -13,7 +13,7 @@ enum sl_code sl_file_read(struct sl_buf *out, const char *path, size_t max_bytes
 enum sl_code sl_dir_make(const char *path, struct sl_err *err);
 /* `path` itself when absolute, else joined to the directory `base`. Heap. */
 char *sl_path_join(const char *base, const char *path);
-char *sl_path_dirname(const char *path);                              /* heap; "." when it has none */
+char *sl_path_dirname(const char *path); /* heap; "." when it has none */
 
 struct sl_lock;
 /* Take the exclusive lock of `path` (fcntl open-file-description lock, freed by the kernel when the process ends) and write "pid note\n" into it.

@@ -13,94 +13,149 @@
 #include <sluice/records.h>
 
 /* A done unit that is served by sources[source], source > 0. */
-struct sl_served { const char *unit; size_t source; };
+struct sl_served {
+    const char *unit;
+    size_t source;
+};
 
 /* What the warehouse says of one processor's rows on one date: what is missing, and counts. Units ascending bytewise. */
 struct sl_coverage {
-    bool asked;                     /* false: no table, or nobody asked */
-    bool by_date;                   /* the table has no unit column: one thing is due, the date itself (unit "") */
-    size_t n_due;                   /* done units of the date, or 1; 0 when nothing has taken place */
-    size_t n_primary;               /* of those, served by the primary */
-    struct sl_served *served; size_t n_served;          /* by a fallback */
-    const char **missing; size_t n_missing;             /* by none */
-    const char **source_errors;     /* one per source of the processor: NULL, or why it could not be asked */
-    size_t n_source_errors;         /* 0 when there was none */
+    bool asked;       /* false: no table, or nobody asked */
+    bool by_date;     /* the table has no unit column: one thing is due, the date itself (unit "") */
+    size_t n_due;     /* done units of the date, or 1; 0 when nothing has taken place */
+    size_t n_primary; /* of those, served by the primary */
+    struct sl_served *served;
+    size_t n_served; /* by a fallback */
+    const char **missing;
+    size_t n_missing;           /* by none */
+    const char **source_errors; /* one per source of the processor: NULL, or why it could not be asked */
+    size_t n_source_errors;     /* 0 when there was none */
 };
 
 /* What the ledger says of one processor on one date. */
 struct sl_proc_facts {
     const struct sl_processor *processor;
-    enum sl_need need;              /* by the gate's profile */
-    const struct sl_run *run;       /* the newest terminal run, or NULL: not reported */
-    const struct sl_run *running;   /* a `running` run newer than that, or NULL */
+    enum sl_need need;            /* by the gate's profile */
+    const struct sl_run *run;     /* the newest terminal run, or NULL: not reported */
+    const struct sl_run *running; /* a `running` run newer than that, or NULL */
     struct sl_coverage coverage;
 };
 
-struct sl_upstream_facts { const struct sl_phase *phase; struct sl_proc_facts *procs; size_t n; /* its critical processors by the profile */ };
+struct sl_upstream_facts {
+    const struct sl_phase *phase;
+    struct sl_proc_facts *procs;
+    size_t n; /* its critical processors by the profile */
+};
 
 /* A date on which a table leaves due units without rows. */
-struct sl_gap { const struct sl_processor *processor; sl_date date; const char **units; size_t n_units; size_t n_due; const char *error; /* the table could not be asked */ };
+struct sl_gap {
+    const struct sl_processor *processor;
+    sl_date date;
+    const char **units;
+    size_t n_units;
+    size_t n_due;
+    const char *error; /* the table could not be asked */
+};
 
-struct sl_join_facts { const struct sl_phase *follower; const struct sl_phase *other; enum sl_state state; bool exists, waits_for_join; const char *trigger_id; /* of other's trigger to follower, or NULL */ };
+struct sl_join_facts {
+    const struct sl_phase *follower;
+    const struct sl_phase *other;
+    enum sl_state state;
+    bool exists, waits_for_join;
+    const char *trigger_id; /* of other's trigger to follower, or NULL */
+};
 
 struct sl_facts {
     /* identity */
-    const struct sl_phase *phase; sl_date date; enum sl_profile profile; int generation;
-    int64_t now_us; sl_date today; const char *config_hash;
+    const struct sl_phase *phase;
+    sl_date date;
+    enum sl_profile profile;
+    int generation;
+    int64_t now_us;
+    sl_date today;
+    const char *config_hash;
     /* calendar */
-    bool has_calendar, calendar_suspect, date_lost_units;   /* suspect: empty, or shrunk by more than suspect_above; lost: the ledger remembers units of this date that are gone */
-    const char *calendar_error;                             /* could not be read */
-    size_t n_planned; const char **done; size_t n_done; const char **not_done; size_t n_not_done;
-    const char *season; sl_date season_first;               /* first planned unit of the date's season; SL_DATE_NONE */
+    bool has_calendar, calendar_suspect,
+        date_lost_units; /* suspect: empty, or shrunk by more than suspect_above; lost: the ledger remembers units of this date that are gone */
+    const char *calendar_error; /* could not be read */
+    size_t n_planned;
+    const char **done;
+    size_t n_done;
+    const char **not_done;
+    size_t n_not_done;
+    const char *season;
+    sl_date season_first; /* first planned unit of the date's season; SL_DATE_NONE */
     /* runs and rows */
-    struct sl_proc_facts *procs; size_t n_procs;            /* every processor of the phase, config order */
+    struct sl_proc_facts *procs;
+    size_t n_procs; /* every processor of the phase, config order */
     /* clocks */
-    bool drained;                                           /* the phase's stream is connected and silent: grace and deadline may pass */
-    int64_t clock_ms;                                       /* phase clock since the first completion's commit; -1: no completion yet */
-    int64_t first_completion_us;                            /* 0: none */
-    int64_t last_report_us; bool settled;                   /* settle has passed since, or generation 1 */
-    bool in_progress;                                       /* a run of the phase is running */
-    int64_t blocked_by_gaps_since_us;                       /* 0: it isn't */
+    bool drained;                /* the phase's stream is connected and silent: grace and deadline may pass */
+    int64_t clock_ms;            /* phase clock since the first completion's commit; -1: no completion yet */
+    int64_t first_completion_us; /* 0: none */
+    int64_t last_report_us;
+    bool settled;                     /* settle has passed since, or generation 1 */
+    bool in_progress;                 /* a run of the phase is running */
+    int64_t blocked_by_gaps_since_us; /* 0: it isn't */
     /* suppression */
-    bool worker_skip; int64_t hold_id; const char *hold_reason;     /* 0: no hold */
-    const char **skip_by; size_t n_skip_by;                 /* processors whose counted run of this generation says skip */
-    bool released, forced;                                  /* an operator's release; --force */
-    bool retriggered;                                       /* this generation was opened by an operator */
-    const char *const *late; size_t n_late;                 /* processors that reported late */
+    bool worker_skip;
+    int64_t hold_id;
+    const char *hold_reason; /* 0: no hold */
+    const char **skip_by;
+    size_t n_skip_by;      /* processors whose counted run of this generation says skip */
+    bool released, forced; /* an operator's release; --force */
+    bool retriggered;      /* this generation was opened by an operator */
+    const char *const *late;
+    size_t n_late; /* processors that reported late */
     /* checks */
     bool checks_gathered;
-    struct sl_upstream_facts *upstream; size_t n_upstream;
-    struct sl_gap *gaps; size_t n_gaps; size_t n_gap_dates;         /* (dates looked at) ascending by date, then processor */
+    struct sl_upstream_facts *upstream;
+    size_t n_upstream;
+    struct sl_gap *gaps;
+    size_t n_gaps;
+    size_t n_gap_dates; /* (dates looked at) ascending by date, then processor */
     sl_date gaps_from, gaps_to;
-    size_t n_known_gaps;                                    /* excused */
-    struct sl_join_facts *joins; size_t n_joins;
+    size_t n_known_gaps; /* excused */
+    struct sl_join_facts *joins;
+    size_t n_joins;
 };
 
 struct sl_check {
-    const char *name;               /* "calendar", "reported", "units", "barrier", "upstream", "gaps", "completeness", "quality", "suppression", "join" */
-    enum sl_mode mode; bool evaluated, passed;
-    const char *expected, *actual, *detail;     /* sentences; detail names the missing things; NULL when there is nothing to say */
+    const char *name; /* "calendar", "reported", "units", "barrier", "upstream", "gaps", "completeness", "quality", "suppression", "join" */
+    enum sl_mode mode;
+    bool evaluated, passed;
+    const char *expected, *actual, *detail; /* sentences; detail names the missing things; NULL when there is nothing to say */
 };
 
-struct sl_decision_trigger { const struct sl_phase *to; char trigger_id[SL_UUID_LEN + 1]; };
+struct sl_decision_trigger {
+    const struct sl_phase *to;
+    char trigger_id[SL_UUID_LEN + 1];
+};
 
 struct sl_decision {
-    bool wants_checks;              /* gather the facts of the checks and decide again; nothing else is valid then */
-    enum sl_state state; sl_reasons reasons; enum sl_trigger_reason trigger_reason;
-    const char **completed; size_t n_completed;         /* delivered, config order */
-    const char **missing; size_t n_missing;             /* required and not delivered */
-    const char **late; size_t n_late;
+    bool wants_checks; /* gather the facts of the checks and decide again; nothing else is valid then */
+    enum sl_state state;
+    sl_reasons reasons;
+    enum sl_trigger_reason trigger_reason;
+    const char **completed;
+    size_t n_completed; /* delivered, config order */
+    const char **missing;
+    size_t n_missing; /* required and not delivered */
+    const char **late;
+    size_t n_late;
     bool is_production_ready, degraded, dropped;
-    struct sl_decision_trigger *triggers; size_t n_triggers;        /* to publish now */
-    const char *adopted_trigger_id;                     /* the trigger of another phase that completed the join */
-    const char *trigger_id;                             /* first of triggers, else the adopted one; NULL unless triggered, and when nothing comes after */
+    struct sl_decision_trigger *triggers;
+    size_t n_triggers;              /* to publish now */
+    const char *adopted_trigger_id; /* the trigger of another phase that completed the join */
+    const char *trigger_id;         /* first of triggers, else the adopted one; NULL unless triggered, and when nothing comes after */
     const char *waits_for;
-    int64_t due_us;                                     /* next clock; SL_NEVER_US */
-    struct sl_check *checks; size_t n_checks;
+    int64_t due_us; /* next clock; SL_NEVER_US */
+    struct sl_check *checks;
+    size_t n_checks;
 };
 
 /* RULES 3. 37 bytes; returns out. */
-char *sl_trigger_id(const struct sl_config *config, const struct sl_phase *from, const struct sl_phase *to, sl_date date, enum sl_profile profile, int generation, char *out);
+char *sl_trigger_id(const struct sl_config *config, const struct sl_phase *from, const struct sl_phase *to, sl_date date,
+                    enum sl_profile profile, int generation, char *out);
 
 enum sl_profile sl_profile_of(sl_date date, sl_date today);
 
@@ -111,7 +166,8 @@ void sl_gate_decide(struct sl_decision *out, const struct sl_config *config, con
 
 /* What a newer terminal run means to a gate that has been decided (RULES 16). `prior`: the newest terminal run of its processor before this one, or NULL. */
 enum sl_arrival { SL_ARRIVAL_COUNTS, SL_ARRIVAL_OLDER, SL_ARRIVAL_NEW_GENERATION, SL_ARRIVAL_LATE };
-enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_gate *gate, const struct sl_run *run, const struct sl_run *prior, const struct sl_processor *processor);
+enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_gate *gate, const struct sl_run *run,
+                                const struct sl_run *prior, const struct sl_processor *processor);
 
 /* The facts as JSON: what is missing and counts; at most SL_FACTS_MAX_BYTES, with "truncated": true when lists were cut. */
 #define SL_FACTS_MAX_BYTES (256 * 1024)
@@ -120,11 +176,11 @@ void sl_facts_json(struct sl_json *json, const struct sl_facts *facts);
 void sl_decision_json(struct sl_json *json, const struct sl_decision *decision);
 
 /* The coverage events of a decision (RULES 4, 22), ids set. `before`: the gate as it was, NULL when new. Arena-held, in a fixed order. */
-void sl_gate_events(struct sl_event **out, size_t *n, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision *decision,
-                    const struct sl_gate *before, struct sl_arena *arena);
+void sl_gate_events(struct sl_event **out, size_t *n, const struct sl_config *config, const struct sl_facts *facts,
+                    const struct sl_decision *decision, const struct sl_gate *before, struct sl_arena *arena);
 
 /* The trigger message (contract/messages.md): body and attributes, both JSON. `now_us` is its timestamp. */
-void sl_trigger_message(struct sl_buf *body, struct sl_buf *attributes, const struct sl_config *config, const struct sl_facts *facts, const struct sl_decision *decision,
-                        const struct sl_decision_trigger *trigger, int64_t now_us);
+void sl_trigger_message(struct sl_buf *body, struct sl_buf *attributes, const struct sl_config *config, const struct sl_facts *facts,
+                        const struct sl_decision *decision, const struct sl_decision_trigger *trigger, int64_t now_us);
 
 #endif

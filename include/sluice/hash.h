@@ -6,16 +6,18 @@
 #include <stdint.h>
 
 #define SL_SHA256_HEX 64
-#define SL_UUID_LEN 36
+#define SL_UUID_LEN   36
 
 /* Lower-case hex into `out` of SL_SHA256_HEX + 1 bytes; returns out. */
 char *sl_sha256_hex(const void *bytes, size_t len, char *out);
 
-struct sl_uuid { uint8_t bytes[16]; };
-extern const struct sl_uuid SL_UUID_DNS;                 /* RFC 4122 appendix C */
+struct sl_uuid {
+    uint8_t bytes[16];
+};
+extern const struct sl_uuid SL_UUID_DNS; /* RFC 4122 appendix C */
 
-struct sl_uuid sl_uuid5(struct sl_uuid ns, const void *name, size_t len);   /* RFC 4122 4.3, SHA-1 */
-struct sl_uuid sl_uuid4(void);                                              /* getrandom(2) */
-char *sl_uuid_format(struct sl_uuid uuid, char *out);                       /* SL_UUID_LEN + 1 bytes; returns out */
+struct sl_uuid sl_uuid5(struct sl_uuid ns, const void *name, size_t len); /* RFC 4122 4.3, SHA-1 */
+struct sl_uuid sl_uuid4(void);                                            /* getrandom(2) */
+char *sl_uuid_format(struct sl_uuid uuid, char *out);                     /* SL_UUID_LEN + 1 bytes; returns out */
 
 #endif

@@ -9,26 +9,26 @@
 #include <sluice/date.h>
 #include <sluice/str.h>
 
-struct sl_json {            /* open for embedding; borrows the buffer */
+struct sl_json { /* open for embedding; borrows the buffer */
     struct sl_buf *out;
-    bool comma;             /* a value was written at this level */
+    bool comma; /* a value was written at this level */
 };
 
 void sl_json_init(struct sl_json *json, struct sl_buf *out);
-void sl_json_object(struct sl_json *json);                               /* {  */
+void sl_json_object(struct sl_json *json); /* {  */
 void sl_json_end_object(struct sl_json *json);
-void sl_json_array(struct sl_json *json);                                /* [  */
+void sl_json_array(struct sl_json *json); /* [  */
 void sl_json_end_array(struct sl_json *json);
 void sl_json_key(struct sl_json *json, const char *key);
-void sl_json_str(struct sl_json *json, const char *text);                /* NULL writes null; invalid UTF-8 bytes become U+FFFD */
+void sl_json_str(struct sl_json *json, const char *text); /* NULL writes null; invalid UTF-8 bytes become U+FFFD */
 void sl_json_strn(struct sl_json *json, const char *text, size_t len);
 void sl_json_int(struct sl_json *json, int64_t value);
 void sl_json_double(struct sl_json *json, double value);
 void sl_json_bool(struct sl_json *json, bool value);
 void sl_json_null(struct sl_json *json);
-void sl_json_raw(struct sl_json *json, const char *text, size_t len);    /* valid JSON, copied as it is */
-void sl_json_date(struct sl_json *json, sl_date date);                   /* SL_DATE_NONE writes null */
-void sl_json_time(struct sl_json *json, int64_t us);                     /* 0 or less writes null */
+void sl_json_raw(struct sl_json *json, const char *text, size_t len); /* valid JSON, copied as it is */
+void sl_json_date(struct sl_json *json, sl_date date);                /* SL_DATE_NONE writes null */
+void sl_json_time(struct sl_json *json, int64_t us);                  /* 0 or less writes null */
 
 /* key and value in one call */
 void sl_json_put_str(struct sl_json *json, const char *key, const char *text);

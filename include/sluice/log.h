@@ -8,7 +8,9 @@
 
 enum sl_level { SL_DEBUG, SL_INFO, SL_WARNING, SL_ERROR };
 
-struct sl_tag { const char *key, *value; };   /* borrowed for the call; value NULL is left out */
+struct sl_tag {
+    const char *key, *value;
+}; /* borrowed for the call; value NULL is left out */
 
 enum sl_log_format { SL_LOG_AUTO, SL_LOG_JSON, SL_LOG_TEXT };
 
@@ -17,8 +19,8 @@ void sl_log_open(int fd, enum sl_log_format format, enum sl_level least, bool co
 void sl_log_write(enum sl_level level, const char *sentence, const struct sl_tag *tags, size_t n);
 
 /* sl_log(SL_INFO, "a batch is committed", {"phase", name}, {"messages", count_text}) */
-#define sl_log(level, sentence, ...)                                                                   \
-    sl_log_write((level), (sentence), (const struct sl_tag[]){{NULL, NULL}, ##__VA_ARGS__},            \
+#define sl_log(level, sentence, ...)                                                                                                       \
+    sl_log_write((level), (sentence), (const struct sl_tag[]){{NULL, NULL}, ##__VA_ARGS__},                                                \
                  sizeof((const struct sl_tag[]){{NULL, NULL}, ##__VA_ARGS__}) / sizeof(struct sl_tag))
 
 #endif

@@ -6,27 +6,27 @@
 
 #include <stddef.h>
 
-void *sl_alloc(size_t bytes);                            /* uninitialised; free() it */
-void *sl_calloc(size_t n, size_t bytes);                 /* zeroed; aborts on overflow too */
+void *sl_alloc(size_t bytes);            /* uninitialised; free() it */
+void *sl_calloc(size_t n, size_t bytes); /* zeroed; aborts on overflow too */
 void *sl_realloc_array(void *old, size_t n, size_t bytes);
-char *sl_strdup(const char *text);                       /* NULL stays NULL */
+char *sl_strdup(const char *text); /* NULL stays NULL */
 char *sl_strndup(const char *text, size_t len);
 
 /* Grow `*items` (heap array of `*cap` elements of `bytes`) so that `need` fit; doubles. */
 void sl_grow(void **items, size_t *cap, size_t need, size_t bytes);
 
 struct sl_arena_block;
-struct sl_arena {                                        /* open for embedding; zero-initialised is valid and empty */
+struct sl_arena { /* open for embedding; zero-initialised is valid and empty */
     struct sl_arena_block *head;
-    size_t used_bytes;                                   /* handed out since the last reset */
+    size_t used_bytes; /* handed out since the last reset */
 };
 
 void sl_arena_init(struct sl_arena *arena);
 void sl_arena_fini(struct sl_arena *arena);
-void sl_arena_reset(struct sl_arena *arena);             /* keeps one block, frees the rest */
-void *sl_arena_alloc(struct sl_arena *arena, size_t bytes);             /* zeroed, aligned for any type */
-void *sl_arena_array(struct sl_arena *arena, size_t n, size_t bytes);   /* zeroed; aborts on overflow */
-char *sl_arena_strdup(struct sl_arena *arena, const char *text);        /* NULL stays NULL */
+void sl_arena_reset(struct sl_arena *arena);                          /* keeps one block, frees the rest */
+void *sl_arena_alloc(struct sl_arena *arena, size_t bytes);           /* zeroed, aligned for any type */
+void *sl_arena_array(struct sl_arena *arena, size_t n, size_t bytes); /* zeroed; aborts on overflow */
+char *sl_arena_strdup(struct sl_arena *arena, const char *text);      /* NULL stays NULL */
 char *sl_arena_strndup(struct sl_arena *arena, const char *text, size_t len);
 char *sl_arena_printf(struct sl_arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

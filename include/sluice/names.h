@@ -25,9 +25,27 @@ bool sl_state_parse(const char *text, enum sl_state *out);
 
 /* Reason codes, RULES 8. A set is a bit mask of 1u << code; names of a set are listed bytewise sorted. */
 enum sl_reason {
-    SL_REASON_RUN_FAILED, SL_REASON_NO_DATA, SL_REASON_UNITS, SL_REASON_CALENDAR, SL_REASON_CALENDAR_SUSPECT, SL_REASON_BARRIER, SL_REASON_GRACE,
-    SL_REASON_DEADLINE, SL_REASON_JOIN, SL_REASON_UPSTREAM, SL_REASON_UPSTREAM_RUNNING, SL_REASON_GAPS, SL_REASON_COMPLETENESS, SL_REASON_QUALITY,
-    SL_REASON_PARTIAL, SL_REASON_ROWS_DIFFER, SL_REASON_CHECK_ERROR, SL_REASON_SKIP, SL_REASON_HOLD, SL_REASON_BOOTSTRAP, SL_REASON_SETTLE
+    SL_REASON_RUN_FAILED,
+    SL_REASON_NO_DATA,
+    SL_REASON_UNITS,
+    SL_REASON_CALENDAR,
+    SL_REASON_CALENDAR_SUSPECT,
+    SL_REASON_BARRIER,
+    SL_REASON_GRACE,
+    SL_REASON_DEADLINE,
+    SL_REASON_JOIN,
+    SL_REASON_UPSTREAM,
+    SL_REASON_UPSTREAM_RUNNING,
+    SL_REASON_GAPS,
+    SL_REASON_COMPLETENESS,
+    SL_REASON_QUALITY,
+    SL_REASON_PARTIAL,
+    SL_REASON_ROWS_DIFFER,
+    SL_REASON_CHECK_ERROR,
+    SL_REASON_SKIP,
+    SL_REASON_HOLD,
+    SL_REASON_BOOTSTRAP,
+    SL_REASON_SETTLE
 };
 #define SL_N_REASONS 21
 typedef uint32_t sl_reasons;
@@ -42,17 +60,27 @@ bool sl_reasons_parse(const char *text, sl_reasons *out);
 
 /* Why a completion was refused, RULES 8. */
 enum sl_reject {
-    SL_REJECT_NOT_JSON, SL_REJECT_NOT_OBJECT, SL_REJECT_DUPLICATE_KEY, SL_REJECT_TOO_DEEP, SL_REJECT_TOO_LARGE, SL_REJECT_BAD_UTF8, SL_REJECT_NUL,
-    SL_REJECT_MISSING_FIELD, SL_REJECT_WRONG_TYPE, SL_REJECT_BAD_VALUE, SL_REJECT_UNKNOWN_PHASE, SL_REJECT_WRONG_SUBSCRIPTION,
+    SL_REJECT_NOT_JSON,
+    SL_REJECT_NOT_OBJECT,
+    SL_REJECT_DUPLICATE_KEY,
+    SL_REJECT_TOO_DEEP,
+    SL_REJECT_TOO_LARGE,
+    SL_REJECT_BAD_UTF8,
+    SL_REJECT_NUL,
+    SL_REJECT_MISSING_FIELD,
+    SL_REJECT_WRONG_TYPE,
+    SL_REJECT_BAD_VALUE,
+    SL_REJECT_UNKNOWN_PHASE,
+    SL_REJECT_WRONG_SUBSCRIPTION,
     SL_REJECT_FUTURE_TIMESTAMP
 };
 const char *sl_reject_name(enum sl_reject reject);
 
 enum sl_trigger_reason { SL_BY_NONE, SL_BY_ALL_COMPLETE, SL_BY_CRITICAL_AND_SHARE, SL_BY_DEADLINE, SL_BY_RELEASED, SL_BY_RETRIGGERED };
-const char *sl_trigger_reason_name(enum sl_trigger_reason reason);      /* SL_BY_NONE: NULL */
+const char *sl_trigger_reason_name(enum sl_trigger_reason reason); /* SL_BY_NONE: NULL */
 bool sl_trigger_reason_parse(const char *text, enum sl_trigger_reason *out);
 
-enum sl_severity { SL_SEV_INFO, SL_SEV_WARNING, SL_SEV_CRITICAL };      /* ascending by rank */
+enum sl_severity { SL_SEV_INFO, SL_SEV_WARNING, SL_SEV_CRITICAL }; /* ascending by rank */
 const char *sl_severity_name(enum sl_severity severity);
 bool sl_severity_parse(const char *text, enum sl_severity *out);
 

@@ -14,15 +14,17 @@
 struct sl_worker;
 
 struct sl_worker_options {
-    bool skip_downstream_trigger;                 /* suppress every trigger */
+    bool skip_downstream_trigger; /* suppress every trigger */
 };
 
 /* RULES 36. */
-struct sl_worker_counters { uint64_t received, acked, nacked, duplicates, rejected, decided, triggered, suppressed, blocked, waiting, events, loads, published; };
+struct sl_worker_counters {
+    uint64_t received, acked, nacked, duplicates, rejected, decided, triggered, suppressed, blocked, waiting, events, loads, published;
+};
 
 /* Borrows config, ledger, warehouse and bus (may be NULL) until destroyed. */
-void sl_worker_create(struct sl_worker **out, const struct sl_config *config, struct sl_ledger *ledger, struct sl_warehouse *warehouse, struct sl_bus *bus,
-                      const struct sl_worker_options *options);
+void sl_worker_create(struct sl_worker **out, const struct sl_config *config, struct sl_ledger *ledger, struct sl_warehouse *warehouse,
+                      struct sl_bus *bus, const struct sl_worker_options *options);
 void sl_worker_destroy(struct sl_worker **worker);
 
 /* Record, decide and commit one batch, then ack it. On any other code than SL_OK nothing of it was kept unless only the ack failed; it then comes again and is known. */
@@ -42,35 +44,56 @@ void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out
 void sl_worker_counters_json(struct sl_json *json, const struct sl_worker_counters *counters);
 
 /* What an operator asks of gates. Results are arena-held. */
-struct sl_verdict { struct sl_gate before, after; struct sl_decision decision; const char *facts_json, *decision_json; bool changed, exists; };
+struct sl_verdict {
+    struct sl_gate before, after;
+    struct sl_decision decision;
+    const char *facts_json, *decision_json;
+    bool changed, exists;
+};
 /* Decide now on fresh facts and roll back: changes nothing. A gate that does not exist is decided as if its first completion had come (exists = false). */
-enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int64_t now_us, struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int64_t now_us,
+                             struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err);
 /* Release the suppressed (and, when open now, blocked) gates of from..to in date order, each in its own commit; forced: blocked ones too. Who and reason go into operator_action. `dry_run` rolls back. */
-struct sl_release { const struct sl_phase *phase; sl_date from, to; bool force, dry_run; const char *reason, *who; };
-enum sl_code sl_worker_release(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, struct sl_verdict **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+struct sl_release {
+    const struct sl_phase *phase;
+    sl_date from, to;
+    bool force, dry_run;
+    const char *reason, *who;
+};
+enum sl_code sl_worker_release(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, struct sl_verdict **out,
+                               size_t *n, struct sl_arena *arena, struct sl_err *err);
 /* Republish the gate's trigger under its id, or open a generation. SL_NOT_FOUND: no such gate; SL_INVALID: it has no trigger to republish. */
-enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, bool new_generation, const char *reason, const char *who, int64_t now_us, struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, bool new_generation,
+                                 const char *reason, const char *who, int64_t now_us, struct sl_verdict *out, struct sl_arena *arena,
+                                 struct sl_err *err);
 /* Forget suppressed gates: they stay suppressed, off the pending list. */
 enum sl_code sl_worker_drop(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, size_t *n, struct sl_err *err);
 
 /* The calendar as the worker reads it, for commands: rows that are planned, ascending by (date, unit). Borrowed until the next call of the worker. */
 struct sl_calendar;
 enum sl_code sl_worker_calendar(struct sl_worker *worker, const struct sl_calendar **out, struct sl_err *err);
-size_t sl_calendar_units(const struct sl_calendar *calendar, sl_date from, sl_date to, const struct sl_calendar_row **out);   /* borrowed slice of planned rows */
-bool sl_calendar_has_dates(const struct sl_calendar *calendar);                                                              /* false: the table is empty */
+size_t sl_calendar_units(const struct sl_calendar *calendar, sl_date from, sl_date to,
+                         const struct sl_calendar_row **out);   /* borrowed slice of planned rows */
+bool sl_calendar_has_dates(const struct sl_calendar *calendar); /* false: the table is empty */
 
 /* Coverage of one processor on dates from..to, asked afresh: one entry per done date (all dates without a calendar). For verify, gaps --phase, upstream, why. Arena-held. */
-struct sl_date_coverage { sl_date date; struct sl_coverage coverage; };
-enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from, sl_date to, bool every_day,
-                                struct sl_date_coverage **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+struct sl_date_coverage {
+    sl_date date;
+    struct sl_coverage coverage;
+};
+enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
+                                sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
+                                struct sl_err *err);
 
 /* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30; SL_UNAVAILABLE after 30 s without a stream, or with an outbox row that fails); `stop` (may be
  * NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a publisher, a loader, a checkpointer. */
 struct sl_run_options {
-    int64_t until_idle_ms;                        /* -1: only at the bus's end */
+    int64_t until_idle_ms; /* -1: only at the bus's end */
     const volatile int *stop;
-    const struct sl_phase *const *phases; size_t n_phases;        /* whose streams must have been connected and silent for idleness; none: not asked */
-    void (*alive)(void *arg); void *arg;          /* called by the decider between batches, at least every 250 ms unless it is at work; may be NULL */
+    const struct sl_phase *const *phases;
+    size_t n_phases; /* whose streams must have been connected and silent for idleness; none: not asked */
+    void (*alive)(void *arg);
+    void *arg; /* called by the decider between batches, at least every 250 ms unless it is at work; may be NULL */
 };
 enum sl_code sl_worker_run(struct sl_worker *worker, const struct sl_run_options *options, struct sl_err *err);
 

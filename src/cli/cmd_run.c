@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <sluice/file.h>
+#include <sluice/log.h>
 
 #define LOCK_WAIT_MS  10000 /* RULES 31 */
 #define STOP_BUDGET_S 10
@@ -58,9 +59,12 @@ static void alive(void *arg)
 {
     struct running *r = arg;
     const int64_t now_ms = sl_cli_clock_ms();
-    if (!r->ready)
+    if (!r->ready) {
+        sl_log(SL_INFO, "the worker is at work", {"bus", sl_service_address(r->service)},
+               {"served_by", sl_service_is_ours(r->service) ? "this process" : "another"});
         sl_cli_notify("READY=1");
-    r->ready = true;
+        r->ready = true;
+    }
     if (r->watchdog_ms > 0 && now_ms - r->fed_ms >= r->watchdog_ms) {
         sl_cli_notify("WATCHDOG=1");
         r->fed_ms = now_ms;

@@ -25,7 +25,7 @@
 #define BUSY_TIMEOUT_MS 10000
 #define WAL_LIMIT_PAGES 65536 /* x 4 KiB pages = 256 MiB */
 #define WAL_AGAIN_PAGES 4096  /* a checkpoint that readers held up is tried again after 16 MiB more */
-#define CACHE_KIB       65536 /* pages of a batch's transaction and the upper levels of every index; SQLite's 2 MiB would spill */
+#define CACHE_KIB       32768 /* pages of a batch's transaction and the upper levels of every index; SQLite's 2 MiB would spill */
 
 /* SQLite calls a full disk by its name where it writes a file, and an I/O error where it makes the shared memory longer. A failed sync stays an I/O error. */
 static bool is_full(struct sl_lsqlite *self, int rc)

@@ -155,9 +155,9 @@ static void find_lost(struct sl_worker *worker, struct sl_calendar *calendar, co
             continue;
         calendar->suspect = true;
         calendar->suspect_season = sl_arena_strdup(arena, losses[i].season);
-        calendar->suspect_sentence =
-            sl_arena_printf(arena, "%s lost %zu of the %zu units of season %s that the ledger remembers", worker->config->calendar->table,
-                            losses[i].lost, losses[i].remembered, *losses[i].season ? losses[i].season : "(none)");
+        calendar->suspect_sentence = sl_arena_printf(arena, "%s lost %zu of the %zu units of season %s that the ledger remembers",
+                                                     worker->config->calendar->table, losses[i].lost, losses[i].remembered,
+                                                     *losses[i].season ? losses[i].season : "(none)");
     }
     if (calendar->n == 0 && !calendar->suspect) {
         calendar->suspect = true;
@@ -172,8 +172,8 @@ static bool same_unit(const struct sl_known_unit *known, const struct sl_calenda
 }
 
 /* Walk both sorted lists; every date on which they differ makes its gates due. */
-static enum sl_code due_for_changes(struct sl_worker *worker, const struct sl_calendar *calendar, const struct sl_known_unit *units, size_t n, int64_t now_us,
-                                    struct sl_err *err)
+static enum sl_code due_for_changes(struct sl_worker *worker, const struct sl_calendar *calendar, const struct sl_known_unit *units,
+                                    size_t n, int64_t now_us, struct sl_err *err)
 {
     sl_date last = SL_DATE_NONE;
     for (size_t i = 0, k = 0; i < calendar->n || k < n;) {
@@ -212,7 +212,10 @@ static enum sl_code remember(struct sl_worker *worker, const struct sl_calendar 
 {
     struct sl_known_unit *units = sl_arena_array(arena, calendar->n + 1, sizeof *units);
     for (size_t i = 0; i < calendar->n; i++)
-        units[i] = (struct sl_known_unit){.unit = calendar->rows[i].unit, .date = calendar->rows[i].date, .season = calendar->rows[i].season, .done = calendar->rows[i].done};
+        units[i] = (struct sl_known_unit){.unit = calendar->rows[i].unit,
+                                          .date = calendar->rows[i].date,
+                                          .season = calendar->rows[i].season,
+                                          .done = calendar->rows[i].done};
     return sl_ledger_units_set(worker->ledger, units, calendar->n, err);
 }
 
@@ -224,7 +227,8 @@ static enum sl_code say_suspect(struct sl_worker *worker, const struct sl_calend
     event.table = event.primary_source = worker->config->calendar->table;
     event.primary_source_status = calendar->n ? "partial" : "missing";
     event.season = *calendar->suspect_season ? calendar->suspect_season : NULL;
-    event.source = sl_arena_printf(&worker->arena, "%s/%s", calendar->suspect_season, sl_date_format(sl_zone_date(worker->config->zone, now_us), today));
+    event.source = sl_arena_printf(&worker->arena, "%s/%s", calendar->suspect_season,
+                                   sl_date_format(sl_zone_date(worker->config->zone, now_us), today));
     event.description = calendar->suspect_sentence;
     event.requires_alert = true;
     sl_event_identify(&event, worker->config->pipeline);
@@ -248,7 +252,8 @@ static enum sl_code due_for_trust(struct sl_worker *worker, struct sl_arena *are
     return code;
 }
 
-static enum sl_code compare_with_memory(struct sl_worker *worker, struct sl_calendar *calendar, bool was_trusted, int64_t now_us, struct sl_err *err)
+static enum sl_code compare_with_memory(struct sl_worker *worker, struct sl_calendar *calendar, bool was_trusted, int64_t now_us,
+                                        struct sl_err *err)
 {
     struct sl_arena arena = {0};
     struct sl_known_unit *units = NULL;

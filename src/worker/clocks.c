@@ -8,10 +8,10 @@
 
 #include "worker_internal.h"
 
-#define SILENT_MS 5000      /* RULES 18 */
-#define SAVE_EVERY_MS 60000 /* what a crash may cost a clock: it can only be late */
+#define SILENT_MS       5000  /* RULES 18 */
+#define SAVE_EVERY_MS   60000 /* what a crash may cost a clock: it can only be late */
 #define EXPECT_EVERY_US 60000000LL
-#define EXPECT_DAYS 3 /* expect_by looks back this far: a weekend without the worker */
+#define EXPECT_DAYS     3 /* expect_by looks back this far: a weekend without the worker */
 
 bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us)
 {
@@ -93,8 +93,8 @@ static enum sl_code has_report(struct sl_worker *worker, const struct sl_phase *
     return code;
 }
 
-static enum sl_code expect_date(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us, struct work **works, size_t *n,
-                                struct sl_err *err)
+static enum sl_code expect_date(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us, struct work **works,
+                                size_t *n, struct sl_err *err)
 {
     struct sl_gate gate;
     if (!has_done_units(worker, date))
@@ -136,7 +136,8 @@ enum sl_code sl_worker_expect(struct sl_worker *worker, int64_t now_us, struct w
 
 /* ---- answer_within: the next phase recorded nothing after a trigger ---- */
 
-static enum sl_code was_answered(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, bool *answered, struct sl_err *err)
+static enum sl_code was_answered(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, bool *answered,
+                                 struct sl_err *err)
 {
     *answered = false;
     for (size_t f = 0; f < phase->n_followers; f++) {
@@ -152,7 +153,8 @@ static enum sl_code was_answered(struct sl_worker *worker, const struct sl_phase
     return SL_OK;
 }
 
-static enum sl_code say_unanswered(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, int64_t now_us, struct sl_err *err)
+static enum sl_code say_unanswered(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, int64_t now_us,
+                                   struct sl_err *err)
 {
     struct sl_event event = sl_event_make("trigger_unanswered", SL_SEV_WARNING, now_us);
     event.phase = phase->name;
@@ -167,7 +169,8 @@ static enum sl_code say_unanswered(struct sl_worker *worker, const struct sl_pha
 }
 
 /* Publish the same trigger once more: its facts and decision as they were made, the same trigger_id. */
-static enum sl_code retrigger(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, int64_t now_us, struct sl_err *err)
+static enum sl_code retrigger(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, int64_t now_us,
+                              struct sl_err *err)
 {
     struct work work = {.gate = *gate, .exists = true, .phase = phase, .released = true, .forced = true};
     enum sl_code code = sl_worker_decide_one(worker, &work, now_us, err);
@@ -193,7 +196,8 @@ static enum sl_code look_for_answer(struct sl_worker *worker, struct sl_gate *ga
 
 enum sl_code sl_worker_unanswered(struct sl_worker *worker, int64_t now_us, struct sl_err *err)
 {
-    struct sl_gate_filter filter = {.from = SL_DATE_NONE, .to = SL_DATE_NONE, .answer_due_by_us = now_us, .limit = 1000, .all_generations = true};
+    struct sl_gate_filter filter = {
+        .from = SL_DATE_NONE, .to = SL_DATE_NONE, .answer_due_by_us = now_us, .limit = 1000, .all_generations = true};
     struct sl_gate *gates = NULL;
     size_t n = 0;
     enum sl_code code = sl_ledger_gates(worker->ledger, &filter, &gates, &n, &worker->arena, err);

@@ -66,8 +66,8 @@ static void read_unit(struct reading *r, sl_date date, const char *unit, bool by
     out->missing[out->n_missing - 1] = unit;
 }
 
-void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questions, const struct sl_processor *processor, const struct sl_due *due,
-                      struct sl_arena *arena)
+void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questions, const struct sl_processor *processor,
+                      const struct sl_due *due, struct sl_arena *arena)
 {
     struct reading r = {.out = out, .questions = questions, .processor = processor, .arena = arena};
     *out = (struct sl_coverage){.asked = true, .by_date = judged_by_date(processor, due)};

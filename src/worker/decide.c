@@ -97,10 +97,10 @@ static struct sl_gate decided_gate(struct sl_worker *worker, const struct work *
 
 static bool same_outcome(const struct sl_gate *a, const struct sl_gate *b)
 {
-    return a->state == b->state && a->reasons == b->reasons && a->trigger_reason == b->trigger_reason && !strcmp(a->completed, b->completed) &&
-           !strcmp(a->missing, b->missing) && !strcmp(a->late, b->late) && a->is_production_ready == b->is_production_ready &&
-           a->degraded == b->degraded && sl_str_eq(a->trigger_id, b->trigger_id) && sl_str_eq(a->waits_for, b->waits_for) &&
-           sl_str_eq(a->config_hash, b->config_hash);
+    return a->state == b->state && a->reasons == b->reasons && a->trigger_reason == b->trigger_reason &&
+           !strcmp(a->completed, b->completed) && !strcmp(a->missing, b->missing) && !strcmp(a->late, b->late) &&
+           a->is_production_ready == b->is_production_ready && a->degraded == b->degraded && sl_str_eq(a->trigger_id, b->trigger_id) &&
+           sl_str_eq(a->waits_for, b->waits_for) && sl_str_eq(a->config_hash, b->config_hash);
 }
 
 static enum sl_code write_record(struct sl_worker *worker, const struct work *work, const struct sl_gate *gate, struct sl_err *err)
@@ -125,9 +125,16 @@ enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct wo
             continue;
         struct sl_buf body = {0}, attributes = {0};
         sl_trigger_message(&body, &attributes, worker->config, &work->facts, &work->decision, trigger, now_us);
-        struct sl_outbox_row row = {.kind = SL_OUTBOX_TRIGGER, .topic = trigger->to->trigger_topic, .key = trigger->trigger_id, .phase = work->phase->name,
-                                    .date = work->gate.date, .data = body.data, .len = body.len, .attributes = sl_buf_text(&attributes),
-                                    .created_us = now_us, .next_us = now_us};
+        struct sl_outbox_row row = {.kind = SL_OUTBOX_TRIGGER,
+                                    .topic = trigger->to->trigger_topic,
+                                    .key = trigger->trigger_id,
+                                    .phase = work->phase->name,
+                                    .date = work->gate.date,
+                                    .data = body.data,
+                                    .len = body.len,
+                                    .attributes = sl_buf_text(&attributes),
+                                    .created_us = now_us,
+                                    .next_us = now_us};
         enum sl_code code = sl_ledger_outbox_add(worker->ledger, &row, err);
         sl_buf_fini(&body);
         sl_buf_fini(&attributes);
@@ -154,15 +161,16 @@ static enum sl_code write_events(struct sl_worker *worker, const struct work *wo
 enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err)
 {
     struct sl_decision_record fired;
-    enum sl_code code = sl_ledger_decision_get(worker->ledger, work->phase->name, work->gate.date, work->gate.profile, work->gate.generation, &fired,
-                                               &worker->arena, err);
+    enum sl_code code = sl_ledger_decision_get(worker->ledger, work->phase->name, work->gate.date, work->gate.profile,
+                                               work->gate.generation, &fired, &worker->arena, err);
     struct sl_decision *decision = &work->decision;
     decision->triggers = sl_arena_array(&worker->arena, work->phase->n_followers + 1, sizeof *decision->triggers);
     decision->n_triggers = 0;
     for (size_t i = 0; code == SL_OK && i < work->phase->n_followers; i++) {
         struct sl_decision_trigger *trigger = &decision->triggers[decision->n_triggers];
         trigger->to = &worker->config->phases[work->phase->followers[i]];
-        sl_trigger_id(worker->config, work->phase, trigger->to, work->gate.date, work->gate.profile, work->gate.generation, trigger->trigger_id);
+        sl_trigger_id(worker->config, work->phase, trigger->to, work->gate.date, work->gate.profile, work->gate.generation,
+                      trigger->trigger_id);
         decision->n_triggers += strstr(fired.decision, trigger->trigger_id) != NULL;
     }
     return code;
@@ -174,7 +182,8 @@ static enum sl_code wake_joined(struct sl_worker *worker, const struct work *wor
     for (size_t i = 0; i < work->facts.n_joins; i++) {
         int64_t made = 0;
         const struct sl_join_facts *join = &work->facts.joins[i];
-        enum sl_code code = join->waits_for_join ? sl_ledger_gates_make_due(worker->ledger, join->other->name, work->gate.date, work->gate.date, now_us, &made, err)
+        enum sl_code code = join->waits_for_join ? sl_ledger_gates_make_due(worker->ledger, join->other->name, work->gate.date,
+                                                                            work->gate.date, now_us, &made, err)
                                                  : SL_OK;
         if (code != SL_OK)
             return code;
@@ -182,7 +191,8 @@ static enum sl_code wake_joined(struct sl_worker *worker, const struct work *wor
     return SL_OK;
 }
 
-static enum sl_code write_change(struct sl_worker *worker, const struct work *work, const struct sl_gate *gate, int64_t now_us, struct sl_err *err)
+static enum sl_code write_change(struct sl_worker *worker, const struct work *work, const struct sl_gate *gate, int64_t now_us,
+                                 struct sl_err *err)
 {
     enum sl_code code = write_record(worker, work, gate, err);
     if (code == SL_OK)

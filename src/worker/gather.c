@@ -217,7 +217,8 @@ static bool runs_are_unknown(const struct sl_worker *worker, sl_date date)
     return calendar && calendar->history_from != SL_DATE_NONE && date < calendar->history_from;
 }
 
-static enum sl_code upstream_phase(struct sl_worker *worker, struct work *work, const struct sl_phase *phase, struct sl_questions *questions, struct sl_err *err)
+static enum sl_code upstream_phase(struct sl_worker *worker, struct work *work, const struct sl_phase *phase,
+                                   struct sl_questions *questions, struct sl_err *err)
 {
     struct sl_facts *facts = &work->facts;
     struct group *group = NULL;
@@ -277,12 +278,12 @@ struct gap_day {
 struct gap_table {
     const struct sl_phase *phase;
     sl_date from, to;
-    struct gap_day *days;    /* one per calendar day of from..to */
-    struct sl_gap *gaps;     /* ascending by date, then processor */
+    struct gap_day *days; /* one per calendar day of from..to */
+    struct sl_gap *gaps;  /* ascending by date, then processor */
     size_t n_gaps;
-    sl_date *excused;        /* dates of known gaps that would have been gaps */
+    sl_date *excused; /* dates of known gaps that would have been gaps */
     size_t n_excused;
-    const char **errors;     /* per processor: its table could not be asked */
+    const char **errors; /* per processor: its table could not be asked */
 };
 
 static bool is_gap_judged(const struct sl_processor *processor)
@@ -326,7 +327,8 @@ static bool wants_gaps(const struct work *work, const struct sl_phase *phase)
     return work->phase == phase && work->decision.wants_checks && work->facts.gaps_from <= work->facts.gaps_to;
 }
 
-static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, const struct work *works, size_t n, struct sl_questions *questions)
+static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, const struct work *works, size_t n,
+                          struct sl_questions *questions)
 {
     size_t n_days = (size_t)(table->to - table->from) + 1;
     table->days = sl_arena_array(&worker->arena, n_days, sizeof *table->days);
@@ -347,8 +349,8 @@ static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, con
 }
 
 /* Does an accepted gap excuse this unit ("" for the whole date) of the processor's table? */
-static bool is_excused(const struct sl_known_gap *known, size_t n, const struct sl_phase *phase, const struct sl_processor *processor, sl_date date,
-                       const char *unit, sl_date today)
+static bool is_excused(const struct sl_known_gap *known, size_t n, const struct sl_phase *phase, const struct sl_processor *processor,
+                       sl_date date, const char *unit, sl_date today)
 {
     for (size_t i = 0; i < n; i++) {
         if (strcmp(known[i].phase, phase->name) != 0 || (known[i].until != SL_DATE_NONE && today > known[i].until))
@@ -427,10 +429,12 @@ static void cut_for_gate(struct sl_worker *worker, const struct gap_table *table
         if (!table->errors[p])
             continue;
         facts->gaps = sl_arena_push(&worker->arena, facts->gaps, &facts->n_gaps, sizeof *facts->gaps);
-        facts->gaps[facts->n_gaps - 1] = (struct sl_gap){.processor = &table->phase->processors[p], .date = facts->gaps_to, .error = table->errors[p]};
+        facts->gaps[facts->n_gaps - 1] = (struct sl_gap){
+            .processor = &table->phase->processors[p], .date = facts->gaps_to, .error = table->errors[p]};
     }
     for (size_t i = 0; i < table->n_gaps; i++) {
-        if (table->gaps[i].date < facts->gaps_from || table->gaps[i].date > facts->gaps_to || table->errors[table->gaps[i].processor - table->phase->processors])
+        if (table->gaps[i].date < facts->gaps_from || table->gaps[i].date > facts->gaps_to ||
+            table->errors[table->gaps[i].processor - table->phase->processors])
             continue;
         facts->gaps = sl_arena_push(&worker->arena, facts->gaps, &facts->n_gaps, sizeof *facts->gaps);
         facts->gaps[facts->n_gaps - 1] = table->gaps[i];
@@ -449,7 +453,8 @@ static void set_windows(const struct sl_worker *worker, struct work *works, size
 }
 
 /* One table of gaps per phase that has gates at work; `tables` has room for every phase. */
-static size_t plan_gaps(struct sl_worker *worker, struct gap_table *tables, const struct work *works, size_t n, struct sl_questions *questions)
+static size_t plan_gaps(struct sl_worker *worker, struct gap_table *tables, const struct work *works, size_t n,
+                        struct sl_questions *questions)
 {
     size_t n_tables = 0;
     for (size_t f = 0; f < worker->config->n_phases; f++) {
@@ -517,7 +522,8 @@ static bool waits_only_for_join(const struct sl_gate *gate)
     return gate->state == SL_WAITING && gate->reasons == SL_REASON_BIT(SL_REASON_JOIN);
 }
 
-static enum sl_code gather_join(struct sl_worker *worker, struct work *work, const struct sl_phase *follower, const struct sl_phase *other, struct sl_err *err)
+static enum sl_code gather_join(struct sl_worker *worker, struct work *work, const struct sl_phase *follower, const struct sl_phase *other,
+                                struct sl_err *err)
 {
     struct sl_facts *facts = &work->facts;
     struct sl_gate gate;

@@ -8,14 +8,17 @@
 bool sl_load_is_due(const struct sl_worker *worker, int64_t now_us)
 {
     const size_t waiting = worker->events_unloaded + worker->runs_unloaded;
-    return waiting && (waiting >= worker->config->coverage.load_max_events || now_us - worker->loaded_us >= worker->config->coverage.load_every_ms * 1000);
+    return waiting && (waiting >= worker->config->coverage.load_max_events ||
+                       now_us - worker->loaded_us >= worker->config->coverage.load_every_ms * 1000);
 }
 
-enum sl_code sl_load_fix(struct sl_worker *worker, enum sl_load_kind kind, struct sl_load_job *job, struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_load_fix(struct sl_worker *worker, enum sl_load_kind kind, struct sl_load_job *job, struct sl_arena *arena,
+                         struct sl_err *err)
 {
     if (kind == SL_LOAD_RUNS && !worker->config->coverage.runs_by_sluice)
         return sl_fail(err, SL_NOT_FOUND, "the run history is written by somebody else");
-    return sl_ledger_load_fix(worker->ledger, kind, worker->config->coverage.load_max_events, worker->config->coverage.load_max_bytes, job, arena, err);
+    return sl_ledger_load_fix(worker->ledger, kind, worker->config->coverage.load_max_events, worker->config->coverage.load_max_bytes, job,
+                              arena, err);
 }
 
 enum sl_code sl_load_run(const struct sl_config *config, struct sl_warehouse *warehouse, const struct sl_load_job *job, struct sl_err *err)

@@ -58,8 +58,8 @@ static void verdict_of(struct sl_verdict *out, struct sl_worker *worker, const s
     sl_buf_fini(&decision);
 }
 
-static enum sl_code action(struct sl_worker *worker, const struct work *work, const char *what, const char *who, const char *reason, int64_t now_us,
-                           struct sl_err *err)
+static enum sl_code action(struct sl_worker *worker, const struct work *work, const char *what, const char *who, const char *reason,
+                           int64_t now_us, struct sl_err *err)
 {
     char stamp[SL_TIME_LEN + 1];
     struct sl_event event = sl_event_make("operator_action", SL_SEV_INFO, now_us);
@@ -73,7 +73,8 @@ static enum sl_code action(struct sl_worker *worker, const struct work *work, co
     return sl_worker_event(worker, &event, err);
 }
 
-static enum sl_code find_gate(struct sl_worker *worker, struct work *work, const struct sl_phase *phase, sl_date date, enum sl_profile profile, struct sl_err *err)
+static enum sl_code find_gate(struct sl_worker *worker, struct work *work, const struct sl_phase *phase, sl_date date,
+                              enum sl_profile profile, struct sl_err *err)
 {
     work->phase = phase;
     enum sl_code code = sl_ledger_gate_get(worker->ledger, phase->name, date, profile, 0, &work->gate, &worker->arena, err);
@@ -105,8 +106,8 @@ enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *ph
 
 /* ---- release ---- */
 
-static enum sl_code release_one(struct sl_worker *worker, const struct sl_release *release, const struct sl_gate *gate, int64_t now_us, struct sl_verdict *out,
-                                struct sl_arena *arena, struct sl_err *err)
+static enum sl_code release_one(struct sl_worker *worker, const struct sl_release *release, const struct sl_gate *gate, int64_t now_us,
+                                struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err)
 {
     struct work work = {.gate = *gate, .exists = true, .phase = release->phase, .released = true, .forced = release->force};
     enum sl_code code = sl_worker_begin(worker, err);
@@ -114,7 +115,8 @@ static enum sl_code release_one(struct sl_worker *worker, const struct sl_releas
         return code;
     code = sl_calendar_refresh(worker, now_us, err);
     if (code == SL_OK) /* afresh: it may have changed since it was listed */
-        code = sl_ledger_gate_get(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, &work.gate, &worker->arena, err);
+        code = sl_ledger_gate_get(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, &work.gate, &worker->arena,
+                                  err);
     if (code == SL_OK)
         code = sl_worker_decide_one(worker, &work, now_us, err);
     if (code != SL_OK) {
@@ -137,9 +139,11 @@ static bool is_pending(const struct sl_gate *gate)
     return (gate->state == SL_SUPPRESSED && !gate->dropped) || gate->state == SL_BLOCKED;
 }
 
-static enum sl_code pending_gates(struct sl_worker *worker, const struct sl_release *release, struct sl_gate **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
+static enum sl_code pending_gates(struct sl_worker *worker, const struct sl_release *release, struct sl_gate **out, size_t *n,
+                                  struct sl_arena *arena, struct sl_err *err)
 {
-    struct sl_gate_filter filter = {.phase = release->phase->name, .from = release->from, .to = release->to, .states = 1u << SL_SUPPRESSED | 1u << SL_BLOCKED};
+    struct sl_gate_filter filter = {
+        .phase = release->phase->name, .from = release->from, .to = release->to, .states = 1u << SL_SUPPRESSED | 1u << SL_BLOCKED};
     struct sl_gate *gates = NULL;
     size_t n_all = 0;
     enum sl_code code = sl_ledger_gates(worker->ledger, &filter, &gates, &n_all, arena, err);
@@ -151,8 +155,8 @@ static enum sl_code pending_gates(struct sl_worker *worker, const struct sl_rele
     return code;
 }
 
-enum sl_code sl_worker_release(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, struct sl_verdict **out, size_t *n,
-                               struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_worker_release(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, struct sl_verdict **out,
+                               size_t *n, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_gate *gates = NULL;
     *out = NULL;
@@ -206,16 +210,17 @@ static enum sl_code republish(struct sl_worker *worker, struct work *work, int64
 {
     char day[SL_DATE_LEN + 1];
     if (!has_fired(&work->gate) || !work->gate.trigger_id)
-        return sl_fail(err, SL_INVALID, "the gate of %s for %s is %s and has no trigger to republish", work->phase->name, sl_date_format(work->gate.date, day),
-                       sl_state_name(work->gate.state));
+        return sl_fail(err, SL_INVALID, "the gate of %s for %s is %s and has no trigger to republish", work->phase->name,
+                       sl_date_format(work->gate.date, day), sl_state_name(work->gate.state));
     work->released = work->forced = true;
     enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
     work->decision.trigger_reason = SL_BY_RETRIGGERED;
     if (code == SL_OK)
         code = sl_worker_keep_fired(worker, work, err);
     if (code == SL_OK && work->decision.n_triggers == 0)
-        return sl_fail(err, SL_INVALID, "the gate of %s for %s was opened by the trigger %s of another phase of the join: retrigger that one", work->phase->name,
-                       sl_date_format(work->gate.date, day), work->gate.trigger_id);
+        return sl_fail(err, SL_INVALID,
+                       "the gate of %s for %s was opened by the trigger %s of another phase of the join: retrigger that one",
+                       work->phase->name, sl_date_format(work->gate.date, day), work->gate.trigger_id);
     return code == SL_OK ? sl_worker_outbox_triggers(worker, work, now_us, err) : code;
 }
 
@@ -224,8 +229,8 @@ static enum sl_code reopen(struct sl_worker *worker, struct work *work, int64_t 
     const struct sl_gate before = work->gate;
     char day[SL_DATE_LEN + 1];
     if (before.state == SL_WAITING || before.state == SL_BLOCKED)
-        return sl_fail(err, SL_INVALID, "generation %d of %s for %s is %s: it has to be decided before another is opened", before.generation, work->phase->name,
-                       sl_date_format(before.date, day), sl_state_name(before.state));
+        return sl_fail(err, SL_INVALID, "generation %d of %s for %s is %s: it has to be decided before another is opened",
+                       before.generation, work->phase->name, sl_date_format(before.date, day), sl_state_name(before.state));
     enum sl_code code = SL_OK;
     if (before.state == SL_SUPPRESSED) {
         struct sl_gate superseded = before;
@@ -244,8 +249,9 @@ static enum sl_code reopen(struct sl_worker *worker, struct work *work, int64_t 
     return code == SL_OK ? sl_worker_write(worker, work, now_us, err) : code;
 }
 
-enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, bool new_generation, const char *reason, const char *who,
-                                 int64_t now_us, struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, bool new_generation,
+                                 const char *reason, const char *who, int64_t now_us, struct sl_verdict *out, struct sl_arena *arena,
+                                 struct sl_err *err)
 {
     struct work work = {0};
     const enum sl_profile profile = sl_profile_of(date, sl_zone_date(worker->config->zone, now_us));
@@ -292,8 +298,9 @@ static void own_units(struct sl_coverage *coverage, struct sl_arena *arena)
         coverage->served[i].unit = sl_arena_strdup(arena, coverage->served[i].unit);
 }
 
-enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from, sl_date to,
-                                bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
+                                sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
+                                struct sl_err *err)
 {
     struct sl_questions questions = {0};
     const struct sl_calendar *calendar = NULL;

@@ -20,7 +20,8 @@ static bool same_column(const char *a, const char *b)
 
 static bool same_source(const struct sl_source *a, const struct sl_source *b, bool by_date)
 {
-    return !strcmp(a->table, b->table) && !strcmp(a->date_column, b->date_column) && same_column(a->unit_column, by_date ? NULL : b->unit_column);
+    return !strcmp(a->table, b->table) && !strcmp(a->date_column, b->date_column) &&
+           same_column(a->unit_column, by_date ? NULL : b->unit_column);
 }
 
 static struct question *find(const struct sl_questions *questions, const struct sl_source *source, bool by_date)
@@ -94,7 +95,8 @@ enum sl_code sl_questions_ask(struct sl_questions *questions, struct sl_warehous
     return SL_OK;
 }
 
-bool sl_questions_present(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit, const char **error)
+bool sl_questions_present(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit,
+                          const char **error)
 {
     const struct question *question = find(questions, source, !unit);
     const struct sl_key key = {.date = date, .unit = unit};

@@ -80,7 +80,8 @@ static enum sl_code load_gate(struct sl_worker *worker, struct group *group, int
     if (group->gate_loaded)
         return SL_OK;
     group->profile = sl_profile_of(group->date, sl_zone_date(worker->config->zone, now_us));
-    enum sl_code code = sl_ledger_gate_get(worker->ledger, group->phase->name, group->date, group->profile, 0, &group->gate, &worker->arena, err);
+    enum sl_code code = sl_ledger_gate_get(worker->ledger, group->phase->name, group->date, group->profile, 0, &group->gate, &worker->arena,
+                                           err);
     group->gate_exists = code == SL_OK;
     group->gate_loaded = code == SL_OK || code == SL_NOT_FOUND;
     return group->gate_loaded ? SL_OK : code;
@@ -129,8 +130,8 @@ static void dead_letter_attributes(struct sl_buf *out, const struct sl_bus_messa
     sl_json_end_object(&json);
 }
 
-static enum sl_code keep_reject(struct sl_worker *worker, const struct sl_bus_message *message, const char *code_name, const char *detail, int64_t now_us,
-                                struct sl_err *err)
+static enum sl_code keep_reject(struct sl_worker *worker, const struct sl_bus_message *message, const char *code_name, const char *detail,
+                                int64_t now_us, struct sl_err *err)
 {
     const struct sl_message *m = &message->message;
     const bool to_topic = message->phase && message->phase->dead_letter_topic && m->subscription;
@@ -138,13 +139,27 @@ static enum sl_code keep_reject(struct sl_worker *worker, const struct sl_bus_me
     enum sl_code code;
     dead_letter_attributes(&attributes, message, to_topic ? code_name : NULL, detail);
     if (to_topic) {
-        struct sl_outbox_row row = {.kind = SL_OUTBOX_DEAD_LETTER, .topic = message->phase->dead_letter_topic, .phase = message->phase->name, .date = SL_DATE_NONE,
-                                    .data = m->data, .len = m->len, .attributes = sl_buf_text(&attributes), .created_us = now_us, .next_us = now_us};
+        struct sl_outbox_row row = {.kind = SL_OUTBOX_DEAD_LETTER,
+                                    .topic = message->phase->dead_letter_topic,
+                                    .phase = message->phase->name,
+                                    .date = SL_DATE_NONE,
+                                    .data = m->data,
+                                    .len = m->len,
+                                    .attributes = sl_buf_text(&attributes),
+                                    .created_us = now_us,
+                                    .next_us = now_us};
         code = sl_ledger_outbox_add(worker->ledger, &row, err);
     } else {
-        struct sl_reject_row row = {.received_us = now_us, .phase = message->phase ? message->phase->name : NULL, .subscription = m->subscription,
-                                    .message_id = m->message_id, .publish_us = m->publish_us, .code = code_name, .detail = detail, .data = m->data,
-                                    .len = m->len, .attributes = sl_buf_text(&attributes)};
+        struct sl_reject_row row = {.received_us = now_us,
+                                    .phase = message->phase ? message->phase->name : NULL,
+                                    .subscription = m->subscription,
+                                    .message_id = m->message_id,
+                                    .publish_us = m->publish_us,
+                                    .code = code_name,
+                                    .detail = detail,
+                                    .data = m->data,
+                                    .len = m->len,
+                                    .attributes = sl_buf_text(&attributes)};
         code = sl_ledger_reject_add(worker->ledger, &row, err);
     }
     sl_buf_fini(&attributes);
@@ -152,8 +167,8 @@ static enum sl_code keep_reject(struct sl_worker *worker, const struct sl_bus_me
 }
 
 /* A reject is identified by where it came from, or by its bytes when it was fed in directly: the same line fed again is the same reject. */
-static enum sl_code record_reject(struct sl_worker *worker, const struct sl_bus_message *message, enum sl_reject reject, const char *detail, int64_t now_us,
-                                  struct sl_err *err)
+static enum sl_code record_reject(struct sl_worker *worker, const struct sl_bus_message *message, enum sl_reject reject, const char *detail,
+                                  int64_t now_us, struct sl_err *err)
 {
     char digest[SL_SHA256_HEX + 1];
     const uint64_t before = worker->counters.events;
@@ -198,8 +213,8 @@ static enum sl_code record_sent_events(struct sl_worker *worker, const struct sl
         event.description = sent->description;
         event.execution_id = completion->execution_id;
         event.identify_by_execution = true;
-        event.source = sl_arena_printf(&worker->arena, "%s/%s/%s", sent->source ? sent->source : "", sent->entity_player ? sent->entity_player : "",
-                                       sent->entity_team ? sent->entity_team : "");
+        event.source = sl_arena_printf(&worker->arena, "%s/%s/%s", sent->source ? sent->source : "",
+                                       sent->entity_player ? sent->entity_player : "", sent->entity_team ? sent->entity_team : "");
         sl_event_identify(&event, worker->config->pipeline);
         enum sl_code code = sl_worker_event(worker, &event, err);
         if (code != SL_OK)
@@ -210,7 +225,8 @@ static enum sl_code record_sent_events(struct sl_worker *worker, const struct sl
 
 /* ---- runs ---- */
 
-static struct sl_run run_of(struct sl_worker *worker, const struct sl_completion *completion, const struct sl_message *message, int64_t now_us)
+static struct sl_run run_of(struct sl_worker *worker, const struct sl_completion *completion, const struct sl_message *message,
+                            int64_t now_us)
 {
     struct sl_arena *arena = &worker->arena;
     struct sl_run run = {
@@ -285,13 +301,15 @@ const char *sl_names_add(struct sl_arena *arena, const char *json_array, const c
     sl_json_str(&json, name);
     const char *result = json_array;
     if (!strstr(json_array, sl_buf_text(&quoted)))
-        result = strcmp(json_array, "[]") == 0 ? sl_arena_printf(arena, "[%s]", sl_buf_text(&quoted))
-                                               : sl_arena_printf(arena, "%.*s,%s]", (int)strlen(json_array) - 1, json_array, sl_buf_text(&quoted));
+        result = strcmp(json_array, "[]") == 0
+                     ? sl_arena_printf(arena, "[%s]", sl_buf_text(&quoted))
+                     : sl_arena_printf(arena, "%.*s,%s]", (int)strlen(json_array) - 1, json_array, sl_buf_text(&quoted));
     sl_buf_fini(&quoted);
     return result;
 }
 
-static enum sl_code processor_late(struct sl_worker *worker, struct group *group, const struct sl_run *run, int64_t now_us, struct sl_err *err)
+static enum sl_code processor_late(struct sl_worker *worker, struct group *group, const struct sl_run *run, int64_t now_us,
+                                   struct sl_err *err)
 {
     struct sl_event event = sl_event_make("processor_late", SL_SEV_WARNING, now_us);
     event.phase = group->phase->name;
@@ -299,8 +317,8 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
     event.date = group->date;
     event.execution_id = run->execution_id;
     event.identify_by_execution = true;
-    event.description = sl_arena_printf(&worker->arena, "%s reported %s after the gate of generation %d was %s", run->processor, sl_status_name(run->status),
-                                        group->gate.generation, sl_state_name(group->gate.state));
+    event.description = sl_arena_printf(&worker->arena, "%s reported %s after the gate of generation %d was %s", run->processor,
+                                        sl_status_name(run->status), group->gate.generation, sl_state_name(group->gate.state));
     sl_event_identify(&event, worker->config->pipeline);
     enum sl_code code = sl_worker_event(worker, &event, err);
     if (code != SL_OK || group->phase->on_late == SL_LATE_IGNORE)
@@ -366,8 +384,8 @@ static enum sl_code warn_unknown(struct sl_worker *worker, const struct sl_run *
     const char *what = sl_arena_printf(&worker->arena, "unknown processor %s/%s", run->phase, run->processor);
     enum sl_code code = sl_ledger_warn_once(worker->ledger, what, &is_new, err);
     if (code == SL_OK && is_new)
-        sl_log(SL_WARNING, "a completion names a processor that the config does not know; it is recorded and counts for nothing", {"phase", run->phase},
-               {"processor", run->processor});
+        sl_log(SL_WARNING, "a completion names a processor that the config does not know; it is recorded and counts for nothing",
+               {"phase", run->phase}, {"processor", run->processor});
     return code;
 }
 
@@ -385,8 +403,8 @@ static void keep_in_group(struct sl_worker *worker, struct group *group, struct 
     group->runs = runs;
 }
 
-static enum sl_code record_completion(struct sl_worker *worker, const struct sl_completion *completion, const struct sl_message *message, int64_t now_us,
-                                      struct sl_err *err)
+static enum sl_code record_completion(struct sl_worker *worker, const struct sl_completion *completion, const struct sl_message *message,
+                                      int64_t now_us, struct sl_err *err)
 {
     struct group *group = NULL;
     enum sl_code code = sl_worker_group(worker, completion->phase, completion->date, &group, err);

@@ -11,8 +11,8 @@
 
 #include "worker_internal.h"
 
-void sl_worker_create(struct sl_worker **out, const struct sl_config *config, struct sl_ledger *ledger, struct sl_warehouse *warehouse, struct sl_bus *bus,
-                      const struct sl_worker_options *options)
+void sl_worker_create(struct sl_worker **out, const struct sl_config *config, struct sl_ledger *ledger, struct sl_warehouse *warehouse,
+                      struct sl_bus *bus, const struct sl_worker_options *options)
 {
     struct sl_worker *worker = sl_calloc(1, sizeof *worker);
     char id[SL_UUID_LEN + 1];
@@ -72,7 +72,8 @@ void sl_worker_note(struct sl_worker *worker, const struct sl_gate *gate)
 {
     worker->pending = sl_arena_push(&worker->arena, worker->pending, &worker->n_pending, sizeof *worker->pending);
     worker->pending[worker->n_pending - 1] = (struct change){
-        .key = sl_arena_printf(&worker->arena, "%s %d %d %d", gate->phase, gate->date, (int)gate->profile, gate->generation), .state = gate->state};
+        .key = sl_arena_printf(&worker->arena, "%s %d %d %d", gate->phase, gate->date, (int)gate->profile, gate->generation),
+        .state = gate->state};
 }
 
 static uint64_t *counter_of(struct sl_worker_counters *counters, enum sl_state state)
@@ -167,7 +168,8 @@ static void add_work(struct touched *t, const struct sl_phase *phase, const stru
 static enum sl_code add_range(struct touched *t, const struct sl_phase *phase, sl_date from, sl_date to, bool by_gaps, struct sl_err *err)
 {
     const sl_reasons held = SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_COMPLETENESS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
-    struct sl_gate_filter filter = {.phase = phase->name, .from = from, .to = to, .states = 1u << SL_BLOCKED | (by_gaps ? 0 : 1u << SL_WAITING)};
+    struct sl_gate_filter filter = {
+        .phase = phase->name, .from = from, .to = to, .states = 1u << SL_BLOCKED | (by_gaps ? 0 : 1u << SL_WAITING)};
     struct sl_gate *gates = NULL;
     size_t n = 0;
     enum sl_code code = sl_ledger_gates(t->worker->ledger, &filter, &gates, &n, &t->worker->arena, err);
@@ -206,8 +208,8 @@ static size_t reported_dates(struct sl_worker *worker, const struct sl_phase *ph
 }
 
 /* Each date reaches from first_day after it to last_day after it; overlapping reaches are asked as one range. */
-static enum sl_code add_reaches(struct touched *t, const struct sl_phase *phase, const sl_date *dates, size_t n, int first_day, int last_day, bool by_gaps,
-                                struct sl_err *err)
+static enum sl_code add_reaches(struct touched *t, const struct sl_phase *phase, const sl_date *dates, size_t n, int first_day,
+                                int last_day, bool by_gaps, struct sl_err *err)
 {
     for (size_t i = 0; i < n;) {
         sl_date from = dates[i] + first_day, to = dates[i] + last_day;

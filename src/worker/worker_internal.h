@@ -17,7 +17,7 @@ struct sl_calendar {
     char *error;                  /* why it could not be read, arena-held; NULL */
     struct sl_calendar_row *rows; /* planned ones, ascending by (date, unit) */
     size_t n;
-    bool suspect;                 /* empty, or a season lost more than suspect_above of what the ledger remembers */
+    bool suspect;        /* empty, or a season lost more than suspect_above of what the ledger remembers */
     struct sl_key *lost; /* remembered units that are gone, ascending; only when suspect */
     size_t n_lost;
     const char *suspect_sentence, *suspect_season;
@@ -25,7 +25,7 @@ struct sl_calendar {
         const char *name;
         sl_date first;
         size_t n;
-    } *seasons;
+    } * seasons;
     size_t n_seasons;
 };
 
@@ -49,7 +49,8 @@ void sl_questions_add(struct sl_questions *questions, const struct sl_source *so
 /* Ask each table once. Errors of a table are kept with it; only what makes the whole batch impossible is returned. */
 enum sl_code sl_questions_ask(struct sl_questions *questions, struct sl_warehouse *warehouse, struct sl_arena *arena, struct sl_err *err);
 /* Has the source rows for that key? *error (borrowed) is set when its table could not be asked. */
-bool sl_questions_present(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit, const char **error);
+bool sl_questions_present(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit,
+                          const char **error);
 void sl_questions_fini(struct sl_questions *questions);
 
 /* ---- gates at work ---- */
@@ -61,17 +62,17 @@ struct group {
     struct sl_run *runs; /* as in the ledger, with this batch's */
     size_t n_runs;
     bool gate_loaded, gate_exists;
-    bool touched;        /* a run that counts for its gate came: decide it */
-    bool reported;       /* a terminal run came: gates that look at this date may change */
+    bool touched;  /* a run that counts for its gate came: decide it */
+    bool reported; /* a terminal run came: gates that look at this date may change */
     enum sl_profile profile;
     struct sl_gate gate; /* newest generation for the profile */
 };
 
 /* One gate to be decided in this pass. */
 struct work {
-    struct sl_gate gate;    /* as stored, or as it will be when new */
-    bool exists;            /* in the ledger */
-    bool reported;          /* a completion came that counts for it: its clocks may have moved */
+    struct sl_gate gate; /* as stored, or as it will be when new */
+    bool exists;         /* in the ledger */
+    bool reported;       /* a completion came that counts for it: its clocks may have moved */
     const struct sl_phase *phase;
     struct sl_facts facts;
     struct sl_decision decision;
@@ -86,24 +87,27 @@ struct sl_worker {
     struct sl_worker_options options;
     struct sl_worker_counters counters;
     struct sl_calendar calendar;
-    struct sl_arena arena;       /* of the call in progress */
-    struct sl_map *groups;       /* "phase index/date" -> struct group, of the batch in progress */
+    struct sl_arena arena; /* of the call in progress */
+    struct sl_map *groups; /* "phase index/date" -> struct group, of the batch in progress */
     struct group **group_list;
     size_t n_groups;
-    struct sl_map *changed;      /* gates that this worker changed -> their state + 1, for the counters (RULES 36) */
-    struct change { char *key; enum sl_state state; } *pending;      /* of the transaction that is open */
+    struct sl_map *changed; /* gates that this worker changed -> their state + 1, for the counters (RULES 36) */
+    struct change {
+        char *key;
+        enum sl_state state;
+    } * pending; /* of the transaction that is open */
     size_t n_pending;
     struct phase_clock {
-        int64_t ms;              /* time for which the stream was connected and silent */
-        int64_t last_us;         /* of the last reading; 0: none */
+        int64_t ms;      /* time for which the stream was connected and silent */
+        int64_t last_us; /* of the last reading; 0: none */
         int64_t saved_ms;
-    } *clocks;                   /* per phase */
+    } * clocks; /* per phase */
     size_t events_unloaded, runs_unloaded;
-    int64_t loaded_us;           /* when the last load ended, or the worker began */
-    int64_t expected_us;         /* when expect_by was looked at last */
-    bool at_rest;                /* everything that was sent has come and is decided: streams count as silent */
-    char owner[64];              /* of outbox claims */
-    struct sl_worker_counters saved;     /* as they were when the transaction began */
+    int64_t loaded_us;               /* when the last load ended, or the worker began */
+    int64_t expected_us;             /* when expect_by was looked at last */
+    bool at_rest;                    /* everything that was sent has come and is decided: streams count as silent */
+    char owner[64];                  /* of outbox claims */
+    struct sl_worker_counters saved; /* as they were when the transaction began */
     size_t saved_events, saved_runs;
 };
 
@@ -131,19 +135,27 @@ enum sl_code sl_gather_checks(struct sl_worker *worker, struct work *works, size
 enum sl_code sl_gather_joins(struct sl_worker *worker, struct work *work, struct sl_err *err);
 
 /* coverage.c: what the answers say of a processor's date. */
-struct sl_due { sl_date date; const char **units; size_t n; bool by_date_only; };  /* by_date_only: no units are known (no calendar, or a day without units) */
+struct sl_due {
+    sl_date date;
+    const char **units;
+    size_t n;
+    bool by_date_only;
+}; /* by_date_only: no units are known (no calendar, or a day without units) */
 void sl_coverage_ask(struct sl_questions *questions, const struct sl_processor *processor, const struct sl_due *due);
-void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questions, const struct sl_processor *processor, const struct sl_due *due, struct sl_arena *arena);
+void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questions, const struct sl_processor *processor,
+                      const struct sl_due *due, struct sl_arena *arena);
 
 /* decide.c */
 /* Decide `works` (any order; sorted here: dates ascending, phases in DAG order) and write everything, in the ledger transaction that is open. */
 enum sl_code sl_worker_decide(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
-enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);   /* only facts and decisions */
+enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us,
+                               struct sl_err *err); /* only facts and decisions */
 enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
-enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err);   /* for a republication */
+enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err); /* for a republication */
 enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);
 
-enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);            /* facts and the final decision of one gate; nothing is written */
+enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us,
+                                  struct sl_err *err); /* facts and the final decision of one gate; nothing is written */
 
 /* worker.c: transactions of the engine. */
 enum sl_code sl_worker_begin(struct sl_worker *worker, struct sl_err *err);
@@ -157,20 +169,20 @@ enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err);
 void sl_clocks_advance(struct sl_worker *worker, int64_t now_us);
 enum sl_code sl_clocks_save(struct sl_worker *worker, bool all, struct sl_err *err);
 bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us);
-bool sl_worker_expects(const struct sl_worker *worker, int64_t now_us);     /* is it time to look at expect_by again? */
+bool sl_worker_expects(const struct sl_worker *worker, int64_t now_us); /* is it time to look at expect_by again? */
 enum sl_code sl_worker_expect(struct sl_worker *worker, int64_t now_us, struct work **works, size_t *n, struct sl_err *err);
 enum sl_code sl_worker_unanswered(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 
 /* outbox.c: rows between their claim and what became of them; the middle step may run on another thread, beside the decider. Zero-initialised, then claimed once. */
 struct sl_sending {
-    struct sl_arena arena;       /* freed by its owner */
+    struct sl_arena arena; /* freed by its owner */
     struct sl_outbox_row *rows;
     size_t n;
     struct sl_sent {
-        bool tried;              /* else the row stays claimed and is given again */
+        bool tried; /* else the row stays claimed and is given again */
         enum sl_code code;
         const char *error;
-    } *sent;                     /* one per row */
+    } * sent; /* one per row */
 };
 enum sl_code sl_outbox_claim(struct sl_worker *worker, int64_t now_us, struct sl_sending *out, struct sl_err *err);
 void sl_outbox_send(struct sl_bus *bus, struct sl_sending *sending, const atomic_bool *quit /* may be NULL */);
@@ -179,7 +191,8 @@ enum sl_code sl_outbox_record(struct sl_worker *worker, const struct sl_sending 
 
 /* load.c: one load between its steps, so that step 2 may run on another thread. */
 bool sl_load_is_due(const struct sl_worker *worker, int64_t now_us);
-enum sl_code sl_load_fix(struct sl_worker *worker, enum sl_load_kind kind, struct sl_load_job *job, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_load_fix(struct sl_worker *worker, enum sl_load_kind kind, struct sl_load_job *job, struct sl_arena *arena,
+                         struct sl_err *err);
 enum sl_code sl_load_run(const struct sl_config *config, struct sl_warehouse *warehouse, const struct sl_load_job *job, struct sl_err *err);
 enum sl_code sl_load_finish(struct sl_worker *worker, const struct sl_load_job *job, int64_t now_us, struct sl_err *err);
 
