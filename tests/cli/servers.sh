@@ -59,8 +59,8 @@ emulator() {
 # Whoever is connected takes over: here the worker, when the broker has left.
 left_alone() {
     local broker=$process
-    begin run
-    until_has <("$SLUICE" status) "outbox"
+    begin run --log info
+    until_has begun.err '"served_by":"another"'
     kill -TERM "$broker"
     wait "$broker"
     equal "exit code of the broker" "$?" 0
@@ -78,8 +78,8 @@ told_to_stop() {
     kill -TERM "$process"
     ended 0
     says "stopped"
-    begin run --until-idle 1h
-    until_has state/broker/lock 127.0.0.1
+    begin run --until-idle 1h --log info
+    until_has begun.err '"served_by":"this process"'
     kill -INT "$process"
     ended 130
     has '"received":'
