@@ -329,6 +329,8 @@ void sl_pulls_refuse(struct sl_broker *broker, const struct sl_subscription *onl
 
 /* loop.c */
 void *sl_broker_run(void *broker);
+/* One round at now_ms and now_us, which the caller has set; steals the events. When the next is due. */
+int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events);
 int64_t sl_clock_ms(void);
 
 /* serve.c */

@@ -235,6 +235,18 @@ static void fail_everybody(struct sl_broker *broker)
     sl_pulls_refuse(broker, NULL, SL_RPC_UNAVAILABLE, "the broker's store has failed");
 }
 
+int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
+{
+    broker->batch.refuse_publishes = false;
+    apply_events(broker, events);
+    int64_t due = sl_broker_has_failed(broker) ? SL_NEVER : work(broker);
+    if (sl_broker_has_failed(broker)) {
+        sl_batch_commit(broker); /* answers what is left */
+        fail_everybody(broker);
+    }
+    return due;
+}
+
 void *sl_broker_run(void *arg)
 {
     struct sl_broker *broker = arg;
@@ -243,13 +255,7 @@ void *sl_broker_run(void *arg)
     while (!broker->quit) {
         struct sl_event *events = sl_inbox_take(&broker->inbox, earlier(due, broker->now_ms + 60000));
         read_clocks(broker);
-        broker->batch.refuse_publishes = false;
-        apply_events(broker, events);
-        due = sl_broker_has_failed(broker) ? SL_NEVER : work(broker);
-        if (sl_broker_has_failed(broker)) {
-            sl_batch_commit(broker); /* answers what is left */
-            fail_everybody(broker);
-        }
+        due = sl_broker_round(broker, events);
     }
     return NULL;
 }

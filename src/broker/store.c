@@ -192,8 +192,9 @@ static enum sl_code configure(struct sl_store *store, const struct sl_store_opti
     sqlite3_busy_timeout(store->db, 10000);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (sl_store_check_version(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
-        pragma(store, "PRAGMA synchronous = FULL", err) || pragma_number(store, "cache_size", -CACHE_KIB, err) ||
-        pragma(store, "PRAGMA temp_store = MEMORY", err) || sl_store_migrate(store, err))
+        pragma(store, options->synchronous_normal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) ||
+        pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) ||
+        sl_store_migrate(store, err))
         return err->code;
     if (options->max_pages > 0 && pragma_number(store, "max_page_count", options->max_pages, err))
         return err->code;
@@ -213,7 +214,7 @@ enum sl_code sl_store_open(struct sl_store **out, const char *path, const struct
     if (code == SL_OK)
         code = configure(store, options, err);
     if (code == SL_OK)
-        code = sl_store_start_checkpointer(store, options->vfs, err);
+        code = sl_store_start_checkpointer(store, options, err);
     if (code)
         sl_store_close(out);
     return code;

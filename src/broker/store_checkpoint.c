@@ -1,13 +1,16 @@
 /* store_checkpoint.c - moving the log into the file, off the path of commits.
  *
- * A thread with a handle of its own checkpoints (PASSIVE: it waits for nobody and nobody for it) whenever the log has grown by CHECKPOINT_PAGES.
+ * With a VFS of a test everything is done by one thread: the committing one, every ALONE_PAGES.
+ *
+ * Else a thread with a handle of its own checkpoints (PASSIVE: it waits for nobody and nobody for it) whenever the log has grown by CHECKPOINT_PAGES.
  * A log under constant writing never starts over that way: from LIMIT_PAGES on the committing thread does what is left, which is little, and
  * the next commit begins at the log's start. A checkpoint that meets an I/O error poisons the store. */
 #include "store_sqlite_internal.h"
 
 #define CHECKPOINT_PAGES 1024  /* x 4 KiB = 4 MiB */
 #define LIMIT_PAGES      16384 /* 64 MiB */
-#define AGAIN_PAGES      2048  /* one that a reader held up is tried again after 8 MiB more */
+#define ALONE_PAGES      64
+#define AGAIN_PAGES      2048 /* one that a reader held up is tried again after 8 MiB more */
 
 static void checkpoint(struct sl_store *store, sqlite3 *db)
 {
@@ -44,10 +47,11 @@ static int committed(void *arg, sqlite3 *db, const char *schema, int pages)
 {
     (void)schema;
     struct sl_store *store = arg;
-    if (pages < LIMIT_PAGES)
-        store->wal_next_pages = LIMIT_PAGES;
+    int limit = store->started ? LIMIT_PAGES : ALONE_PAGES;
+    if (pages < limit)
+        store->wal_next_pages = limit;
     if (pages >= store->wal_next_pages) {
-        store->wal_next_pages = pages + AGAIN_PAGES;
+        store->wal_next_pages = pages + (store->started ? AGAIN_PAGES : ALONE_PAGES);
         checkpoint(store, db);
     }
     pthread_mutex_lock(&store->mutex);
@@ -57,10 +61,20 @@ static int committed(void *arg, sqlite3 *db, const char *schema, int pages)
     return SQLITE_OK;
 }
 
-enum sl_code sl_store_start_checkpointer(struct sl_store *store, const char *vfs, struct sl_err *err)
+/* As committed(), without a second thread. */
+static int committed_inline(void *arg, sqlite3 *db, const char *schema, int pages)
+{
+    (void)schema;
+    struct sl_store *store = arg;
+    if (pages >= store->inline_pages)
+        checkpoint(store, pages < 2 * store->inline_pages ? store->checkpoint_db : db);
+    return SQLITE_OK;
+}
+
+enum sl_code sl_store_start_checkpointer(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(store->path, &store->checkpoint_db, flags, vfs);
+    int rc = sqlite3_open_v2(store->path, &store->checkpoint_db, flags, options->vfs);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(store->checkpoint_db, "PRAGMA synchronous = FULL; PRAGMA cache_size = -1024", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -68,6 +82,11 @@ enum sl_code sl_store_start_checkpointer(struct sl_store *store, const char *vfs
     sqlite3_extended_result_codes(store->checkpoint_db, 1);
     sqlite3_db_config(store->checkpoint_db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     store->wal_next_pages = LIMIT_PAGES;
+    store->inline_pages = options->checkpoint_pages;
+    if (store->inline_pages > 0) {
+        sqlite3_wal_hook(store->db, committed_inline, store);
+        return SL_OK;
+    }
     sqlite3_wal_hook(store->db, committed, store); /* takes the place of wal_autocheckpoint */
     if (pthread_create(&store->checkpointer, NULL, run, store) != 0)
         return sl_fail(err, SL_UNAVAILABLE, "broker store %s: no thread for the checkpointer", store->path);

@@ -44,6 +44,7 @@ struct sl_store {
     atomic_bool poisoned;
     sqlite3_stmt *statements[SL_ST_N];
     int wal_next_pages;
+    int inline_pages; /* 0: the checkpointer has its thread */
     /* the checkpointer */
     sqlite3 *checkpoint_db;
     pthread_t checkpointer;
@@ -58,7 +59,7 @@ enum sl_code sl_store_failed(struct sl_store *store, sqlite3 *db, int rc, struct
 enum sl_code sl_store_code(int rc);
 enum sl_code sl_store_migrate(struct sl_store *store, struct sl_err *err);
 enum sl_code sl_store_check_version(struct sl_store *store, struct sl_err *err); /* before any write */
-enum sl_code sl_store_start_checkpointer(struct sl_store *store, const char *vfs, struct sl_err *err);
+enum sl_code sl_store_start_checkpointer(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
 void sl_store_stop_checkpointer(struct sl_store *store);
 
 /* A prepared statement, ready to be bound; SL_INTERNAL when the store is poisoned. */
