@@ -153,7 +153,7 @@ struct sl_ledger_ops {
 
     enum sl_code (*outbox_add)(struct sl_ledger *self, const struct sl_outbox_row *row, struct sl_err *err);
     /* Claim rows due by now for `owner` until `until_us`: ascending by (topic, date, id). Within a topic strictly from its first row on, up to the first that is not due; a topic of which another owner holds
-     * an unfinished claim is passed over. Rows that `owner` itself has claimed and not finished are given again, so claim when nothing is in flight. limit 0: none. */
+     * an unfinished claim is passed over. Rows that `owner` itself has claimed and not finished are given again, so claim when nothing is in flight. limit 0: none; bodies of 16 MiB end a claim early. */
     enum sl_code (*outbox_claim)(struct sl_ledger *self, const char *owner, int64_t now_us, int64_t until_us, size_t limit,
                                  struct sl_outbox_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     /* Published and confirmed: the row goes. SL_NOT_FOUND when it is gone already (another owner finished it after the claim had run out). */

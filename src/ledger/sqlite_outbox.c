@@ -5,6 +5,8 @@
  * The body is written once, beside the row that claims and failures write again. */
 #include "sqlite_internal.h"
 
+#define CLAIM_MAX_BYTES (16u * 1024 * 1024) /* of bodies: a claim is held in memory */
+
 #define OUTBOX_COLUMNS      "kind, topic, key, phase, date, attempts, created_us, next_us, failing_since_us, last_error"
 #define SQL_OUTBOX_ADD      "INSERT INTO outbox (" OUTBOX_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 #define SQL_OUTBOX_BODY_ADD "INSERT INTO outbox_bodies (id, data, attributes) VALUES (?1, ?2, ?3)"
@@ -193,12 +195,15 @@ static enum sl_code claim_rows(struct sl_lsqlite *self, struct claim *claim, str
     if (code != SL_OK && code != SL_NOT_FOUND)
         return code;
     *out = sl_arena_array(arena, claim->n, sizeof(**out));
-    for (size_t i = 0; i < claim->n; i++) {
+    for (size_t i = 0, bytes = 0; i < claim->n; i++) {
         code = mark_claimed(self, claim->ids[i], claim, err);
         if (code == SL_OK)
             code = read_row(self, claim->ids[i], &(*out)[i], arena, err);
         if (code)
             return code;
+        bytes += (*out)[i].len;
+        if (bytes >= CLAIM_MAX_BYTES)
+            claim->n = i + 1;
     }
     return SL_OK;
 }

@@ -179,25 +179,41 @@ static void grpc_backlog(struct sl_bus *self, int64_t *undelivered, int64_t *lea
 
 /* ---- publishing ---- */
 
+static enum sl_code put_outgoing(struct sl_buf *out, const struct sl_outgoing *message, struct sl_err *err)
+{
+    struct sl_arena arena = {0};
+    struct sl_attribute *attributes;
+    size_t n;
+    enum sl_code code = sl_attributes_parse(&attributes, &n, message->attributes, &arena, err);
+    if (code == SL_OK)
+        sl_pubsub_put_message(out, 2, message->data, message->len, attributes, n, NULL);
+    sl_arena_fini(&arena);
+    return code;
+}
+
+static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, const struct sl_outgoing *messages, size_t n,
+                                     struct sl_err *err)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    const struct sl_publish_limits limits = {.total_ms = bus->options.publish_ms,
+                                             .call_ms = bus->options.call_ms,
+                                             .backoff = {bus->options.backoff_min_ms, bus->options.backoff_max_ms, 4, 0}};
+    struct sl_arena arena = {0};
+    struct sl_buf bytes = {0};
+    enum sl_code code = SL_OK;
+    for (size_t i = 0; code == SL_OK && i < n; i++)
+        code = put_outgoing(&bytes, &messages[i], err);
+    if (code == SL_OK)
+        code = sl_publish_request(bus->channel, sl_pubsub_resource(&arena, bus->config, "topics", topic), &bytes, n, &limits, err);
+    sl_buf_fini(&bytes);
+    sl_arena_fini(&arena);
+    return code;
+}
+
 static enum sl_code grpc_publish(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes,
                                  struct sl_err *err)
 {
-    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
-    struct sl_arena arena = {0};
-    struct sl_attribute *parsed;
-    size_t n;
-    enum sl_code code = sl_attributes_parse(&parsed, &n, attributes, &arena, err);
-    if (code == SL_OK) {
-        const struct sl_publish_limits limits = {.total_ms = bus->options.publish_ms,
-                                                 .call_ms = bus->options.call_ms,
-                                                 .backoff = {bus->options.backoff_min_ms, bus->options.backoff_max_ms, 4, 0}};
-        struct sl_buf message = {0};
-        sl_pubsub_put_message(&message, 2, data, len, parsed, n, NULL);
-        code = sl_publish_one(bus->channel, sl_pubsub_resource(&arena, bus->config, "topics", topic), &message, &limits, err);
-        sl_buf_fini(&message);
-    }
-    sl_arena_fini(&arena);
-    return code;
+    return grpc_publish_all(self, topic, &(const struct sl_outgoing){data, len, attributes}, 1, err);
 }
 
 /* ---- life ---- */
@@ -358,6 +374,7 @@ static const struct sl_bus_ops GRPC_BUS = {
     .receive = grpc_receive,
     .ack = grpc_ack,
     .publish = grpc_publish,
+    .publish_all = grpc_publish_all,
     .silent_ms = grpc_silent_ms,
     .backlog = grpc_backlog,
 };

@@ -1,4 +1,4 @@
-/* grpc_publish.c - one message published and confirmed, with the tries that it takes. */
+/* grpc_publish.c - messages published in one request and confirmed, with the tries that it takes. */
 #include "grpc_publish.h"
 
 #include <jansson.h>
@@ -40,7 +40,7 @@ enum sl_code sl_attributes_parse(struct sl_attribute **out, size_t *n, const cha
     return code;
 }
 
-static enum sl_code check_answer(const struct sl_buf *response, struct sl_err *err)
+static enum sl_code check_answer(const struct sl_buf *response, size_t n_sent, struct sl_err *err)
 {
     struct sl_arena arena = {0};
     struct sl_span *ids;
@@ -48,8 +48,8 @@ static enum sl_code check_answer(const struct sl_buf *response, struct sl_err *e
     enum sl_code code = sl_pubsub_read_publish_response(&ids, &n, sl_buf_text(response), response->len, &arena, err);
     if (code != SL_OK)
         code = sl_fail(err, SL_UNAVAILABLE, "Publish was answered with bytes that can't be read");
-    else if (n != 1)
-        code = sl_fail(err, SL_UNAVAILABLE, "Publish of one message was answered with %zu ids", n);
+    else if (n != n_sent)
+        code = sl_fail(err, SL_UNAVAILABLE, "Publish of %zu messages was answered with %zu ids", n_sent, n);
     sl_arena_fini(&arena);
     return code;
 }
@@ -61,8 +61,8 @@ static void sleep_ms(int64_t ms)
         ;
 }
 
-static enum sl_code try_until(struct sl_rpc_channel *channel, struct sl_rpc_request *request, const struct sl_publish_limits *limits,
-                              struct sl_err *err)
+static enum sl_code try_until(struct sl_rpc_channel *channel, struct sl_rpc_request *request, size_t n,
+                              const struct sl_publish_limits *limits, struct sl_err *err)
 {
     const int64_t until_ms = sl_monotonic_ms() + limits->total_ms;
     struct sl_backoff backoff = limits->backoff;
@@ -82,20 +82,20 @@ static enum sl_code try_until(struct sl_rpc_channel *channel, struct sl_rpc_requ
         sleep_ms(wait_ms);
     }
     if (code == SL_OK)
-        code = check_answer(&response, err);
+        code = check_answer(&response, n, err);
     sl_buf_fini(&response);
     return code;
 }
 
-enum sl_code sl_publish_one(struct sl_rpc_channel *channel, const char *topic, const struct sl_buf *message,
-                            const struct sl_publish_limits *limits, struct sl_err *err)
+enum sl_code sl_publish_request(struct sl_rpc_channel *channel, const char *topic, const struct sl_buf *messages, size_t n,
+                                const struct sl_publish_limits *limits, struct sl_err *err)
 {
     struct sl_buf bytes = {0};
     sl_pubsub_put_publish_topic(&bytes, topic);
-    sl_buf_add(&bytes, message->data, message->len);
+    sl_buf_add(&bytes, messages->data, messages->len);
     char *routing = sl_routing("topic", topic);
     struct sl_rpc_request request = {.method = SL_PUBLISH_METHOD, .routing = routing, .data = bytes.data, .len = bytes.len};
-    const enum sl_code code = try_until(channel, &request, limits, err);
+    const enum sl_code code = try_until(channel, &request, n, limits, err);
     free(routing);
     sl_buf_fini(&bytes);
     return code;

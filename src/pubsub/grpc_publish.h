@@ -1,4 +1,4 @@
-/* grpc_publish.h - one message published and confirmed. Private to src/pubsub. */
+/* grpc_publish.h - messages published in one request and confirmed. Private to src/pubsub. */
 #ifndef SLUICE_GRPC_PUBLISH_H
 #define SLUICE_GRPC_PUBLISH_H
 
@@ -17,8 +17,8 @@ struct sl_publish_limits {
 
 /* A JSON object of strings (NULL, "": none). SL_INVALID otherwise, also for what isn't UTF-8. */
 enum sl_code sl_attributes_parse(struct sl_attribute **out, size_t *n, const char *json, struct sl_arena *arena, struct sl_err *err);
-/* `message` is field 2 of a PublishRequest. Blocks; tries again by sl_retry_publish() until total_ms is over. */
-enum sl_code sl_publish_one(struct sl_rpc_channel *channel, const char *topic, const struct sl_buf *message,
-                            const struct sl_publish_limits *limits, struct sl_err *err);
+/* `messages` are n fields 2 of a PublishRequest. Blocks; tries again by sl_retry_publish() until total_ms is over. */
+enum sl_code sl_publish_request(struct sl_rpc_channel *channel, const char *topic, const struct sl_buf *messages, size_t n,
+                                const struct sl_publish_limits *limits, struct sl_err *err);
 
 #endif

@@ -17,7 +17,9 @@
 #define RETRY_MOST_US    60000000LL
 #define PUBSUB_MAX_BYTES 10000000u /* of a message, RULES 25 */
 
-enum { AT_ONCE = 100 }; /* rows of a claim: at most 100 x 10 MB, commonly 100 x 1 KB */
+#define REQUEST_MAX_BYTES 1000000u
+
+enum { AT_ONCE = 500 }; /* rows of a claim, which bounds its bytes by itself */
 
 static int64_t backoff_us(int attempts)
 {
@@ -124,22 +126,47 @@ enum sl_code sl_outbox_claim(struct sl_worker *worker, int64_t now_us, struct sl
     return code;
 }
 
+/* Rows from `from` on that go out in one request: of one topic, and not too many bytes. */
+static size_t group_end(const struct sl_sending *sending, size_t from)
+{
+    size_t bytes = sending->rows[from].len, end = from + 1;
+    while (end < sending->n && sl_str_eq(sending->rows[end].topic, sending->rows[from].topic) &&
+           bytes + sending->rows[end].len <= REQUEST_MAX_BYTES)
+        bytes += sending->rows[end++].len;
+    return end;
+}
+
+/* Rows from..end of one topic. One that fails takes those after it along, untried, unless it is refused for good. false: the rest of the topic waits. */
+static bool send_group(struct sl_bus *bus, struct sl_sending *sending, size_t from, size_t end)
+{
+    struct sl_err err = {0};
+    struct sl_outgoing *messages = sl_arena_array(&sending->arena, end - from, sizeof *messages);
+    size_t done = 0;
+    for (size_t i = from; i < end; i++)
+        messages[i - from] = (struct sl_outgoing){sending->rows[i].data, sending->rows[i].len, sending->rows[i].attributes};
+    enum sl_code code = sl_bus_publish_all(bus, sending->rows[from].topic, messages, end - from, &done, &err);
+    for (size_t i = from; i < from + done; i++)
+        sending->sent[i].tried = true;
+    if (code == SL_OK)
+        return true;
+    if (code == SL_INVALID && end - from > 1) { /* one of them is bad: each for itself */
+        bool going = true;
+        for (size_t i = from + done; going && i < end; i++)
+            going = send_group(bus, sending, i, i + 1);
+        return going;
+    }
+    struct sl_sent *failed = &sending->sent[from + done];
+    *failed = (struct sl_sent){.tried = true, .code = code, .error = sl_arena_strdup(&sending->arena, err.text)};
+    return is_refused(&sending->rows[from + done], code) && (from + done + 1 == end || send_group(bus, sending, from + done + 1, end));
+}
+
 void sl_outbox_send(struct sl_bus *bus, struct sl_sending *sending, const atomic_bool *quit)
 {
     const char *stopped_topic = NULL;
-    for (size_t i = 0; i < sending->n && !(quit && atomic_load(quit)); i++) {
-        const struct sl_outbox_row *row = &sending->rows[i];
-        struct sl_sent *sent = &sending->sent[i];
-        struct sl_err err = {0};
-        if (sl_str_eq(stopped_topic, row->topic))
-            continue;
-        sent->tried = true;
-        sent->code = sl_bus_publish(bus, row->topic, row->data, row->len, row->attributes, &err);
-        if (sent->code == SL_OK)
-            continue;
-        sent->error = sl_arena_strdup(&sending->arena, err.text);
-        if (!is_refused(row, sent->code))
-            stopped_topic = row->topic;
+    for (size_t i = 0, end; i < sending->n && !(quit && atomic_load(quit)); i = end) {
+        end = group_end(sending, i);
+        if (!sl_str_eq(stopped_topic, sending->rows[i].topic) && !send_group(bus, sending, i, end))
+            stopped_topic = sending->rows[i].topic;
     }
 }
 
@@ -188,7 +215,7 @@ static enum sl_code drain_once(struct sl_worker *worker, int64_t now_us, bool *m
         sl_outbox_send(worker->bus, &sending, NULL);
         code = sl_outbox_record(worker, &sending, now_us, &stuck, err);
     }
-    *more = sending.n == AT_ONCE && !stuck;
+    *more = sending.n && !stuck;
     sl_arena_fini(&sending.arena);
     return code;
 }
