@@ -88,11 +88,12 @@ void sl_bus_plan(struct sl_bus_plan *out, const struct sl_config *config, struct
 
 const char *sl_bus_watcher(const char *topic, struct sl_arena *arena)
 {
-    static const char TOPICS[] = "/topics/";
-    const char *at = strstr(topic, TOPICS);
-    if (at == NULL)
+    static const char TOPICS[] = "/topics";
+    const char *name = strrchr(topic, '/');
+    const size_t before = name == NULL ? 0 : (size_t)(name - topic);
+    if (before < sizeof TOPICS - 1 || strncmp(name - (sizeof TOPICS - 1), TOPICS, sizeof TOPICS - 1) != 0)
         return sl_arena_printf(arena, "%s-sub", topic);
-    return sl_arena_printf(arena, "%.*s/subscriptions/%s-sub", (int)(at - topic), topic, at + sizeof TOPICS - 1);
+    return sl_arena_printf(arena, "%.*s/subscriptions/%s-sub", (int)(before - (sizeof TOPICS - 1)), topic, name + 1);
 }
 
 /* ---- made true ---- */
