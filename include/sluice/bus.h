@@ -24,7 +24,11 @@ struct sl_bus_batch {
     struct sl_arena arena;
 };
 
-struct sl_outgoing { const char *data; size_t len; const char *attributes; /* JSON object of strings, or NULL */ };
+struct sl_outgoing {
+    const char *data;
+    size_t len;
+    const char *attributes; /* JSON object of strings, or NULL */
+};
 
 struct sl_bus;
 struct sl_bus_ops {
@@ -61,7 +65,8 @@ bool sl_bus_can_publish(const struct sl_bus *bus);
 enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *data, size_t len, const char *attributes,
                             struct sl_err *err);
 /* In order; *done of them are confirmed, less than n when the code is not SL_OK. */
-enum sl_code sl_bus_publish_all(struct sl_bus *bus, const char *topic, const struct sl_outgoing *messages, size_t n, size_t *done, struct sl_err *err);
+enum sl_code sl_bus_publish_all(struct sl_bus *bus, const char *topic, const struct sl_outgoing *messages, size_t n, size_t *done,
+                                struct sl_err *err);
 int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64_t now_us);
 /* -1 each when it can't be known. */
 void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased);

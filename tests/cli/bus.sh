@@ -134,7 +134,7 @@ misused() {
 2|run nowhere|nowhere
 2|run --until-idle soon|--until-idle soon
 2|broker|--path DIR
-75|broker --path broken --listen nowhere|nowhere
+1|broker --path broken --listen nowhere|nowhere
 TABLE
 }
 
