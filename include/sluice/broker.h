@@ -18,7 +18,7 @@ struct sl_broker_options {
     const char *listen;    /* "127.0.0.1:8085", port 0 allowed, "unix:/path" */
     int64_t stream_age_ms; /* streams are closed with UNAVAILABLE at this age; 0: 30 min */
     int64_t heartbeat_ms;  /* an empty response on an idle stream; 0: 15 s */
-    const char *vfs;       /* tests: SQLite VFS; NULL: the default */
+    const char *vfs;       /* tests: SQLite VFS, which one thread at a time uses (no checkpointer); NULL: the default */
     int64_t max_pages;     /* tests: the store can't grow beyond so many pages of 4 KiB (a full disk); 0: no limit */
 };
 

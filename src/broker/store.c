@@ -186,6 +186,15 @@ static enum sl_code pragma_number(struct sl_store *store, const char *name, int6
     return pragma(store, sql, err);
 }
 
+/* The log that an earlier process left may hold frames whose fsync failed: they can be read from the page cache, and will never reach the disk by
+ * themselves; a later power loss would take them and all that was committed after them. So everything is written anew, into the file, and the
+ * log starts over. */
+static enum sl_code settle_log(struct sl_store *store, struct sl_err *err)
+{
+    int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? SL_OK : sl_store_failed(store, store->db, rc, err);
+}
+
 static enum sl_code configure(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err)
 {
     sqlite3_extended_result_codes(store->db, 1);
@@ -193,7 +202,7 @@ static enum sl_code configure(struct sl_store *store, const struct sl_store_opti
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (sl_store_check_version(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
         pragma(store, options->synchronous_normal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) ||
-        pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) ||
+        pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) || settle_log(store, err) ||
         sl_store_migrate(store, err))
         return err->code;
     if (options->max_pages > 0 && pragma_number(store, "max_page_count", options->max_pages, err))
