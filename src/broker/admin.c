@@ -65,7 +65,6 @@ enum sl_answer sl_get_topic(struct sl_broker *broker, struct sl_event *event)
 static enum sl_code put_topic(struct sl_broker *broker, const struct sl_topic *topic, const char *name, const struct sl_buf *config,
                               struct sl_err *err)
 {
-    sl_batch_commit(broker);
     struct sl_topic_row row = {.id = topic->id,
                                .name = name,
                                .last = topic->committed,
@@ -106,6 +105,7 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
         if (!apply_topic_path(&config, &asked, paths[i], event))
             return SL_ANSWER_NOW;
     sl_pubsub_put_topic(&event->response, &config);
+    sl_batch_commit(broker);
     if (put_topic(broker, topic, config.name, &event->response, &err))
         return sl_refuse_store(broker, event, &err);
     sl_catalog_set_topic(topic, &config);

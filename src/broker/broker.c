@@ -41,7 +41,7 @@ bool sl_broker_failed(struct sl_broker *broker, struct sl_err *err)
 
 static enum sl_code open_store(struct sl_broker *broker, const struct sl_broker_options *options, struct sl_err *err)
 {
-    struct sl_store_options store = {.vfs = options->vfs, .max_pages = options->max_pages};
+    struct sl_store_options store = {.vfs = options->vfs, .max_pages = options->max_pages, .checkpoint_pages = options->vfs ? 64 : 0};
     char *lock_path = sl_path_join(options->path, "lock");
     char *store_path = sl_path_join(options->path, "broker.db");
     enum sl_code code = sl_dir_make(options->path, err);
@@ -111,22 +111,28 @@ const char *sl_broker_address(const struct sl_broker *broker)
 
 /* ---- questions ---- */
 
+static void ask(struct sl_broker *broker, struct sl_backlog_question *question)
+{
+    struct sl_event *event = sl_event_create(SL_EVENT_BACKLOG, NULL, 0);
+    event->question = question;
+    if (!sl_inbox_push(&broker->inbox, event, false)) { /* it has stopped */
+        sl_event_free(event);
+        return;
+    }
+    pthread_mutex_lock(&question->mutex);
+    while (!question->answered)
+        pthread_cond_wait(&question->wake, &question->mutex);
+    pthread_mutex_unlock(&question->mutex);
+}
+
 void sl_broker_backlog(struct sl_broker *broker, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased)
 {
     struct sl_backlog_question question = {.names = subscriptions, .n_names = n};
-    if (broker->running && !broker->stopped) {
-        pthread_mutex_init(&question.mutex, NULL);
-        pthread_cond_init(&question.wake, NULL);
-        struct sl_event *event = sl_event_create(SL_EVENT_BACKLOG, NULL, 0);
-        event->question = &question;
-        sl_inbox_push(&broker->inbox, event, false);
-        pthread_mutex_lock(&question.mutex);
-        while (!question.answered)
-            pthread_cond_wait(&question.wake, &question.mutex);
-        pthread_mutex_unlock(&question.mutex);
-        pthread_cond_destroy(&question.wake);
-        pthread_mutex_destroy(&question.mutex);
-    }
+    pthread_mutex_init(&question.mutex, NULL);
+    pthread_cond_init(&question.wake, NULL);
+    ask(broker, &question);
+    pthread_cond_destroy(&question.wake);
+    pthread_mutex_destroy(&question.mutex);
     *undelivered = question.undelivered;
     *leased = question.leased;
 }
@@ -135,7 +141,7 @@ void sl_broker_backlog(struct sl_broker *broker, const char *const *subscription
 
 static void push(struct sl_broker *broker, enum sl_event_kind kind)
 {
-    sl_inbox_push(&broker->inbox, sl_event_create(kind, NULL, 0), false);
+    (void)sl_inbox_push(&broker->inbox, sl_event_create(kind, NULL, 0), false);
 }
 
 void sl_broker_stop(struct sl_broker *broker, int64_t grace_ms)

@@ -78,16 +78,18 @@ struct sl_inbox { /* any thread */
     pthread_cond_t wake;
     struct sl_event *first, *last;
     size_t bytes;
+    bool closed;
 };
 
 void sl_inbox_init(struct sl_inbox *inbox);
 void sl_inbox_fini(struct sl_inbox *inbox);
 struct sl_event *sl_event_create(enum sl_event_kind kind, const void *data, size_t len);
 void sl_event_free(struct sl_event *event);
-/* Steals the event. false: too much is waiting; the event stays the caller's. Without `limited` always true. */
+/* Steals the event. false: too much is waiting (only when `limited`), or the inbox is closed; the event stays the caller's. */
 bool sl_inbox_push(struct sl_inbox *inbox, struct sl_event *event, bool limited);
 /* All that has come, oldest first; waits until `until_ms` of CLOCK_MONOTONIC when there is nothing; NULL then. */
 struct sl_event *sl_inbox_take(struct sl_inbox *inbox, int64_t until_ms);
+struct sl_event *sl_inbox_close(struct sl_inbox *inbox); /* what was left */
 
 /* ---- catalog: topics and subscriptions ---- */
 
@@ -288,6 +290,7 @@ void sl_batch_fini(struct sl_broker *broker);
 
 /* upkeep.c */
 void sl_forward_dead_letters(struct sl_broker *broker);
+bool sl_dead_letters_waiting(const struct sl_broker *broker);
 /* Deletes what everybody has acked, a bounded step; inside the transaction of the batch. */
 enum sl_code sl_trim_step(struct sl_broker *broker, int64_t at_least, struct sl_err *err);
 bool sl_trim_waiting(const struct sl_broker *broker);
@@ -300,7 +303,7 @@ struct sl_dead_letter {
     int attempts;
     int64_t publish_us;
 };
-/* The copy: what was published, with the four attributes that say where it comes from. Of an earlier dead-lettering none are left. */
+/* The copy: what was published, with the five attributes that say where it comes from. Of an earlier dead-lettering none are left. */
 void sl_dead_letter_put(struct sl_buf *out, const char *body, size_t len, const struct sl_dead_letter *about);
 
 void sl_put_number(struct sl_buf *out, int field, int64_t value); /* a varint field */

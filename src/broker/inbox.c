@@ -51,7 +51,7 @@ void sl_event_free(struct sl_event *event)
 bool sl_inbox_push(struct sl_inbox *inbox, struct sl_event *event, bool limited)
 {
     pthread_mutex_lock(&inbox->mutex);
-    bool taken = !limited || inbox->bytes < INBOX_MAX_BYTES;
+    bool taken = !inbox->closed && (!limited || inbox->bytes < INBOX_MAX_BYTES);
     if (taken) {
         event->next = NULL;
         if (inbox->last)
@@ -76,6 +76,16 @@ struct sl_event *sl_inbox_take(struct sl_inbox *inbox, int64_t until_ms)
     struct sl_event *events = inbox->first;
     inbox->first = inbox->last = NULL;
     inbox->bytes = 0;
+    pthread_mutex_unlock(&inbox->mutex);
+    return events;
+}
+
+struct sl_event *sl_inbox_close(struct sl_inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    struct sl_event *events = inbox->first;
+    inbox->first = inbox->last = NULL;
+    inbox->closed = true;
     pthread_mutex_unlock(&inbox->mutex);
     return events;
 }

@@ -198,7 +198,7 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
     int64_t due = broker->now_ms + 60000;
     if (more_to_send)
         return broker->now_ms;
-    if (sl_batch_pending(broker))
+    if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker))
         due = earlier(due, broker->retry_ms);
     if (sl_trim_waiting(broker))
         due = earlier(due, broker->quiet_ms > broker->retry_ms ? broker->quiet_ms : broker->retry_ms);
@@ -247,6 +247,19 @@ int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
     return due;
 }
 
+/* Only questions can have come after the last event: calls have all ended before. */
+static void answer_the_rest(struct sl_broker *broker)
+{
+    struct sl_event *event = sl_inbox_close(&broker->inbox);
+    while (event) {
+        struct sl_event *next = event->next;
+        if (event->kind == SL_EVENT_BACKLOG)
+            apply_question(broker, event->question);
+        sl_event_free(event);
+        event = next;
+    }
+}
+
 void *sl_broker_run(void *arg)
 {
     struct sl_broker *broker = arg;
@@ -257,5 +270,6 @@ void *sl_broker_run(void *arg)
         read_clocks(broker);
         due = sl_broker_round(broker, events);
     }
+    answer_the_rest(broker);
     return NULL;
 }

@@ -1,16 +1,14 @@
 /* store_checkpoint.c - moving the log into the file, off the path of commits.
  *
- * With a VFS of a test everything is done by one thread: the committing one, every ALONE_PAGES.
- *
- * Else a thread with a handle of its own checkpoints (PASSIVE: it waits for nobody and nobody for it) whenever the log has grown by CHECKPOINT_PAGES.
+ * A thread with a handle of its own checkpoints (PASSIVE: it waits for nobody and nobody for it) whenever the log has grown by CHECKPOINT_PAGES.
  * A log under constant writing never starts over that way: from LIMIT_PAGES on the committing thread does what is left, which is little, and
- * the next commit begins at the log's start. A checkpoint that meets an I/O error poisons the store. */
+ * the next commit begins at the log's start. A checkpoint that meets an I/O error poisons the store. Tests do without the thread
+ * (checkpoint_pages). */
 #include "store_sqlite_internal.h"
 
 #define CHECKPOINT_PAGES 1024  /* x 4 KiB = 4 MiB */
 #define LIMIT_PAGES      16384 /* 64 MiB */
-#define ALONE_PAGES      64
-#define AGAIN_PAGES      2048 /* one that a reader held up is tried again after 8 MiB more */
+#define AGAIN_PAGES      2048  /* one that a reader held up is tried again after 8 MiB more */
 
 static void checkpoint(struct sl_store *store, sqlite3 *db)
 {
@@ -47,11 +45,10 @@ static int committed(void *arg, sqlite3 *db, const char *schema, int pages)
 {
     (void)schema;
     struct sl_store *store = arg;
-    int limit = store->started ? LIMIT_PAGES : ALONE_PAGES;
-    if (pages < limit)
-        store->wal_next_pages = limit;
+    if (pages < LIMIT_PAGES)
+        store->wal_next_pages = LIMIT_PAGES;
     if (pages >= store->wal_next_pages) {
-        store->wal_next_pages = pages + (store->started ? AGAIN_PAGES : ALONE_PAGES);
+        store->wal_next_pages = pages + AGAIN_PAGES;
         checkpoint(store, db);
     }
     pthread_mutex_lock(&store->mutex);

@@ -21,7 +21,7 @@
 #define SL_STORE_TOPICS_MAX ((INT64_C(1) << (62 - SL_STORE_N_BITS)) - 1)
 
 struct sl_store_options {
-    const char *vfs;   /* tests; NULL: the default. With one there is no checkpointer: one thread does everything */
+    const char *vfs;   /* tests; NULL: the default */
     int64_t max_pages; /* tests: the file can't grow beyond; 0: no limit */
     /* Tests: from so many pages of log on, the committing thread moves it into the file, through the checkpointer's handle, and there is no
      * other thread; 0: as usual. */

@@ -70,6 +70,16 @@ void sl_forward_dead_letters(struct sl_broker *broker)
         }
 }
 
+bool sl_dead_letters_waiting(const struct sl_broker *broker)
+{
+    for (size_t i = 0; i < broker->catalog.subscriptions.n; i++) {
+        const struct sl_subscription *subscription = broker->catalog.subscriptions.items[i];
+        if (subscription->delivery.dead.n > 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- what everybody has acked ---- */
 
 static enum sl_code trim_topic(struct sl_broker *broker, struct sl_topic *topic, int64_t at_least, struct sl_err *err)

@@ -101,7 +101,7 @@ static enum sl_code begin_empty(struct rig *rig, struct sl_err *err)
 static enum sl_code open_rig(struct rig *rig, struct sl_err *err)
 {
     static const struct sl_store_loader LOADER = {load_topic, load_subscription, load_acked, load_attempts};
-    struct sl_store_options options = {.vfs = POWER_VFS};
+    struct sl_store_options options = {.vfs = POWER_VFS, .checkpoint_pages = 64};
     rig->topic = 0;
     rig->flow = (struct sl_flow){0};
     enum sl_code code = sl_store_open(&rig->store, rig->path, &options, err);

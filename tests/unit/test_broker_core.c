@@ -584,14 +584,15 @@ Test(broker_core, dead_letter_copies)
     struct sl_dead_letter about = {.subscription = "projects/my-p/subscriptions/my-s", .attempts = 5, .publish_us = 1700000000000000};
     sl_dead_letter_put(&copy, raw[0].ptr, raw[0].len, &about);
     read_copy(&message, &raw, &copy, &request, &arena);
-    cr_expect_eq(message->n_attributes, 6);
+    cr_expect_eq(message->n_attributes, 7);
     cr_expect_str_eq(attribute_of(message, "a", text), "1");
     cr_expect_str_eq(attribute_of(message, "z", text), "");
     cr_expect_str_eq(attribute_of(message, "CloudPubSubDeadLetterSourceDeliveryCount", text), "5");
     cr_expect_str_eq(attribute_of(message, "CloudPubSubDeadLetterSourceSubscription", text), "my-s");
     cr_expect_str_eq(attribute_of(message, "CloudPubSubDeadLetterSourceSubscriptionProject", text), "my-p");
     cr_expect_str_eq(attribute_of(message, "CloudPubSubDeadLetterSourceTopicPublishTime", text), "2023-11-14T22:13:20Z");
-    cr_expect_str_eq(attribute_of(message, "CloudPubSubDeadLetterSourceDeliveryErrorMessage", text), "(none)");
+    cr_expect_str_eq(attribute_of(message, "CloudPubSubDeadLetterSourceDeliveryErrorMessage", text),
+                     "not acknowledged in 5 delivery attempts");
     cr_expect_eq(message->data.len, 4);
     cr_expect_eq(message->ordering_key.len, 3);
     sl_buf_fini(&published);
