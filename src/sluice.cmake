@@ -1,14 +1,16 @@
 # The functions that the folders' CMakeLists use: sl_library(), sl_test(), sl_command_test(), sl_fuzz().
 
 # The direction of the layers: what each folder of src/ may use, bottom first.
-set(SL_FOLDERS base core ledger warehouse pubsub worker ops cli)
+set(SL_FOLDERS base core ledger warehouse rpc pubsub broker worker ops cli)
 set(SL_BELOW_base)
 set(SL_BELOW_core base)
 set(SL_BELOW_ledger base core)
 set(SL_BELOW_warehouse base core)
-set(SL_BELOW_pubsub base core)
+set(SL_BELOW_rpc base)
+set(SL_BELOW_pubsub base core rpc)
+set(SL_BELOW_broker base core rpc pubsub)
 set(SL_BELOW_worker ${SL_BELOW_ledger} ledger warehouse pubsub)
-set(SL_BELOW_ops ${SL_BELOW_worker} worker)
+set(SL_BELOW_ops ${SL_BELOW_worker} broker worker)
 set(SL_BELOW_cli ${SL_BELOW_ops} ops)
 
 add_library(sl_warnings INTERFACE)

@@ -1,6 +1,6 @@
 /* bus.h - the port to the message bus, as the worker sees it. The in-memory bus (tests, simulation) and the one-way bus of `sluice ingest` implement it here;
  * the gRPC client of Google Cloud Pub/Sub is an addition behind the same table.
- * One thread receives, one acknowledges and publishes; may block where it says so. Outcomes are per row and start as "not written". */
+ * One thread receives, one acknowledges, one publishes, all beside each other; may block where it says so. Outcomes are per row and start as "not written". */
 #ifndef SLUICE_BUS_H
 #define SLUICE_BUS_H
 
@@ -24,6 +24,12 @@ struct sl_bus_batch {
     struct sl_arena arena;
 };
 
+struct sl_outgoing {
+    const char *data;
+    size_t len;
+    const char *attributes; /* JSON object of strings, or NULL */
+};
+
 struct sl_bus;
 struct sl_bus_ops {
     const char *name;
@@ -36,8 +42,12 @@ struct sl_bus_ops {
     /* NULL: this bus can't publish (ingest): the outbox keeps its rows for a worker that can. Attributes: JSON object of strings. */
     enum sl_code (*publish)(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes,
                             struct sl_err *err);
+    /* NULL: one after the other. Many of one topic in one request, in order: all or none. */
+    enum sl_code (*publish_all)(struct sl_bus *self, const char *topic, const struct sl_outgoing *messages, size_t n, struct sl_err *err);
     /* Milliseconds for which the phase's stream has been connected and silent; -1: not connected or not drained. */
     int64_t (*silent_ms)(struct sl_bus *self, const struct sl_phase *phase, int64_t now_us);
+    /* NULL: can't be known. Messages of the subscriptions received from that wait, and those handed out whose ack is not confirmed; -1: not known now. Any thread. */
+    void (*backlog)(struct sl_bus *self, int64_t *undelivered, int64_t *leased);
 };
 struct sl_bus {
     const struct sl_bus_ops *ops;
@@ -54,7 +64,12 @@ enum sl_code sl_bus_ack(struct sl_bus *bus, const struct sl_bus_batch *batch, st
 bool sl_bus_can_publish(const struct sl_bus *bus);
 enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *data, size_t len, const char *attributes,
                             struct sl_err *err);
+/* In order; *done of them are confirmed, less than n when the code is not SL_OK. */
+enum sl_code sl_bus_publish_all(struct sl_bus *bus, const char *topic, const struct sl_outgoing *messages, size_t n, size_t *done,
+                                struct sl_err *err);
 int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64_t now_us);
+/* -1 each when it can't be known. */
+void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased);
 void sl_bus_batch_fini(struct sl_bus_batch *batch);
 
 /* Lines of NDJSON from a file descriptor-backed stream (borrowed, read by its descriptor from where that stands), to its end; empty lines are skipped. Bodies over `max_line_bytes`

@@ -19,6 +19,10 @@ struct sl_lock;
 /* Take the exclusive lock of `path` (fcntl open-file-description lock, freed by the kernel when the process ends) and write "pid note\n" into it.
  * SL_CONFLICT when another holds it; the sentence then names its pid and note. */
 enum sl_code sl_lock_take(struct sl_lock **out, const char *path, const char *note, struct sl_err *err);
+/* Another note in its place, once the holder knows it (an address with a port that the kernel chose). */
+enum sl_code sl_lock_note(struct sl_lock *lock, const char *note, struct sl_err *err);
+/* The note of whoever holds `path` now, without its pid, appended to `note`; nothing is taken or changed. SL_NOT_FOUND: nobody does. */
+enum sl_code sl_lock_holder(struct sl_buf *note, const char *path, struct sl_err *err);
 void sl_lock_free(struct sl_lock **lock);
 
 #endif

@@ -153,7 +153,7 @@ struct sl_ledger_ops {
 
     enum sl_code (*outbox_add)(struct sl_ledger *self, const struct sl_outbox_row *row, struct sl_err *err);
     /* Claim rows due by now for `owner` until `until_us`: ascending by (topic, date, id). Within a topic strictly from its first row on, up to the first that is not due; a topic of which another owner holds
-     * an unfinished claim is passed over. Rows that `owner` itself has claimed and not finished are given again, so claim when nothing is in flight. limit 0: none. */
+     * an unfinished claim is passed over. Rows that `owner` itself has claimed and not finished are given again, so claim when nothing is in flight. limit 0: none; bodies of 16 MiB end a claim early. */
     enum sl_code (*outbox_claim)(struct sl_ledger *self, const char *owner, int64_t now_us, int64_t until_us, size_t limit,
                                  struct sl_outbox_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     /* Published and confirmed: the row goes. SL_NOT_FOUND when it is gone already (another owner finished it after the claim had run out). */
@@ -161,6 +161,9 @@ struct sl_ledger_ops {
     /* Counts the attempt, gives the claim back; the rows after it in its topic wait for next_us too. */
     enum sl_code (*outbox_failed)(struct sl_ledger *self, int64_t id, const char *error, int64_t now_us, int64_t next_us,
                                   struct sl_err *err);
+
+    /* How many rows there are, and since when the one failing longest fails (0: none does). Cheap: asked between batches. */
+    enum sl_code (*outbox_left)(struct sl_ledger *self, size_t *n, int64_t *failing_since_us, struct sl_err *err);
 
     enum sl_code (*reject_add)(struct sl_ledger *self, const struct sl_reject_row *row, struct sl_err *err);
     enum sl_code (*rejects)(struct sl_ledger *self, int64_t id /* 0: all, data NULL, but len */, struct sl_reject_row **out, size_t *n,
@@ -245,6 +248,7 @@ enum sl_code sl_ledger_outbox_claim(struct sl_ledger *ledger, const char *owner,
 enum sl_code sl_ledger_outbox_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
 enum sl_code sl_ledger_outbox_failed(struct sl_ledger *ledger, int64_t id, const char *error, int64_t now_us, int64_t next_us,
                                      struct sl_err *err);
+enum sl_code sl_ledger_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t *failing_since_us, struct sl_err *err);
 enum sl_code sl_ledger_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err);
 enum sl_code sl_ledger_rejects(struct sl_ledger *ledger, int64_t id, struct sl_reject_row **out, size_t *n, struct sl_arena *arena,
                                struct sl_err *err);

@@ -85,10 +85,15 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err);
 
-/* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30); `stop` (may be NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a loader, a checkpointer. */
+/* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30; SL_UNAVAILABLE after 30 s without a stream, or with an outbox row that fails); `stop` (may be
+ * NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a publisher, a loader, a checkpointer. */
 struct sl_run_options {
     int64_t until_idle_ms; /* -1: only at the bus's end */
     const volatile int *stop;
+    const struct sl_phase *const *phases;
+    size_t n_phases; /* whose streams must have been connected and silent for idleness; none: not asked */
+    void (*alive)(void *arg);
+    void *arg; /* called by the decider between batches, at least every 250 ms unless it is at work; may be NULL */
 };
 enum sl_code sl_worker_run(struct sl_worker *worker, const struct sl_run_options *options, struct sl_err *err);
 

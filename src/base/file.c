@@ -21,6 +21,7 @@
 
 struct sl_lock {
     int fd;
+    char *path;
 };
 
 /* The one place that maps errno. */
@@ -193,7 +194,40 @@ enum sl_code sl_lock_take(struct sl_lock **out, const char *path, const char *no
     }
     *out = sl_alloc(sizeof(**out));
     (*out)->fd = fd;
+    (*out)->path = sl_strdup(path);
     return SL_OK;
+}
+
+enum sl_code sl_lock_note(struct sl_lock *lock, const char *note, struct sl_err *err)
+{
+    return write_note(lock->fd, lock->path, note, err);
+}
+
+/* "pid note\n" */
+static enum sl_code read_held(struct sl_buf *note, int fd, const char *path, struct sl_err *err)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char text[NOTE_MAX_BYTES + 32];
+    if (fcntl(fd, F_OFD_GETLK, &whole) != 0)
+        return fail_errno(err, path, "cannot be asked for its lock");
+    if (whole.l_type == F_UNLCK)
+        return sl_fail(err, SL_NOT_FOUND, "%s: held by nobody", path);
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    const char *space = strchr(text, ' ');
+    sl_buf_str(note, space != NULL ? space + 1 : "");
+    return SL_OK;
+}
+
+enum sl_code sl_lock_holder(struct sl_buf *note, const char *path, struct sl_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(err, path, "cannot be opened");
+    enum sl_code code = read_held(note, fd, path, err);
+    close(fd);
+    return code;
 }
 
 /* The note goes before the lock does: nobody reads the name of one who has left. */
@@ -204,6 +238,7 @@ void sl_lock_free(struct sl_lock **lock)
     int ignored = ftruncate((*lock)->fd, 0);
     (void)ignored;
     close((*lock)->fd);
+    free((*lock)->path);
     free(*lock);
     *lock = NULL;
 }

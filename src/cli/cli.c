@@ -27,6 +27,10 @@ const struct sl_flag SL_GLOBAL_FLAGS[] = {
 
 const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_INIT,
+    &SL_CMD_RUN,
+    &SL_CMD_BROKER,
+    &SL_CMD_PUBLISH,
+    &SL_CMD_COMPLETE,
     &SL_CMD_IMPORT,
     &SL_CMD_INGEST,
     &SL_CMD_STATUS,

@@ -31,25 +31,6 @@ static FILE *open_input(struct sl_cli *cli, const char **name)
     return file;
 }
 
-/* One JSON line on stdout, a sentence on stderr. */
-static void print_counters(struct sl_cli *cli, const struct sl_worker_counters *counters, int64_t ms)
-{
-    struct sl_buf buf;
-    struct sl_json json;
-    sl_buf_init(&buf);
-    sl_json_init(&json, &buf);
-    sl_worker_counters_json(&json, counters);
-    sl_cli_print_json(cli, &buf);
-    sl_buf_fini(&buf);
-    sl_cli_note(cli,
-                "%llu completions (%llu duplicates, %llu rejected) in %.1f s: %llu gates decided, %llu triggered, %llu suppressed, %llu "
-                "blocked, %llu waiting; %llu events",
-                (unsigned long long)counters->received, (unsigned long long)counters->duplicates, (unsigned long long)counters->rejected,
-                (double)ms / 1000.0, (unsigned long long)counters->decided, (unsigned long long)counters->triggered,
-                (unsigned long long)counters->suppressed, (unsigned long long)counters->blocked, (unsigned long long)counters->waiting,
-                (unsigned long long)counters->events);
-}
-
 static enum sl_code feed(struct sl_cli *cli, struct sl_bus *bus, struct sl_worker_counters *counters)
 {
     struct sl_worker_options options = {.skip_downstream_trigger = sl_args_has(&cli->args, "skip-downstream-trigger")};
@@ -73,12 +54,12 @@ static int ingest(struct sl_cli *cli, FILE *file, const char *name)
     if (code == SL_OK) {
         sl_cli_catch_signals();
         code = feed(cli, bus, &counters);
-        print_counters(cli, &counters, sl_cli_clock_ms() - start_ms);
+        sl_cli_print_counters(cli, &counters, sl_cli_clock_ms() - start_ms, true);
     }
     sl_bus_destroy(&bus);
     if (code != SL_OK)
         return sl_cli_failed(cli, code == SL_NOT_FOUND ? "sluice init" : "sluice status");
-    if (*sl_cli_stop() != 0) {
+    if (sl_cli_stopped() != 0) {
         sl_cli_note(cli, "interrupted: what was read is decided; feed the file again for the rest");
         return SL_EXIT_INTERRUPTED;
     }

@@ -1,4 +1,4 @@
-/* cmd_init.c - makes what is missing: directories, ledger, log tables and views. Running it again changes nothing. */
+/* cmd_init.c - makes what is missing: directories, ledger, log tables and views, topics and subscriptions. Running it again changes nothing. */
 #include "commands.h"
 
 #include <errno.h>
@@ -71,6 +71,28 @@ static enum sl_code make_warehouse(struct making *m)
     return code;
 }
 
+static void made_on_bus(void *arg, const char *kind, const char *name)
+{
+    made(arg, kind, name);
+}
+
+/* Served in process for the moment, or made where a worker or an emulator serves. */
+static enum sl_code make_bus(struct making *m)
+{
+    struct sl_cli *cli = m->cli;
+    const struct sl_service_options options = {.brief = true};
+    struct sl_service *service = NULL;
+    enum sl_code code = sl_service_open(&service, cli->config, &options, &cli->err);
+    if (code == SL_OK)
+        code = sl_service_reach(service, &cli->err);
+    if (code == SL_OK)
+        code = sl_bus_init(sl_service_address(service), cli->config, made_on_bus, m, &cli->err);
+    sl_service_close(&service);
+    if (code != SL_OK)
+        sl_wrap(&cli->err, "state and tables are there, but not all topics and subscriptions");
+    return code;
+}
+
 static int run(struct sl_cli *cli)
 {
     static const struct sl_field FIELDS[] = {{"made", false, false}, {"name", false, false}};
@@ -79,6 +101,8 @@ static int run(struct sl_cli *cli)
     enum sl_code code = make_ledger(&m);
     if (code == SL_OK)
         code = make_warehouse(&m);
+    if (code == SL_OK)
+        code = make_bus(&m);
     struct sl_err output_err = {0};
     if (sl_rows_finish(&m.rows, &output_err) != SL_OK && code == SL_OK) {
         cli->err = output_err;
@@ -94,8 +118,10 @@ static int run(struct sl_cli *cli)
 const struct sl_command SL_CMD_INIT = {
     .name = "init",
     .usage = "",
-    .help = "makes what is missing: directories, ledger, log tables and views",
-    .more = "Lists what was made. Running it again changes nothing.",
+    .help = "makes what is missing: directories, ledger, log tables and views, topics and subscriptions",
+    .more = "Lists what was made. Running it again changes nothing. Subscriptions get a dead-letter and a retry policy; topics of triggers "
+            "and dead\n"
+            "letters that have no subscription get one named TOPIC-sub, so that nothing published there is lost.",
     .opens = SL_OPENS_CONFIG,
     .examples = {"init", "init --config pipeline.yaml -o json"},
     .run = run,

@@ -71,7 +71,7 @@ static enum sl_code release_slowly(struct releasing *r)
     size_t n = 0;
     filter.states = 1u << SL_SUPPRESSED | 1u << SL_BLOCKED;
     enum sl_code code = sl_ledger_gates(cli->ledger, &filter, &gates, &n, &cli->arena, &cli->err);
-    for (size_t i = 0; code == SL_OK && i < n && *sl_cli_stop() == 0; i++) {
+    for (size_t i = 0; code == SL_OK && i < n && sl_cli_stopped() == 0; i++) {
         if (i > 0 && gates[i].date == gates[i - 1].date)
             continue;
         sl_cli_pause(i > 0 ? r->pause_ms : 0);
@@ -92,7 +92,7 @@ static int finish(struct releasing *r, enum sl_code code)
         return sl_cli_failed(cli, NULL);
     sl_cli_note(cli, "%zu %s, %zu refused because they are not open now%s", r->n_fired, r->ask.dry_run ? "would be fired" : "fired",
                 r->n_refused, r->n_refused > 0 && !r->ask.force ? " (--force --reason TEXT fires blocked ones)" : "");
-    if (*sl_cli_stop() != 0)
+    if (sl_cli_stopped() != 0)
         return SL_EXIT_INTERRUPTED;
     int exit_code = r->n_refused > 0 ? SL_EXIT_PARTLY : SL_EXIT_OK;
     return r->ask.dry_run ? exit_code : sl_cli_decide_due(cli, exit_code);

@@ -38,7 +38,7 @@ static bool is_over(const struct waiting *w)
 {
     if (w->known && (w->gate.state == w->state || !sl_gate_can_become(&w->gate, w->state)))
         return true;
-    return *sl_cli_stop() != 0 || sl_cli_clock_ms() >= w->until_ms;
+    return sl_cli_stopped() != 0 || sl_cli_clock_ms() >= w->until_ms;
 }
 
 static enum sl_code wait_for(struct sl_cli *cli, struct waiting *w)
@@ -62,7 +62,7 @@ static int verdict(struct sl_cli *cli, const struct waiting *w)
     sl_date_format(cli->select.date, date);
     if (w->known && w->gate.state == w->state)
         return SL_EXIT_OK;
-    if (*sl_cli_stop() != 0)
+    if (sl_cli_stopped() != 0)
         return SL_EXIT_INTERRUPTED;
     if (w->known && !sl_gate_can_become(&w->gate, w->state)) {
         sl_cli_note(cli, "%s %s is %s and can't become %s any more", cli->select.phase->name, date, state, sl_state_name(w->state));

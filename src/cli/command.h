@@ -6,6 +6,7 @@
 #include <sluice/config.h>
 #include <sluice/json.h>
 #include <sluice/ops.h>
+#include <sluice/service.h>
 
 /* What a command understands; the flags --phase, --date, --from, --to come from here. */
 enum {
@@ -108,9 +109,24 @@ const char *sl_cli_who(struct sl_cli *cli);
 /* After a change: decide what it made due, or say that the running worker does. The exit code. */
 int sl_cli_decide_due(struct sl_cli *cli, int code_when_done);
 
-/* SIGINT and SIGTERM set *stop; a second one ends at once. */
+/* The bus of the config; `brief`: for the length of a command, and something must answer there. 0 and *out, or the exit code, said. */
+int sl_cli_open_service(struct sl_cli *cli, bool brief, struct sl_service **out);
+/* SL_NOT_FOUND names the topic and `sluice init`. `topic` is a full name. */
+enum sl_code sl_cli_topic_exists(struct sl_cli *cli, const struct sl_service *service, const char *topic);
+/* Run's last line on stdout (when `json`), a sentence on stderr. */
+void sl_cli_print_counters(struct sl_cli *cli, const struct sl_worker_counters *counters, int64_t ms, bool json);
+
+/* systemd's notifications (sd_notify): nothing happens without $NOTIFY_SOCKET. */
+void sl_cli_notify(const char *state); /* "READY=1" */
+int64_t sl_cli_watchdog_ms(void);      /* half of what the watchdog allows; 0: it doesn't watch us */
+
+/* SIGINT and SIGTERM set *stop to their number; a second one ends at once. */
 void sl_cli_catch_signals(void);
-const volatile int *sl_cli_stop(void);
+/* From the first one on the process has that long; then it ends with 75. */
+void sl_cli_limit_stop(unsigned seconds);
+const volatile int *sl_cli_stop(void); /* to be read atomically by threads */
+int sl_cli_stopped(void);              /* the signal, or 0 */
+void sl_cli_ask_stop(int number);      /* as the signal would */
 /* Sleeps unless stopped. */
 void sl_cli_pause(int64_t ms);
 int64_t sl_cli_clock_ms(void); /* monotonic */

@@ -26,3 +26,27 @@ int sl_cli_decide_due(struct sl_cli *cli, int code_when_done)
         sl_cli_note(cli, "a worker is running: it decides the gates that are due now");
     return code_when_done;
 }
+
+static void print_counters_json(struct sl_cli *cli, const struct sl_worker_counters *counters)
+{
+    struct sl_buf buf;
+    struct sl_json json;
+    sl_buf_init(&buf);
+    sl_json_init(&json, &buf);
+    sl_worker_counters_json(&json, counters);
+    sl_cli_print_json(cli, &buf);
+    sl_buf_fini(&buf);
+}
+
+void sl_cli_print_counters(struct sl_cli *cli, const struct sl_worker_counters *counters, int64_t ms, bool json)
+{
+    if (json)
+        print_counters_json(cli, counters);
+    sl_cli_note(cli,
+                "%llu completions (%llu duplicates, %llu rejected) in %.1f s: %llu gates decided, %llu triggered, %llu suppressed, %llu "
+                "blocked, %llu waiting; %llu events",
+                (unsigned long long)counters->received, (unsigned long long)counters->duplicates, (unsigned long long)counters->rejected,
+                (double)ms / 1000.0, (unsigned long long)counters->decided, (unsigned long long)counters->triggered,
+                (unsigned long long)counters->suppressed, (unsigned long long)counters->blocked, (unsigned long long)counters->waiting,
+                (unsigned long long)counters->events);
+}

@@ -187,6 +187,11 @@ enum sl_code sl_ledger_outbox_failed(struct sl_ledger *ledger, int64_t id, const
     return CALL(outbox_failed, id, error, now_us, next_us, err);
 }
 
+enum sl_code sl_ledger_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t *failing_since_us, struct sl_err *err)
+{
+    return CALL(outbox_left, n, failing_since_us, err);
+}
+
 enum sl_code sl_ledger_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err)
 {
     return CALL(reject_add, row, err);

@@ -260,6 +260,7 @@ static const struct sl_ledger_ops SQLITE_OPS = {
     .outbox_claim = sl_lsqlite_outbox_claim,
     .outbox_done = sl_lsqlite_outbox_done,
     .outbox_failed = sl_lsqlite_outbox_failed,
+    .outbox_left = sl_lsqlite_outbox_left,
     .reject_add = sl_lsqlite_reject_add,
     .rejects = sl_lsqlite_rejects,
     .known_gap_add = sl_lsqlite_known_gap_add,

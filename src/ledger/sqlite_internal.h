@@ -61,6 +61,7 @@ enum sl_lsqlite_id {
     SQ_OUTBOX_DONE,
     SQ_OUTBOX_BODY_DONE,
     SQ_OUTBOX_FAILED,
+    SQ_OUTBOX_LEFT,
     SQ_REJECT_ADD,
     SQ_REJECTS,
     SQ_REJECT_GET,
@@ -183,6 +184,7 @@ enum sl_code sl_lsqlite_outbox_claim(struct sl_ledger *, const char *, int64_t, 
                                      struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_outbox_done(struct sl_ledger *, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_outbox_failed(struct sl_ledger *, int64_t, const char *, int64_t, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_outbox_left(struct sl_ledger *, size_t *, int64_t *, struct sl_err *);
 enum sl_code sl_lsqlite_reject_add(struct sl_ledger *, const struct sl_reject_row *, struct sl_err *);
 enum sl_code sl_lsqlite_rejects(struct sl_ledger *, int64_t, struct sl_reject_row **, size_t *, struct sl_arena *, struct sl_err *);
 

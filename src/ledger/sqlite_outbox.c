@@ -5,6 +5,8 @@
  * The body is written once, beside the row that claims and failures write again. */
 #include "sqlite_internal.h"
 
+#define CLAIM_MAX_BYTES (16u * 1024 * 1024) /* of bodies: a claim is held in memory */
+
 #define OUTBOX_COLUMNS      "kind, topic, key, phase, date, attempts, created_us, next_us, failing_since_us, last_error"
 #define SQL_OUTBOX_ADD      "INSERT INTO outbox (" OUTBOX_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 #define SQL_OUTBOX_BODY_ADD "INSERT INTO outbox_bodies (id, data, attributes) VALUES (?1, ?2, ?3)"
@@ -22,6 +24,8 @@
 #define SQL_OUTBOX_FAILED                                                                                                                  \
     "UPDATE outbox SET attempts = attempts + 1, last_error = ?2, next_us = ?4, owner = NULL, until_us = 0,"                                \
     " failing_since_us = CASE failing_since_us WHEN 0 THEN ?3 ELSE failing_since_us END WHERE id = ?1"
+
+#define SQL_OUTBOX_LEFT "SELECT count(*), coalesce(min(nullif(failing_since_us, 0)), 0) FROM outbox"
 
 #define REJECT_COLUMNS "received_us, phase, subscription, message_id, publish_us, code, detail, attributes"
 #define SQL_REJECT_ADD "INSERT INTO rejects (" REJECT_COLUMNS ", data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
@@ -191,12 +195,15 @@ static enum sl_code claim_rows(struct sl_lsqlite *self, struct claim *claim, str
     if (code != SL_OK && code != SL_NOT_FOUND)
         return code;
     *out = sl_arena_array(arena, claim->n, sizeof(**out));
-    for (size_t i = 0; i < claim->n; i++) {
+    for (size_t i = 0, bytes = 0; i < claim->n; i++) {
         code = mark_claimed(self, claim->ids[i], claim, err);
         if (code == SL_OK)
             code = read_row(self, claim->ids[i], &(*out)[i], arena, err);
         if (code)
             return code;
+        bytes += (*out)[i].len;
+        if (bytes >= CLAIM_MAX_BYTES)
+            claim->n = i + 1;
     }
     return SL_OK;
 }
@@ -265,6 +272,23 @@ enum sl_code sl_lsqlite_outbox_failed(struct sl_ledger *ledger, int64_t id, cons
     if (code == SL_OK && changed == 0)
         return sl_fail(err, SL_NOT_FOUND, "no outbox row %lld", (long long)id);
     return code;
+}
+
+enum sl_code sl_lsqlite_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t *failing_since_us, struct sl_err *err)
+{
+    struct sl_lsqlite *self = sl_lsqlite_of(ledger);
+    sqlite3_stmt *stmt;
+    *n = 0;
+    *failing_since_us = 0;
+    enum sl_code code = sl_lsqlite_use(self, SQ_OUTBOX_LEFT, SQL_OUTBOX_LEFT, &stmt, err);
+    if (code == SL_OK)
+        code = sl_lsqlite_step(self, stmt, err);
+    if (code)
+        return code;
+    *n = (size_t)sqlite3_column_int64(stmt, 0);
+    *failing_since_us = sqlite3_column_int64(stmt, 1);
+    sqlite3_reset(stmt);
+    return SL_OK;
 }
 
 enum sl_code sl_lsqlite_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err)

@@ -57,9 +57,31 @@ enum sl_code sl_bus_publish(struct sl_bus *bus, const char *topic, const char *d
     return counted(bus, bus->ops->publish(bus, topic, data, len, attributes, err), &bus->counters.published, 1);
 }
 
+enum sl_code sl_bus_publish_all(struct sl_bus *bus, const char *topic, const struct sl_outgoing *messages, size_t n, size_t *done,
+                                struct sl_err *err)
+{
+    enum sl_code code = SL_OK;
+    *done = 0;
+    if (bus->ops->publish_all && n > 1) {
+        code = counted(bus, bus->ops->publish_all(bus, topic, messages, n, err), &bus->counters.published, n);
+        *done = code == SL_OK ? n : 0;
+        return code;
+    }
+    for (; code == SL_OK && *done < n; *done += code == SL_OK)
+        code = sl_bus_publish(bus, topic, messages[*done].data, messages[*done].len, messages[*done].attributes, err);
+    return code;
+}
+
 int64_t sl_bus_silent_ms(struct sl_bus *bus, const struct sl_phase *phase, int64_t now_us)
 {
     return bus->ops->silent_ms(bus, phase, now_us);
+}
+
+void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased)
+{
+    *undelivered = *leased = -1;
+    if (bus->ops->backlog)
+        bus->ops->backlog(bus, undelivered, leased);
 }
 
 void sl_bus_batch_fini(struct sl_bus_batch *batch)

@@ -15,7 +15,7 @@
 
 bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us)
 {
-    return worker->bus && sl_bus_silent_ms(worker->bus, phase, now_us) >= SILENT_MS;
+    return worker->bus && (worker->at_rest || sl_bus_silent_ms(worker->bus, phase, now_us) >= SILENT_MS);
 }
 
 enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err)

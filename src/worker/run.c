@@ -1,219 +1,26 @@
 /* run.c - threads around the engine (RULES 37).
  *
- *   reader:        receives and decodes; a queue of READ_AHEAD batches bounds what is prefetched to what is committed
- *   decider:       the caller: records, decides, commits, acks, publishes; the only writer of the ledger
+ *   reader:        receives and decodes; a bounded queue ties what is prefetched to what is committed
+ *   decider:       the caller: records, decides, commits, acks; the only writer of the ledger
+ *   publisher:     step 2 of the outbox: a bus that hangs holds up triggers, not decisions
  *   loader:        step 2 of loads, on a warehouse handle of its own
  *   checkpointer:  moves the ledger's write-ahead log into its file, off the commit path
  *
- * It ends when the bus has ended, when it is idle for as long as asked, when told to stop, or on an error; then threads are joined in the opposite order of their start. */
-#include <pthread.h>
-#include <stdatomic.h>
+ * It ends when the bus has ended, when it is idle for as long as asked, when told to stop, or on an error; then threads are joined. */
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include <sluice/log.h>
-#include <sluice/queue.h>
 
-#include "worker_internal.h"
+#include "run_internal.h"
 
-#define READ_AHEAD        4   /* batches: at most 4 x worker.batch.bytes in memory beside the one at work */
-#define POLL_MS           250 /* RULES 31: changes by other processes are noticed within 250 ms */
-#define CHECKPOINT_MS     200
-#define STOP_BUDGET_US    10000000LL
+#define STOP_BUDGET_US    8000000LL /* of 10 s; the rest is for the bus */
 #define BUSY_TRIES        3
+#define BUSY_PAUSE_MS     500
 #define LOAD_RETRY_US     5000000LL
 #define OUTBOX_FAILING_US 30000000LL /* RULES 30 */
-
-struct reading {
-    struct sl_incoming incoming;
-    enum sl_code code;
-    struct sl_err err;
-};
-
-struct load_work {
-    struct sl_load_job job;
-    struct sl_arena arena;
-    enum sl_code code;
-    struct sl_err err;
-};
-
-struct runner {
-    struct sl_worker *worker;
-    const struct sl_run_options *options;
-    struct sl_queue *readings, *loads, *loaded;
-    pthread_t reader, loader, checkpointer;
-    atomic_bool stopping;
-    pthread_mutex_t mutex; /* of `wake` */
-    pthread_cond_t wake;   /* the checkpointer is told to end */
-    struct sl_warehouse *load_warehouse;
-    struct sl_ledger *checkpoint_ledger;
-    bool reader_on, loader_on, checkpointer_on;
-    bool bus_ended, load_in_flight;
-    enum sl_load_kind next_kind;
-    int64_t received_us, ticked_us, load_after_us, stop_seen_us;
-};
-
-static int64_t clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static bool told_to_stop(const struct runner *run)
-{
-    return atomic_load(&run->stopping) || (run->options->stop && *run->options->stop);
-}
-
-/* ---- reader ---- */
-
-static void reading_free(struct reading *reading)
-{
-    sl_bus_batch_fini(&reading->incoming.batch);
-    free(reading);
-}
-
-static void *reader_main(void *arg)
-{
-    struct runner *run = arg;
-    const struct sl_config *config = run->worker->config;
-    bool end = false;
-    while (!end && !told_to_stop(run)) {
-        struct reading *reading = sl_calloc(1, sizeof *reading);
-        reading->code = sl_bus_receive(run->worker->bus, config->worker.batch_messages, config->worker.batch_bytes, POLL_MS,
-                                       &reading->incoming.batch, &reading->err);
-        end = reading->code != SL_OK || reading->incoming.batch.end;
-        if (reading->code == SL_OK && reading->incoming.batch.n == 0 && !end) {
-            reading_free(reading);
-            continue;
-        }
-        if (reading->code == SL_OK)
-            sl_incoming_decode(&reading->incoming, config, clock_us());
-        if (!sl_queue_push(run->readings, reading)) {
-            reading_free(reading);
-            break;
-        }
-    }
-    return NULL;
-}
-
-/* ---- loader ---- */
-
-static void load_work_free(struct load_work *work)
-{
-    sl_arena_fini(&work->arena);
-    free(work);
-}
-
-static void *loader_main(void *arg)
-{
-    struct runner *run = arg;
-    void *item = NULL;
-    while (sl_queue_pop(run->loads, &item, -1)) {
-        struct load_work *work = item;
-        work->code = sl_load_run(run->worker->config, run->load_warehouse, &work->job, &work->err);
-        if (!sl_queue_push(run->loaded, work))
-            load_work_free(work);
-    }
-    return NULL;
-}
-
-/* ---- checkpointer ---- */
-
-static void *checkpointer_main(void *arg)
-{
-    struct runner *run = arg;
-    pthread_mutex_lock(&run->mutex);
-    while (!atomic_load(&run->stopping)) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += CHECKPOINT_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&run->wake, &run->mutex, &until);
-        pthread_mutex_unlock(&run->mutex);
-        struct sl_err err = {0};
-        if (sl_ledger_checkpoint(run->checkpoint_ledger, &err) == SL_INTERNAL)
-            sl_log(SL_ERROR, "the ledger could not be checkpointed", {"error", err.text});
-        pthread_mutex_lock(&run->mutex);
-    }
-    pthread_mutex_unlock(&run->mutex);
-    return NULL;
-}
-
-/* ---- start and end ---- */
-
-static enum sl_code start_thread(pthread_t *thread, void *(*main)(void *), struct runner *run, bool *on, struct sl_err *err)
-{
-    int failed = pthread_create(thread, NULL, main, run);
-    *on = failed == 0;
-    return failed ? sl_fail(err, SL_UNAVAILABLE, "a thread could not be started: %s", strerror(failed)) : SL_OK;
-}
-
-static enum sl_code start(struct runner *run, struct sl_err *err)
-{
-    const struct sl_config *config = run->worker->config;
-    pthread_mutex_init(&run->mutex, NULL);
-    pthread_cond_init(&run->wake, NULL);
-    sl_queue_create(&run->readings, READ_AHEAD);
-    sl_queue_create(&run->loads, 1);
-    sl_queue_create(&run->loaded, 1);
-    enum sl_code code = sl_warehouse_open(&run->load_warehouse, config, err);
-    if (code == SL_OK)
-        code = sl_ledger_open(&run->checkpoint_ledger, config, SL_LEDGER_WRITE, err);
-    if (code == SL_OK)
-        code = start_thread(&run->checkpointer, checkpointer_main, run, &run->checkpointer_on, err);
-    if (code == SL_OK)
-        code = start_thread(&run->loader, loader_main, run, &run->loader_on, err);
-    if (code == SL_OK)
-        code = start_thread(&run->reader, reader_main, run, &run->reader_on, err);
-    return code;
-}
-
-static void drop_queue(struct sl_queue **queue, void (*drop)(void *item))
-{
-    void *item = NULL;
-    while (sl_queue_pop(*queue, &item, 0))
-        drop(item);
-    sl_queue_destroy(queue);
-}
-
-static void drop_reading(void *item)
-{
-    reading_free(item);
-}
-
-static void drop_load(void *item)
-{
-    load_work_free(item);
-}
-
-static void finish(struct runner *run)
-{
-    atomic_store(&run->stopping, true);
-    sl_queue_close(run->readings);
-    sl_queue_close(run->loads);
-    sl_queue_close(run->loaded);
-    pthread_mutex_lock(&run->mutex);
-    pthread_cond_broadcast(&run->wake);
-    pthread_mutex_unlock(&run->mutex);
-    if (run->reader_on)
-        pthread_join(run->reader, NULL);
-    if (run->loader_on)
-        pthread_join(run->loader, NULL);
-    if (run->checkpointer_on)
-        pthread_join(run->checkpointer, NULL);
-    drop_queue(&run->readings, drop_reading);
-    drop_queue(&run->loads, drop_load);
-    drop_queue(&run->loaded, drop_load);
-    sl_warehouse_destroy(&run->load_warehouse);
-    sl_ledger_destroy(&run->checkpoint_ledger);
-    pthread_cond_destroy(&run->wake);
-    pthread_mutex_destroy(&run->mutex);
-}
-
-/* ---- decider ---- */
+#define UNCONNECTED_US    30000000LL /* the same patience with streams */
 
 static void pause_ms(int64_t ms)
 {
@@ -221,22 +28,32 @@ static void pause_ms(int64_t ms)
     nanosleep(&wait, NULL);
 }
 
+/* ---- batches ---- */
+
 /* Busy or full may pass: the batch is tried again a few times before the run gives up; it was rolled back and nothing of it was acked. */
 static enum sl_code process(struct runner *run, struct reading *reading, struct sl_err *err)
 {
     enum sl_code code = SL_OK;
     for (int i = 0; i < BUSY_TRIES; i++) {
-        code = sl_worker_process(run->worker, &reading->incoming, clock_us(), err);
-        if (code != SL_UNAVAILABLE || told_to_stop(run))
+        code = sl_worker_process(run->worker, &reading->incoming, sl_run_now_us(), err);
+        if (code != SL_UNAVAILABLE || sl_run_told_to_stop(run))
             break;
         sl_log(SL_WARNING, "a batch could not be committed; it is tried again", {"error", err->text});
-        pause_ms(500);
+        pause_ms(BUSY_PAUSE_MS);
     }
-    if (code == SL_OK)
-        code = sl_bus_ack(run->worker->bus, &reading->incoming.batch, err);
+    return code;
+}
+
+/* After the commit. An ack that gets lost brings the message again, and it is known then. */
+static enum sl_code ack(struct runner *run, const struct reading *reading, struct sl_err *err)
+{
+    enum sl_code code = sl_bus_ack(run->worker->bus, &reading->incoming.batch, err);
     if (code == SL_OK)
         run->worker->counters.acked += reading->incoming.batch.n;
-    return code;
+    if (code != SL_UNAVAILABLE)
+        return code;
+    sl_log(SL_WARNING, "what is committed could not be acknowledged; it will come again and be known", {"error", err->text});
+    return SL_OK;
 }
 
 static enum sl_code take_reading(struct runner *run, int64_t timeout_ms, struct sl_err *err)
@@ -246,13 +63,18 @@ static enum sl_code take_reading(struct runner *run, int64_t timeout_ms, struct 
         return SL_OK;
     struct reading *reading = item;
     enum sl_code code = reading->code;
-    run->received_us = clock_us();
-    run->bus_ended |= reading->incoming.batch.end;
-    if (code == SL_OK)
-        code = process(run, reading, err);
-    else
-        *err = reading->err;
-    reading_free(reading);
+    if (!reading->awake) {
+        run->received_us = sl_run_clock_us();
+        run->bus_ended |= reading->incoming.batch.end;
+        run->worker->at_rest = false;
+        if (code == SL_OK)
+            code = process(run, reading, err);
+        else
+            *err = reading->err;
+        if (code == SL_OK && reading->incoming.batch.n)
+            code = ack(run, reading, err);
+    }
+    sl_run_reading_free(reading);
     return code;
 }
 
@@ -260,11 +82,13 @@ static enum sl_code tick(struct runner *run, struct sl_err *err)
 {
     bool more = true;
     enum sl_code code = SL_OK;
-    while (code == SL_OK && more && !told_to_stop(run))
-        code = sl_worker_tick(run->worker, clock_us(), &more, err);
-    run->ticked_us = clock_us();
+    while (code == SL_OK && more && !sl_run_told_to_stop(run))
+        code = sl_worker_tick(run->worker, sl_run_now_us(), &more, err);
+    run->ticked_us = sl_run_clock_us();
     return code;
 }
+
+/* ---- loads ---- */
 
 /* The outcome of a load that was in flight. A failed one is kept in the ledger and made again under its id. */
 static enum sl_code end_load(struct runner *run, int64_t timeout_ms, struct sl_err *err)
@@ -276,19 +100,19 @@ static enum sl_code end_load(struct runner *run, int64_t timeout_ms, struct sl_e
     enum sl_code code = SL_OK;
     run->load_in_flight = false;
     if (work->code == SL_OK) {
-        code = sl_load_finish(run->worker, &work->job, clock_us(), err);
+        code = sl_load_finish(run->worker, &work->job, sl_run_now_us(), err);
     } else {
         sl_log(SL_WARNING, "a load failed; its rows are kept and it is made again under the same job id", {"job", work->job.job_id},
                {"error", work->err.text});
-        run->load_after_us = clock_us() + LOAD_RETRY_US;
+        run->load_after_us = sl_run_clock_us() + LOAD_RETRY_US;
     }
-    load_work_free(work);
+    sl_run_load_free(work);
     return code;
 }
 
 static enum sl_code begin_load(struct runner *run, struct sl_err *err)
 {
-    if (run->load_in_flight || clock_us() < run->load_after_us || !sl_load_is_due(run->worker, clock_us()))
+    if (run->load_in_flight || sl_run_clock_us() < run->load_after_us || !sl_load_is_due(run->worker, sl_run_now_us()))
         return SL_OK;
     struct load_work *work = sl_calloc(1, sizeof *work);
     run->next_kind = run->worker->events_unloaded > run->worker->runs_unloaded ? SL_LOAD_EVENTS : SL_LOAD_RUNS;
@@ -297,7 +121,7 @@ static enum sl_code begin_load(struct runner *run, struct sl_err *err)
         run->load_in_flight = true;
         return SL_OK;
     }
-    load_work_free(work);
+    sl_run_load_free(work);
     if (code != SL_NOT_FOUND)
         return code;
     if (run->next_kind == SL_LOAD_EVENTS)
@@ -307,10 +131,73 @@ static enum sl_code begin_load(struct runner *run, struct sl_err *err)
     return SL_OK;
 }
 
-static enum sl_code drain(struct runner *run, size_t *left, struct sl_err *err)
+/* ---- the outbox ---- */
+
+static void note_send_error(struct runner *run, const struct sl_sending *sending)
 {
+    for (size_t i = 0; i < sending->n; i++)
+        if (sending->sent[i].error)
+            snprintf(run->send_error, sizeof run->send_error, "%s", sending->sent[i].error);
+}
+
+static enum sl_code end_send(struct runner *run, int64_t timeout_ms, struct sl_err *err)
+{
+    void *item = NULL;
+    bool stuck = false;
+    if (!run->send_in_flight || !sl_queue_pop(run->sent, &item, timeout_ms))
+        return SL_OK;
+    struct sl_sending *sending = item;
+    run->send_in_flight = false;
+    note_send_error(run, sending);
+    enum sl_code code = sl_outbox_record(run->worker, sending, sl_run_now_us(), &stuck, err);
+    sl_run_sending_free(sending);
+    return code;
+}
+
+static enum sl_code begin_send(struct runner *run, struct sl_err *err)
+{
+    size_t left = 0;
+    int64_t failing_since_us = 0;
+    if (run->send_in_flight || !sl_bus_can_publish(run->worker->bus))
+        return SL_OK;
+    enum sl_code code = sl_ledger_outbox_left(run->worker->ledger, &left, &failing_since_us, err);
+    if (code != SL_OK || left == 0)
+        return code;
+    struct sl_sending *sending = sl_calloc(1, sizeof *sending);
+    code = sl_outbox_claim(run->worker, sl_run_now_us(), sending, err);
+    run->send_in_flight = code == SL_OK && sending->n && sl_queue_push(run->sends, sending);
+    if (!run->send_in_flight)
+        sl_run_sending_free(sending);
+    return code;
+}
+
+/* All that is due now, within the time. */
+static enum sl_code send_all(struct runner *run, int64_t budget_us, struct sl_err *err)
+{
+    const int64_t until_us = sl_run_clock_us() + budget_us;
+    enum sl_code code = begin_send(run, err);
+    while (code == SL_OK && run->send_in_flight && sl_run_clock_us() < until_us) {
+        const int64_t wait_us = until_us - sl_run_clock_us();
+        code = end_send(run, wait_us > 0 ? wait_us / 1000 : 0, err);
+        if (code == SL_OK)
+            code = begin_send(run, err);
+    }
+    return code;
+}
+
+/* A row that has been failing for too long ends a run that waits for idleness (RULES 30); time before this run doesn't count. */
+static enum sl_code outbox_left(struct runner *run, size_t *left, struct sl_err *err)
+{
+    int64_t since_us = 0;
     *left = 0;
-    return sl_bus_can_publish(run->worker->bus) ? sl_worker_drain(run->worker, clock_us(), left, err) : SL_OK;
+    if (!sl_bus_can_publish(run->worker->bus))
+        return SL_OK;
+    enum sl_code code = sl_ledger_outbox_left(run->worker->ledger, left, &since_us, err);
+    if (code != SL_OK || since_us == 0 || run->options->until_idle_ms < 0)
+        return code;
+    if (sl_run_now_us() - (since_us > run->started_at_us ? since_us : run->started_at_us) > OUTBOX_FAILING_US)
+        return sl_fail(err, SL_UNAVAILABLE, "a message of the outbox could not be published for more than 30 s: %s", run->send_error);
+    return SL_OK;
 }
 
 static enum sl_code between_batches(struct runner *run, size_t *left, struct sl_err *err)
@@ -318,85 +205,125 @@ static enum sl_code between_batches(struct runner *run, size_t *left, struct sl_
     enum sl_code code = end_load(run, 0, err);
     if (code == SL_OK)
         code = begin_load(run, err);
-    if (code == SL_OK && (clock_us() - run->ticked_us) / 1000 >= POLL_MS)
+    if (code == SL_OK && (sl_run_clock_us() - run->ticked_us) / 1000 >= POLL_MS)
         code = tick(run, err);
     if (code == SL_OK)
-        code = drain(run, left, err);
-    return code;
+        code = end_send(run, 0, err);
+    if (code == SL_OK)
+        code = begin_send(run, err);
+    return code == SL_OK ? outbox_left(run, left, err) : code;
 }
 
-/* Nothing received for that long, nothing queued, nothing left to publish (RULES 30). */
-static bool is_idle(const struct runner *run, size_t left)
-{
-    if (run->options->until_idle_ms < 0 || sl_queue_length(run->readings) || left)
-        return false;
-    return (clock_us() - run->received_us) / 1000 >= run->options->until_idle_ms;
-}
+/* ---- the end ---- */
 
-static bool is_over(struct runner *run, size_t left)
+/* The least time for which a stream has been connected and silent; -1: one isn't. */
+static int64_t silent_ms(const struct runner *run)
 {
-    if (told_to_stop(run)) {
-        if (!run->stop_seen_us)
-            run->stop_seen_us = clock_us();
-        return sl_queue_length(run->readings) == 0 || clock_us() - run->stop_seen_us > STOP_BUDGET_US;
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < run->options->n_phases; i++) {
+        int64_t ms = sl_bus_silent_ms(run->worker->bus, run->options->phases[i], sl_run_now_us());
+        least = ms < least ? ms : least;
     }
-    return (run->bus_ended && sl_queue_length(run->readings) == 0) || is_idle(run, left);
+    return least;
 }
 
-/* A bus that has ended is silent for good: clocks of no length have passed. */
+/* Nothing received for that long, nothing at work, nothing left to publish, and nothing waiting where that can be known (RULES 30). */
+static bool is_quiet(const struct runner *run, size_t left)
+{
+    const int64_t idle_ms = run->options->until_idle_ms;
+    int64_t undelivered, leased;
+    if (sl_queue_length(run->readings) || left || run->send_in_flight)
+        return false;
+    if ((sl_run_clock_us() - run->received_us) / 1000 < idle_ms || silent_ms(run) < idle_ms)
+        return false;
+    sl_bus_backlog(run->worker->bus, &undelivered, &leased);
+    return undelivered <= 0 && leased <= 0;
+}
+
+/* Nothing more is to come: clocks of no length have passed. */
 static enum sl_code zero_clocks_due(struct runner *run, struct sl_err *err)
 {
     enum sl_code code = SL_OK;
-    for (size_t i = 0; code == SL_OK && run->bus_ended && i < run->worker->config->n_phases; i++) {
+    run->worker->at_rest = true;
+    for (size_t i = 0; code == SL_OK && i < run->worker->config->n_phases; i++) {
         const struct sl_phase *phase = &run->worker->config->phases[i];
         int64_t n = 0;
         if (phase->grace_ms == 0 || phase->deadline.after_ms == 0)
-            code = sl_ledger_gates_make_due(run->worker->ledger, phase->name, SL_DATE_NONE, SL_DATE_NONE, clock_us(), &n, err);
+            code = sl_ledger_gates_make_due(run->worker->ledger, phase->name, SL_DATE_NONE, SL_DATE_NONE, sl_run_now_us(), &n, err);
     }
     return code;
 }
 
-/* The last look at what is due, and everything that is left to load. */
-static enum sl_code wind_up(struct runner *run, struct sl_err *err)
+/* Everything that can be done without a message: what is due, what is to be published, what is to be loaded. */
+static enum sl_code flush(struct runner *run, int64_t budget_us, struct sl_err *err)
 {
-    size_t left = 0;
-    enum sl_code code = zero_clocks_due(run, err);
+    enum sl_code code = tick(run, err);
     if (code == SL_OK)
-        code = tick(run, err);
-    if (code == SL_OK)
-        code = drain(run, &left, err);
+        code = send_all(run, budget_us, err);
     if (code == SL_OK)
         code = end_load(run, -1, err);
+    return code == SL_OK ? sl_worker_load(run->worker, sl_run_now_us(), true, err) : code;
+}
+
+static enum sl_code check_streams(struct runner *run, struct sl_err *err)
+{
+    const int64_t now_us = sl_run_clock_us();
+    if (silent_ms(run) >= 0 || now_us - run->received_us < UNCONNECTED_US)
+        run->connected_us = now_us;
+    if (now_us - run->connected_us > UNCONNECTED_US)
+        return sl_fail(err, SL_UNAVAILABLE, "the bus has not been reachable for more than 30 s");
+    return SL_OK;
+}
+
+/* Quiet, and still quiet after everything was flushed at once. */
+static enum sl_code look_idle(struct runner *run, size_t left, bool *idle, struct sl_err *err)
+{
+    *idle = run->options->until_idle_ms >= 0 && is_quiet(run, left);
+    if (!*idle)
+        return run->options->until_idle_ms >= 0 ? check_streams(run, err) : SL_OK;
+    enum sl_code code = run->worker->at_rest ? SL_OK : zero_clocks_due(run, err);
     if (code == SL_OK)
-        code = sl_worker_load(run->worker, clock_us(), true, err);
+        code = flush(run, STOP_BUDGET_US, err);
+    if (code == SL_OK)
+        code = outbox_left(run, &left, err);
+    *idle = code == SL_OK && is_quiet(run, left);
     return code;
 }
 
-static enum sl_code outbox_health(struct runner *run, struct sl_err *err)
+static bool is_stopped(struct runner *run)
 {
-    struct sl_ledger_counts counts;
-    enum sl_code code = sl_bus_can_publish(run->worker->bus) ? sl_ledger_counts(run->worker->ledger, clock_us(), &counts, err)
-                                                             : SL_NOT_FOUND;
-    if (code == SL_NOT_FOUND || code != SL_OK)
-        return code == SL_NOT_FOUND ? SL_OK : code;
-    if (counts.outbox_failing && clock_us() - run->received_us > OUTBOX_FAILING_US)
-        return sl_fail(err, SL_UNAVAILABLE, "%lld messages could not be published for more than 30 s", (long long)counts.outbox_failing);
-    return SL_OK;
+    if (!sl_run_told_to_stop(run))
+        return false;
+    if (!run->stop_seen_us)
+        run->stop_seen_us = sl_run_clock_us();
+    return sl_queue_length(run->readings) == 0 || sl_run_clock_us() - run->stop_seen_us > STOP_BUDGET_US / 2;
+}
+
+static enum sl_code wind_up(struct runner *run, struct sl_err *err)
+{
+    const int64_t gone_us = run->stop_seen_us ? sl_run_clock_us() - run->stop_seen_us : 0;
+    enum sl_code code = run->bus_ended ? zero_clocks_due(run, err) : SL_OK;
+    return code == SL_OK ? flush(run, STOP_BUDGET_US - gone_us, err) : code;
 }
 
 static enum sl_code decide_until_over(struct runner *run, struct sl_err *err)
 {
     size_t left = 0;
-    run->received_us = clock_us();
-    enum sl_code code = sl_worker_start(run->worker, clock_us(), err);
+    bool over = false;
+    run->received_us = run->connected_us = sl_run_clock_us();
+    run->started_at_us = sl_run_now_us();
+    enum sl_code code = sl_worker_start(run->worker, sl_run_now_us(), err);
     if (code == SL_OK)
         code = tick(run, err);
-    while (code == SL_OK && !is_over(run, left)) {
+    while (code == SL_OK && !over) {
         code = take_reading(run, POLL_MS, err);
         if (code == SL_OK)
             code = between_batches(run, &left, err);
-        if (code == SL_OK && left)
-            code = outbox_health(run, err);
+        if (code == SL_OK)
+            code = look_idle(run, left, &over, err);
+        over |= is_stopped(run) || (run->bus_ended && sl_queue_length(run->readings) == 0);
+        if (run->options->alive)
+            run->options->alive(run->options->arg);
     }
     return code == SL_OK ? wind_up(run, err) : code;
 }
@@ -404,9 +331,10 @@ static enum sl_code decide_until_over(struct runner *run, struct sl_err *err)
 enum sl_code sl_worker_run(struct sl_worker *worker, const struct sl_run_options *options, struct sl_err *err)
 {
     struct runner run = {.worker = worker, .options = options};
-    enum sl_code code = start(&run, err);
+    enum sl_code code = sl_run_start(&run, err);
     if (code == SL_OK)
         code = decide_until_over(&run, err);
-    finish(&run);
+    sl_run_finish(&run);
+    worker->at_rest = false;
     return code;
 }

@@ -2,6 +2,8 @@
 #ifndef SLUICE_WORKER_INTERNAL_H
 #define SLUICE_WORKER_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include <sluice/str.h>
 #include <sluice/worker.h>
 
@@ -103,6 +105,7 @@ struct sl_worker {
     size_t events_unloaded, runs_unloaded;
     int64_t loaded_us;               /* when the last load ended, or the worker began */
     int64_t expected_us;             /* when expect_by was looked at last */
+    bool at_rest;                    /* everything that was sent has come and is decided: streams count as silent */
     char owner[64];                  /* of outbox claims */
     struct sl_worker_counters saved; /* as they were when the transaction began */
     size_t saved_events, saved_runs;
@@ -169,6 +172,22 @@ bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, in
 bool sl_worker_expects(const struct sl_worker *worker, int64_t now_us); /* is it time to look at expect_by again? */
 enum sl_code sl_worker_expect(struct sl_worker *worker, int64_t now_us, struct work **works, size_t *n, struct sl_err *err);
 enum sl_code sl_worker_unanswered(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
+
+/* outbox.c: rows between their claim and what became of them; the middle step may run on another thread, beside the decider. Zero-initialised, then claimed once. */
+struct sl_sending {
+    struct sl_arena arena; /* freed by its owner */
+    struct sl_outbox_row *rows;
+    size_t n;
+    struct sl_sent {
+        bool tried; /* else the row stays claimed and is given again */
+        enum sl_code code;
+        const char *error;
+    } * sent; /* one per row */
+};
+enum sl_code sl_outbox_claim(struct sl_worker *worker, int64_t now_us, struct sl_sending *out, struct sl_err *err);
+void sl_outbox_send(struct sl_bus *bus, struct sl_sending *sending, const atomic_bool *quit /* may be NULL */);
+/* *stuck: something is left that waits for a later attempt. */
+enum sl_code sl_outbox_record(struct sl_worker *worker, const struct sl_sending *sending, int64_t now_us, bool *stuck, struct sl_err *err);
 
 /* load.c: one load between its steps, so that step 2 may run on another thread. */
 bool sl_load_is_due(const struct sl_worker *worker, int64_t now_us);

@@ -3,13 +3,23 @@
 #   expect CODE ARGS...  the same, and it must end with CODE
 #   has TEXT / lacks TEXT / says TEXT    stdout holds it / doesn't; stderr holds it
 #   equal LABEL ACTUAL EXPECTED
+#   begin ARGS...        runs it in the background: $process; its stdout and stderr are begun.out and begun.err
+#   until_has FILE TEXT  waits for a text, 30 s at most
+#   pull SUBSCRIPTION    the bodies of what waits there, one a line, into $out: a second pipeline receives them and rejects them, so its list of rejects holds them
 set -uo pipefail
 
 : "${SLUICE:?the binary to test}"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-unset SLUICE_CONFIG SLUICE_LOG NO_COLOR
+unset SLUICE_CONFIG SLUICE_LOG NO_COLOR PUBSUB_EMULATOR_HOST NOTIFY_SOCKET WATCHDOG_USEC
 directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
+process=
+clean_up() {
+    if [[ -n $process ]]; then
+        kill -KILL "$process" 2>/dev/null
+    fi
+    rm -rf "$directory"
+}
+trap clean_up EXIT
 cd "$directory" || exit 1
 
 failures=0
@@ -71,11 +81,63 @@ lines_with() {
     grep -c -F -- "$1" <<<"$out"
 }
 
+begin() {
+    last="$* &"
+    "$SLUICE" "$@" >begun.out 2>begun.err <"${input:-/dev/null}" &
+    process=$!
+}
+
+# ended CODE: what was begun has ended with it.
+ended() {
+    wait "$process"
+    status=$?
+    process=
+    out=$(<begun.out)
+    errs=$(<begun.err)
+    checks=$((checks + 1))
+    ((status == $1)) || fail "expected exit code $1"
+}
+
+until_has() {
+    local tries=0
+    checks=$((checks + 1))
+    until grep -qF -- "$2" "$1" 2>/dev/null; do
+        if ((++tries > 600)); then
+            fail "$1 never had: $2"
+            return
+        fi
+        read -rt 0.05 <> <(:) || true
+    done
+}
+
+pull() {
+    local id
+    {
+        sed -n '/^version:/p;/^timezone:/p' sluice.yaml
+        echo "pipeline: puller"
+        echo "bus: {type: embedded, listen: \"127.0.0.1:0\", path: state/broker}"
+        echo "ledger: {type: sqlite, path: puller/ledger.db}"
+        echo "warehouse: {type: sqlite, path: puller}"
+        echo "coverage: {log: puller.log}"
+        echo "phases: [{name: pulled, completions: {subscription: $1}, processors: [{name: nobody, required: critical}]}]"
+    } >puller.yaml
+    rm -rf puller
+    "$SLUICE" --config puller.yaml init >/dev/null 2>puller.err && "$SLUICE" --config puller.yaml run --until-idle 300ms >/dev/null 2>>puller.err
+    out=$(for id in $("$SLUICE" --config puller.yaml dlq list -o csv 2>>puller.err | tail -n +2 | cut -d, -f1); do
+        "$SLUICE" --config puller.yaml dlq show "$id" -o ndjson
+    done)
+}
+
+# The demo's config, on a port that nobody else has.
+make_config() {
+    sed 's/127.0.0.1:8085/127.0.0.1:0/' "$root/deploy/demo.yaml" >sluice.yaml
+}
+
 # The demo's season and config, imported; not ingested.
 make_season() {
     local file
     "$root/scripts/demo-season" .
-    cp "$root/deploy/demo.yaml" sluice.yaml
+    make_config
     expect 0 init
     for file in tables/*.csv; do
         file=${file#tables/}

@@ -53,6 +53,7 @@ struct sl_gate ledger_test_gate(const char *phase, sl_date date, enum sl_state s
     X(outbox_order_within_topics)                                                                                                          \
     X(outbox_two_owners)                                                                                                                   \
     X(outbox_failures_hold_up_their_topic)                                                                                                 \
+    X(outbox_left)                                                                                                                         \
     X(rejects_keep_their_bytes)                                                                                                            \
     X(known_gaps_and_holds)                                                                                                                \
     X(units_are_replaced)                                                                                                                  \

@@ -222,6 +222,35 @@ void ledger_case_outbox_failures_hold_up_their_topic(struct ledger_fixture *f)
     expect_code(sl_ledger_outbox_failed(f->ledger, 999, "x", 1, 2, &f->err), SL_NOT_FOUND);
 }
 
+static void expect_left(struct ledger_fixture *f, size_t n, int64_t failing_since_us, const char *when)
+{
+    size_t got = 99;
+    int64_t since_us = 99;
+    expect_ok(sl_ledger_outbox_left(f->ledger, &got, &since_us, &f->err));
+    cr_expect(got == n && since_us == failing_since_us, "%s: %zu rows, failing since %lld", when, got, (long long)since_us);
+}
+
+void ledger_case_outbox_left(struct ledger_fixture *f)
+{
+    struct sl_outbox_row *rows;
+    expect_left(f, 0, 0, "empty");
+    add_row(f, "t1", 1, "a", 0);
+    add_row(f, "t1", 2, "b", 0);
+    add_row(f, "t2", 1, "c", 0);
+    expect_left(f, 3, 0, "nothing has failed");
+    claim(f, "w", 10, 0, &rows);
+    expect_left(f, 3, 0, "claimed rows are left");
+    expect_ok(sl_ledger_outbox_failed(f->ledger, rows[2].id, "peer down", 20, 30, &f->err));
+    expect_ok(sl_ledger_outbox_failed(f->ledger, rows[0].id, "peer down", 15, 30, &f->err));
+    expect_left(f, 3, 15, "the one failing longest");
+    expect_ok(sl_ledger_outbox_failed(f->ledger, rows[0].id, "still down", 40, 50, &f->err));
+    expect_left(f, 3, 15, "since its first failure");
+    expect_ok(sl_ledger_outbox_done(f->ledger, rows[0].id, &f->err));
+    expect_left(f, 2, 20, "the other one");
+    expect_ok(sl_ledger_outbox_done(f->ledger, rows[2].id, &f->err));
+    expect_left(f, 1, 0, "none fails");
+}
+
 void ledger_case_rejects_keep_their_bytes(struct ledger_fixture *f)
 {
     enum { BIG = 10000000 };

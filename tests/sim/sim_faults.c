@@ -110,6 +110,7 @@ SLOT(outbox_claim,
      (SELF, const char *owner, int64_t now_us, int64_t until_us, size_t limit, struct sl_outbox_row **out, size_t *n,
       struct sl_arena *arena, ERR),
      self, owner, now_us, until_us, limit, out, n, arena, err)
+SLOT(outbox_left, (SELF, size_t *n, int64_t *failing_since_us, ERR), self, n, failing_since_us, err)
 SLOT(outbox_done, (SELF, int64_t id, ERR), self, id, err)
 SLOT(outbox_failed, (SELF, int64_t id, const char *error, int64_t now_us, int64_t next_us, ERR), self, id, error, now_us, next_us, err)
 SLOT(reject_add, (SELF, const struct sl_reject_row *row, ERR), self, row, err)

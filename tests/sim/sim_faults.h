@@ -29,6 +29,7 @@
     X(warn_once)                                                                                                                           \
     X(outbox_add)                                                                                                                          \
     X(outbox_claim)                                                                                                                        \
+    X(outbox_left)                                                                                                                         \
     X(outbox_done)                                                                                                                         \
     X(outbox_failed)                                                                                                                       \
     X(reject_add)                                                                                                                          \

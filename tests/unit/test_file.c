@@ -187,6 +187,25 @@ Test(file, lock_names_its_holder)
     free(path);
 }
 
+Test(file, lock_holder_can_be_asked_and_changes_its_note)
+{
+    char *path = sl_path_join(dir, "lock");
+    struct sl_lock *lock = NULL;
+    struct sl_buf note = {0};
+    struct sl_err err = {0};
+    cr_expect_eq(sl_lock_holder(&note, path, &err), SL_NOT_FOUND, "no such file");
+    cr_assert_eq(sl_lock_take(&lock, path, "", &err), SL_OK, "%s", err.text);
+    cr_expect_eq(sl_lock_holder(&note, path, &err), SL_OK, "%s", err.text);
+    cr_expect_eq(note.len, 0);
+    cr_expect_eq(sl_lock_note(lock, "127.0.0.1:4711", &err), SL_OK, "%s", err.text);
+    cr_expect_eq(sl_lock_holder(&note, path, &err), SL_OK, "%s", err.text);
+    cr_expect_str_eq(sl_buf_text(&note), "127.0.0.1:4711");
+    sl_lock_free(&lock);
+    cr_expect_eq(sl_lock_holder(&note, path, &err), SL_NOT_FOUND, "the file is there, its holder is not");
+    sl_buf_fini(&note);
+    free(path);
+}
+
 Test(file, lock_ends_with_its_process)
 {
     char *path = sl_path_join(dir, "lock");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <sluice/ops.h>
+#include <sluice/service.h>
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -166,4 +167,46 @@ Test(ops, columns_of_the_log)
     cr_assert_eq(sl_log_column("event_id"), 0);
     cr_assert_eq(sl_log_column("environment"), SL_N_LOG_COLUMNS - 1);
     cr_assert_eq(sl_log_column("no_such_column"), SL_N_LOG_COLUMNS);
+}
+
+Test(ops, emulator_address)
+{
+    static const struct {
+        const char *value, *address; /* NULL: refused */
+    } CASES[] = {
+        {"localhost:8085", "localhost:8085"},
+        {"http://127.0.0.1:8085", "127.0.0.1:8085"},
+        {"http://127.0.0.1:8085/", "127.0.0.1:8085"},
+        {"[::1]:8085", "[::1]:8085"},
+        {"localhost", NULL},
+        {"localhost:", NULL},
+        {":8085", NULL},
+        {"localhost:0", NULL},
+        {"localhost:65536", NULL},
+        {"localhost:80x", NULL},
+        {"https://localhost:8085", NULL},
+        {"localhost:8085/v1", NULL},
+        {"local host:8085", NULL},
+        {"http://", NULL},
+    };
+    for (size_t i = 0; i < N(CASES); i++) {
+        struct sl_arena arena = {0};
+        struct sl_err err = {0};
+        const char *address = NULL;
+        enum sl_code code = sl_emulator_address(&address, CASES[i].value, &arena, &err);
+        cr_expect_eq(code, CASES[i].address != NULL ? SL_OK : SL_INVALID, "%s", CASES[i].value);
+        if (code == SL_OK)
+            cr_expect_str_eq(address, CASES[i].address);
+        else
+            cr_expect_not_null(strstr(err.text, CASES[i].value), "%s", err.text);
+        sl_arena_fini(&arena);
+    }
+}
+
+Test(ops, bus_watcher)
+{
+    struct sl_arena arena = {0};
+    cr_expect_str_eq(sl_bus_watcher("projects/p/topics/t", &arena), "projects/p/subscriptions/t-sub");
+    cr_expect_str_eq(sl_bus_watcher("projects/topics/topics/topics", &arena), "projects/topics/subscriptions/topics-sub");
+    sl_arena_fini(&arena);
 }

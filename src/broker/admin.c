@@ -1,0 +1,213 @@
+/* admin.c - topics: create, get, update, list, delete. Every change is its own transaction, durable before its answer; what waits for the
+ * batch's commit is committed first, so that calls take effect in the order in which they came. */
+#include "broker_internal.h"
+
+#include <string.h>
+
+bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err)
+{
+    if (code)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "%s", err->text);
+    return code != SL_OK;
+}
+
+size_t sl_page_size(int asked)
+{
+    if (asked <= 0)
+        return SL_PAGE_DEFAULT;
+    return asked < SL_PAGE_MAX ? (size_t)asked : SL_PAGE_MAX;
+}
+
+static struct sl_topic *find(struct sl_broker *broker, struct sl_event *event, const char *name)
+{
+    struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name, strlen(name));
+    if (!topic)
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
+    return topic;
+}
+
+static bool read_name(struct sl_broker *broker, struct sl_event *event, const char **name)
+{
+    struct sl_err err;
+    return !sl_read_failed(event, sl_pubsub_read_name(name, event->data, event->len, &broker->arena, &err), &err);
+}
+
+enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
+{
+    struct sl_pubsub_topic config;
+    struct sl_err err;
+    if (sl_read_failed(event, sl_pubsub_read_topic(&config, event->data, event->len, &broker->arena, &err), &err))
+        return SL_ANSWER_NOW;
+    if (!sl_resource_name_valid(config.name, "topics"))
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", config.name);
+    if (sl_catalog_topic(&broker->catalog, config.name, strlen(config.name)))
+        return sl_event_refuse(event, SL_RPC_ALREADY_EXISTS, "Topic already exists");
+    sl_pubsub_put_topic(&event->response, &config);
+    sl_batch_commit(broker);
+    struct sl_topic_row row = {.name = config.name, .config = event->response.data, .config_len = event->response.len};
+    int64_t id;
+    if (sl_store_add_topic(broker->store, &row, &id, &err) || sl_store_commit(broker->store, &err))
+        return sl_refuse_store(broker, event, &err);
+    sl_catalog_add_topic(&broker->catalog, id, &config);
+    return SL_ANSWER_NOW;
+}
+
+enum sl_answer sl_get_topic(struct sl_broker *broker, struct sl_event *event)
+{
+    const char *name;
+    struct sl_topic *topic = read_name(broker, event, &name) ? find(broker, event, name) : NULL;
+    if (topic)
+        sl_pubsub_put_topic(&event->response, &topic->config);
+    return SL_ANSWER_NOW;
+}
+
+/* `name` NULL: deleted. */
+static enum sl_code put_topic(struct sl_broker *broker, const struct sl_topic *topic, const char *name, const struct sl_buf *config,
+                              struct sl_err *err)
+{
+    struct sl_topic_row row = {.id = topic->id,
+                               .name = name,
+                               .last = topic->committed,
+                               .trimmed = topic->trimmed,
+                               .config = config->data,
+                               .config_len = config->len};
+    enum sl_code code = sl_store_put_topic(broker->store, &row, err);
+    return code ? code : sl_store_commit(broker->store, err);
+}
+
+static bool apply_topic_path(struct sl_pubsub_topic *out, const struct sl_pubsub_topic *in, const char *path, struct sl_event *event)
+{
+    if (strcmp(path, "labels") == 0)
+        out->labels = in->labels;
+    else if (strcmp(path, "message_retention_duration") == 0)
+        out->retention_ms = in->retention_ms;
+    else
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                        "Invalid update_mask provided in the UpdateTopicRequest: '%s' is not a field that can be changed", path);
+    return event->status.code == SL_RPC_OK;
+}
+
+enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
+{
+    struct sl_pubsub_topic asked;
+    const char **paths;
+    size_t n;
+    struct sl_err err;
+    if (sl_read_failed(event, sl_pubsub_read_update_topic(&asked, &paths, &n, event->data, event->len, &broker->arena, &err), &err))
+        return SL_ANSWER_NOW;
+    struct sl_topic *topic = find(broker, event, asked.name);
+    if (!topic)
+        return SL_ANSWER_NOW;
+    if (n == 0)
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateTopicRequest must be set");
+    struct sl_pubsub_topic config = topic->config;
+    for (size_t i = 0; i < n; i++)
+        if (!apply_topic_path(&config, &asked, paths[i], event))
+            return SL_ANSWER_NOW;
+    sl_pubsub_put_topic(&event->response, &config);
+    sl_batch_commit(broker);
+    if (put_topic(broker, topic, config.name, &event->response, &err))
+        return sl_refuse_store(broker, event, &err);
+    sl_catalog_set_topic(topic, &config);
+    return SL_ANSWER_NOW;
+}
+
+static bool read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after)
+{
+    struct sl_err err;
+    int size;
+    if (sl_read_failed(event, sl_pubsub_read_list(parent, &size, after, event->data, event->len, &broker->arena, &err), &err))
+        return false;
+    *page = sl_page_size(size);
+    return true;
+}
+
+/* A page token is the name that came last. */
+enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event)
+{
+    const char *project, *after, *newest = NULL;
+    size_t page;
+    if (!read_list(broker, event, &project, &page, &after))
+        return SL_ANSWER_NOW;
+    const char *prefix = sl_arena_printf(&broker->arena, "%s/topics/", project);
+    const struct sl_list *topics = &broker->catalog.topics;
+    size_t i = sl_catalog_topic_after(&broker->catalog, *after ? after : prefix), n = 0;
+    for (; i < topics->n && n <= page; i++) {
+        const struct sl_topic *topic = topics->items[i];
+        if (strncmp(topic->config.name, prefix, strlen(prefix)) != 0)
+            break;
+        if (n++ == page) {
+            sl_pubsub_put_page_token(&event->response, newest);
+            break;
+        }
+        newest = topic->config.name;
+        sl_buf_clear(&broker->out);
+        sl_pubsub_put_topic(&broker->out, &topic->config);
+        sl_pubsub_put_item(&event->response, broker->out.data, broker->out.len);
+    }
+    return SL_ANSWER_NOW;
+}
+
+enum sl_answer sl_list_topic_subscriptions(struct sl_broker *broker, struct sl_event *event)
+{
+    const char *name, *after, *newest = NULL;
+    size_t page, n = 0;
+    if (!read_list(broker, event, &name, &page, &after))
+        return SL_ANSWER_NOW;
+    const struct sl_topic *topic = find(broker, event, name);
+    const struct sl_list *subscriptions = &broker->catalog.subscriptions; /* sorted, as the topic's own list is not */
+    size_t i = sl_catalog_subscription_after(&broker->catalog, after);
+    for (; topic && i < subscriptions->n; i++) {
+        const struct sl_subscription *subscription = subscriptions->items[i];
+        if (subscription->topic != topic)
+            continue;
+        if (n++ == page) {
+            sl_pubsub_put_page_token(&event->response, newest);
+            break;
+        }
+        newest = subscription->config.name;
+        sl_pubsub_put_item(&event->response, newest, strlen(newest));
+    }
+    return SL_ANSWER_NOW;
+}
+
+/* Its subscriptions keep their messages and say _deleted-topic_. */
+static enum sl_code detach_subscriptions(struct sl_broker *broker, const struct sl_topic *topic, struct sl_err *err)
+{
+    enum sl_code code = SL_OK;
+    for (size_t i = 0; i < topic->subscriptions.n && code == SL_OK; i++) {
+        const struct sl_subscription *subscription = topic->subscriptions.items[i];
+        struct sl_pubsub_subscription config = subscription->config;
+        config.topic = SL_DELETED_TOPIC;
+        sl_buf_clear(&broker->out);
+        sl_pubsub_put_subscription(&broker->out, &config);
+        code = sl_store_set_subscription_config(broker->store, subscription->id, broker->out.data, broker->out.len, err);
+    }
+    return code;
+}
+
+enum sl_answer sl_delete_topic(struct sl_broker *broker, struct sl_event *event)
+{
+    const char *name;
+    struct sl_err err;
+    struct sl_topic *topic = read_name(broker, event, &name) ? find(broker, event, name) : NULL;
+    if (!topic)
+        return SL_ANSWER_NOW;
+    sl_batch_commit(broker);
+    struct sl_buf config = {0};
+    sl_pubsub_put_topic(&config, &topic->config);
+    enum sl_code code = detach_subscriptions(broker, topic, &err);
+    if (code == SL_OK)
+        code = put_topic(broker, topic, NULL, &config, &err);
+    sl_buf_fini(&config);
+    if (code)
+        return sl_refuse_store(broker, event, &err);
+    for (size_t i = 0; i < topic->subscriptions.n; i++) {
+        struct sl_subscription *subscription = topic->subscriptions.items[i];
+        struct sl_pubsub_subscription now = subscription->config;
+        now.topic = SL_DELETED_TOPIC;
+        sl_catalog_set_subscription(subscription, &now);
+    }
+    sl_catalog_delete_topic(&broker->catalog, topic);
+    return SL_ANSWER_NOW;
+}

@@ -1,0 +1,343 @@
+/* broker_internal.h - what the files of the broker share. Everything here belongs to the broker thread, unless it says otherwise. */
+#ifndef SLUICE_BROKER_BROKER_INTERNAL_H
+#define SLUICE_BROKER_BROKER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sluice/broker.h>
+#include <sluice/file.h>
+#include <sluice/pubsub.h>
+#include <sluice/rpc.h>
+
+#include "store_internal.h"
+
+/* One response holds about this much, unless a single message is bigger; a stream that has more than UNSENT in the transport gets no more. */
+#define SL_RESPONSE_BYTES ((size_t)1000 * 1000)
+#define SL_UNSENT_BYTES   ((size_t)4 * 1000 * 1000)
+
+enum sl_method {
+    SL_CREATE_TOPIC,
+    SL_GET_TOPIC,
+    SL_UPDATE_TOPIC,
+    SL_LIST_TOPICS,
+    SL_LIST_TOPIC_SUBSCRIPTIONS,
+    SL_DELETE_TOPIC,
+    SL_PUBLISH,
+    SL_CREATE_SUBSCRIPTION,
+    SL_GET_SUBSCRIPTION,
+    SL_UPDATE_SUBSCRIPTION,
+    SL_LIST_SUBSCRIPTIONS,
+    SL_DELETE_SUBSCRIPTION,
+    SL_PULL,
+    SL_ACKNOWLEDGE,
+    SL_MODIFY_ACK_DEADLINE,
+    SL_BACKLOG,
+    SL_STREAMING_PULL,
+    SL_N_METHODS
+};
+
+/* ---- events: what other threads tell the broker thread ---- */
+
+enum sl_event_kind {
+    SL_EVENT_CALL,
+    SL_EVENT_OPENED,
+    SL_EVENT_MESSAGE,
+    SL_EVENT_HALF_CLOSED,
+    SL_EVENT_CLOSED,
+    SL_EVENT_WRITABLE,
+    SL_EVENT_OVERLOADED, /* from the rpc loop */
+    SL_EVENT_BACKLOG,
+    SL_EVENT_STOP,
+    SL_EVENT_QUIT, /* from broker.c */
+};
+
+struct sl_stream;
+struct sl_backlog_question;
+
+struct sl_event { /* heap; a call's lives until its answer */
+    struct sl_event *next;
+    enum sl_event_kind kind;
+    enum sl_method method;
+    struct sl_rpc_peer_call *call; /* of a unary call */
+    struct sl_stream *stream;      /* of a stream's event */
+    struct sl_backlog_question *question;
+    /* the answer */
+    struct sl_rpc_status status;
+    struct sl_buf response;
+    /* a pull that waits */
+    struct sl_subscription *subscription;
+    int64_t until_ms;
+    int32_t max_messages;
+    size_t len;
+    char data[];
+};
+
+struct sl_inbox { /* any thread */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    struct sl_event *first, *last;
+    size_t bytes;
+    bool closed;
+};
+
+void sl_inbox_init(struct sl_inbox *inbox);
+void sl_inbox_fini(struct sl_inbox *inbox);
+struct sl_event *sl_event_create(enum sl_event_kind kind, const void *data, size_t len);
+void sl_event_free(struct sl_event *event);
+/* Steals the event. false: too much is waiting (only when `limited`), or the inbox is closed; the event stays the caller's. */
+bool sl_inbox_push(struct sl_inbox *inbox, struct sl_event *event, bool limited);
+/* All that has come, oldest first; waits until `until_ms` of CLOCK_MONOTONIC when there is nothing; NULL then. */
+struct sl_event *sl_inbox_take(struct sl_inbox *inbox, int64_t until_ms);
+struct sl_event *sl_inbox_close(struct sl_inbox *inbox); /* what was left */
+
+/* ---- catalog: topics and subscriptions ---- */
+
+struct sl_list { /* of pointers */
+    void **items;
+    size_t n, cap;
+};
+void sl_list_insert(struct sl_list *list, size_t at, void *item);
+void sl_list_remove(struct sl_list *list, const void *item); /* nothing when it is not there */
+
+struct sl_topic { /* heap; freed by the catalog */
+    int64_t id;
+    struct sl_arena arena;
+    struct sl_pubsub_topic config; /* in the arena */
+    bool deleted;                  /* no name any more; goes once its messages have gone */
+    int64_t last, committed;       /* newest number given; newest that is durable. Differ during a batch only */
+    int64_t trimmed, trimming;     /* deleted up to; and what this batch deletes */
+    int64_t publish_us;            /* of the newest: never goes back */
+    struct sl_list subscriptions;  /* of struct sl_subscription */
+};
+
+struct sl_subscription { /* heap; freed by the catalog */
+    int64_t id;
+    struct sl_arena arena;
+    struct sl_pubsub_subscription config; /* in the arena */
+    struct sl_topic *topic;
+    struct sl_delivery delivery;
+    struct sl_list streams; /* of struct sl_stream: those that have said which subscription they want */
+    size_t turn;            /* which stream is served first */
+};
+
+struct sl_catalog {
+    struct sl_list topics;        /* of struct sl_topic, by name, ascending */
+    struct sl_list deleted;       /* of struct sl_topic */
+    struct sl_list subscriptions; /* of struct sl_subscription, by name, ascending */
+};
+
+/* Reads the whole store. */
+enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_err *err);
+void sl_catalog_fini(struct sl_catalog *catalog);
+struct sl_topic *sl_catalog_topic(const struct sl_catalog *catalog, const char *name, size_t len);               /* NULL */
+struct sl_subscription *sl_catalog_subscription(const struct sl_catalog *catalog, const char *name, size_t len); /* NULL */
+/* The first whose name is > `after`. */
+size_t sl_catalog_topic_after(const struct sl_catalog *catalog, const char *after);
+size_t sl_catalog_subscription_after(const struct sl_catalog *catalog, const char *after);
+/* After the store has it. `config` is copied. */
+struct sl_topic *sl_catalog_add_topic(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_topic *config);
+void sl_catalog_set_topic(struct sl_topic *topic, const struct sl_pubsub_topic *config);
+void sl_catalog_delete_topic(struct sl_catalog *catalog, struct sl_topic *topic); /* its subscriptions and messages stay */
+void sl_catalog_forget_topic(struct sl_catalog *catalog, struct sl_topic *topic); /* a deleted one without subscriptions */
+struct sl_subscription *sl_catalog_add_subscription(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_subscription *config,
+                                                    struct sl_topic *topic, int64_t floor, uint64_t first_serial);
+void sl_catalog_set_subscription(struct sl_subscription *subscription, const struct sl_pubsub_subscription *config);
+void sl_catalog_remove_subscription(struct sl_catalog *catalog, struct sl_subscription *subscription);
+/* Everything up to it is acked by every subscription of the topic. */
+int64_t sl_topic_floor(const struct sl_topic *topic);
+
+/* "projects/P/KIND/ID": the real service's rules for ids. */
+bool sl_resource_name_valid(const char *name, const char *kind);
+#define SL_DELETED_TOPIC "_deleted-topic_"
+
+/* ---- streams ---- */
+
+struct sl_stream {                 /* heap; made on the rpc loop, freed by the broker thread at its end */
+    struct sl_rpc_peer_call *call; /* not used any more once finished */
+    atomic_bool blocked;           /* the transport has enough; cleared at "writable". Any thread */
+    bool finished;
+    struct sl_subscription *subscription; /* NULL before its first request and after its end */
+    struct sl_flow flow;
+    int deadline_s;
+    int64_t opened_ms, sent_ms;
+    struct sl_stream *before, *after;
+};
+
+/* ---- the broker ---- */
+
+struct sl_fault { /* what sl_broker_fail_next() has ordered; under the broker's mutex */
+    int n, code;
+};
+
+struct sl_forwarded {
+    struct sl_subscription *subscription;
+    int64_t n;
+};
+
+struct sl_batch {
+    struct sl_event *first, *last; /* calls that are answered after the commit */
+    bool refuse_publishes;         /* one has failed: the rest of this round would too */
+    struct sl_rpc_status refusal;
+    struct sl_forwarded *forwarded; /* dead letters whose copies are written */
+    size_t n_forwarded, cap_forwarded;
+};
+
+struct sl_broker {
+    char *address;
+    struct sl_lock *lock;
+    struct sl_store *store;
+    struct sl_rpc_loop *loop;
+    struct sl_rpc_server *server;
+    struct sl_inbox inbox;
+    pthread_t thread;
+    bool running, stopped; /* of the owner's thread */
+    int64_t stream_age_ms, heartbeat_ms;
+
+    pthread_mutex_t mutex; /* over the following three */
+    struct sl_fault faults[SL_N_METHODS];
+    bool failed;
+    struct sl_err failure;
+
+    struct sl_catalog catalog;
+    struct sl_stream *streams;
+    struct sl_event *pulls; /* waiting, oldest first */
+    struct sl_batch batch;
+    struct sl_arena arena; /* of one event */
+    struct sl_buf out;     /* a response being made */
+    bool stopping, quit;
+    int64_t now_ms, now_us; /* of this round: monotonic; and the time of day */
+    int64_t retry_ms;       /* a commit failed: not before, unless something new comes */
+    int64_t retention_ms;   /* when to look for what is too old */
+    int64_t quiet_ms;       /* nothing has come until then: deleting may begin */
+};
+
+struct sl_backlog_question { /* asked by another thread, which waits */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    const char *const *names;
+    size_t n_names;
+    bool answered;
+    int64_t undelivered, leased;
+};
+
+/* What comes of a unary call. */
+enum sl_answer {
+    SL_ANSWER_NOW,
+    SL_ANSWER_AFTER_COMMIT,
+    SL_ANSWER_LATER, /* the handler keeps the event */
+};
+
+/* Sets the status. SL_ANSWER_NOW. */
+enum sl_answer sl_event_refuse(struct sl_event *event, enum sl_rpc_code code, const char *fmt, ...) SL_PRINTF(3, 4);
+/* The store's failure as a status. */
+enum sl_answer sl_refuse_store(struct sl_broker *broker, struct sl_event *event, const struct sl_err *err);
+void sl_reply(struct sl_event *event); /* answers and frees */
+void sl_broker_fail(struct sl_broker *broker, const struct sl_err *err);
+bool sl_broker_has_failed(struct sl_broker *broker);
+
+/* One per method. */
+enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_get_topic(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_list_topic_subscriptions(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_delete_topic(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_create_subscription(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_get_subscription(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_update_subscription(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_list_subscriptions(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_delete_subscription(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
+
+/* admin_common.c */
+bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err);
+#define SL_PAGE_DEFAULT 100
+#define SL_PAGE_MAX     1000
+size_t sl_page_size(int asked);
+
+/* ack.c */
+struct sl_ack_id {
+    uint32_t store;
+    int64_t subscription, n;
+    uint64_t serial;
+};
+#define SL_ACK_ID_LEN 42
+void sl_ack_id_format(char out[SL_ACK_ID_LEN + 1], const struct sl_ack_id *id);
+bool sl_ack_id_parse(struct sl_ack_id *out, const char *text, size_t len);
+void sl_apply_acks(struct sl_broker *broker, struct sl_subscription *subscription, const struct sl_span *ids, size_t n);
+/* 0 seconds: nack. true: something must be stored. */
+bool sl_apply_modify(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_span id, int32_t seconds);
+
+/* publish.c */
+/* Adds one message to the topic in this batch; nothing is stored when nobody subscribes. */
+enum sl_code sl_topic_add_message(struct sl_broker *broker, struct sl_topic *topic, const void *body, size_t len, struct sl_err *err);
+#define SL_MESSAGE_ID_SIZE 40
+void sl_message_id(char out[SL_MESSAGE_ID_SIZE], const struct sl_broker *broker, const struct sl_topic *topic, int64_t n);
+
+/* batch.c */
+void sl_batch_add(struct sl_broker *broker, struct sl_event *event);
+/* Writes everything that is dirty, commits, answers. */
+void sl_batch_commit(struct sl_broker *broker);
+bool sl_batch_pending(struct sl_broker *broker);
+/* A publish could not be written: nothing of this batch's publishes has happened. */
+void sl_batch_refuse_publishes(struct sl_broker *broker, const struct sl_err *err);
+void sl_batch_fini(struct sl_broker *broker);
+
+/* upkeep.c */
+void sl_forward_dead_letters(struct sl_broker *broker);
+bool sl_dead_letters_waiting(const struct sl_broker *broker);
+/* Deletes what everybody has acked, a bounded step; inside the transaction of the batch. */
+enum sl_code sl_trim_step(struct sl_broker *broker, int64_t at_least, struct sl_err *err);
+bool sl_trim_waiting(const struct sl_broker *broker);
+void sl_forget_deleted_topics(struct sl_broker *broker);
+void sl_expire_old(struct sl_broker *broker);
+
+/* dead_letter.c */
+struct sl_dead_letter {
+    const char *subscription; /* its whole name */
+    int attempts;
+    int64_t publish_us;
+};
+/* The copy: what was published, with the five attributes that say where it comes from. Of an earlier dead-lettering none are left. */
+void sl_dead_letter_put(struct sl_buf *out, const char *body, size_t len, const struct sl_dead_letter *about);
+
+void sl_put_number(struct sl_buf *out, int field, int64_t value); /* a varint field */
+
+/* deliver.c */
+/* One response for every stream that has room; true: there may be more to send. */
+bool sl_deliver_all(struct sl_broker *broker);
+/* Up to max_messages for a pull; the number. */
+size_t sl_deliver_pull(struct sl_broker *broker, struct sl_subscription *subscription, int32_t max_messages, struct sl_buf *out);
+
+/* stream.c */
+struct sl_stream *sl_stream_create(struct sl_rpc_peer_call *call); /* on the rpc loop */
+void sl_stream_opened(struct sl_broker *broker, struct sl_stream *stream);
+void sl_stream_message(struct sl_broker *broker, struct sl_stream *stream, const void *data, size_t len);
+void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream);                        /* frees it */
+void sl_stream_send(struct sl_broker *broker, struct sl_stream *stream, struct sl_buf *response); /* adds the properties */
+void sl_stream_finish(struct sl_stream *stream, enum sl_rpc_code code, const char *fmt, ...) SL_PRINTF(3, 4);
+void sl_streams_finish_all(struct sl_broker *broker, const struct sl_subscription *only, enum sl_rpc_code code, const char *text);
+/* Heartbeats and age; when the next is due. */
+int64_t sl_streams_tick(struct sl_broker *broker);
+
+/* pull.c */
+void sl_pulls_tick(struct sl_broker *broker);
+int64_t sl_pulls_due_ms(const struct sl_broker *broker);
+void sl_pulls_refuse(struct sl_broker *broker, const struct sl_subscription *only, enum sl_rpc_code code, const char *text);
+
+/* loop.c */
+void *sl_broker_run(void *broker);
+/* One round at now_ms and now_us, which the caller has set; steals the events. When the next is due. */
+int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events);
+int64_t sl_clock_ms(void);
+
+/* serve.c */
+extern const struct sl_rpc_method SL_METHODS[SL_N_METHODS];
+extern const struct sl_rpc_server_handlers SL_HANDLERS;
+
+#endif

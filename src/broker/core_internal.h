@@ -1,0 +1,116 @@
+/* core_internal.h - what one subscription knows about its messages: acked, leased, waiting for another try, dead.
+ * Pure: no I/O, no clock, no logging; time is an argument (any clock that only goes forward, in ms). One thread at a time.
+ *
+ * A topic numbers its messages 1, 2, 3, ... A message of this subscription is, by its number n,
+ *   acked      in `acked` (everything up to its floor, and ranges above it);
+ *   an entry   leased, waiting (backoff), ready (to be delivered again), or dead (to be forwarded); or
+ *   unseen     none of them: above `cursor`, or at most as many below it as a restart has made unseen again.
+ * Only entries cost memory, at most SL_ENTRIES_MAX; what is unseen is read from the store when somebody has room for it.
+ * What must be stored changes is collected until sl_delivery_clean(): ranges in `acked`, numbers in `changed`. */
+#ifndef SLUICE_BROKER_CORE_INTERNAL_H
+#define SLUICE_BROKER_CORE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ranges_internal.h"
+
+/* x 64 bytes, and as much again for index and heap: 32 MiB a subscription; then nothing unseen is delivered until some are acked. */
+#define SL_ENTRIES_MAX ((size_t)262144)
+#define SL_NEVER       INT64_MAX
+
+enum sl_entry_state { SL_ENTRY_FREE = 0, SL_ENTRY_LEASED, SL_ENTRY_WAITING, SL_ENTRY_READY, SL_ENTRY_DEAD };
+
+struct sl_entry_list {
+    uint32_t first, last; /* index + 1; 0: none */
+    size_t n;
+};
+
+/* Who holds leases: a stream with its limits, or everybody who pulls. Embedded by its owner; sl_delivery_release() before it goes. */
+struct sl_flow {
+    int64_t max_messages, max_bytes; /* 0: no limit */
+    int64_t bytes;
+    struct sl_entry_list leases;
+};
+
+struct sl_entry {
+    int64_t n;
+    int64_t at_ms;   /* leased: ends; waiting: may be delivered again */
+    uint64_t serial; /* of the newest lease */
+    struct sl_flow *flow;
+    int64_t bytes;
+    int attempts;  /* nacks and expiries so far */
+    uint32_t heap; /* position + 1; 0: not in it */
+    uint32_t before, after;
+    enum sl_entry_state state;
+    bool attempts_dirty, attempts_stored;
+};
+
+struct sl_delivery_policy {
+    int max_attempts; /* 0: no dead letter policy */
+    bool has_retry;
+    int64_t min_backoff_ms, max_backoff_ms;
+};
+
+struct sl_delivery { /* sl_delivery_fini() frees */
+    struct sl_delivery_policy policy;
+    struct sl_ranges acked;
+    int64_t cursor;
+    struct sl_entry *entries;
+    size_t n_slots, cap, n_entries;
+    uint32_t free_slot; /* index + 1, chained by `after` */
+    uint32_t *index;    /* open addressing from n to index + 1 */
+    size_t index_cap;
+    uint32_t *heap; /* slots by at_ms */
+    size_t n_heap, cap_heap;
+    struct sl_entry_list ready, dead;
+    struct sl_flow pulled;
+    size_t n_leased;
+    int64_t *changed; /* numbers whose attempts are not stored as they are: an entry's own, or none any more */
+    size_t n_changed, cap_changed;
+    uint64_t serial;
+};
+
+void sl_delivery_init(struct sl_delivery *self, int64_t floor, uint64_t first_serial);
+void sl_delivery_fini(struct sl_delivery *self);
+/* After a start: an acked range (ascending), and a message that has been tried. */
+void sl_delivery_restore_acked(struct sl_delivery *self, int64_t first, int64_t last);
+void sl_delivery_restore_attempts(struct sl_delivery *self, int64_t n, int attempts);
+
+/* What to deliver: first what is ready again; 0: nothing is. */
+int64_t sl_delivery_ready(const struct sl_delivery *self);
+/* The next unseen number in cursor+1 .. last; 0: none, or too many entries. */
+int64_t sl_delivery_unseen(const struct sl_delivery *self, int64_t last);
+/* The store has no such messages: they count as acked. */
+void sl_delivery_missing(struct sl_delivery *self, int64_t first, int64_t last);
+
+bool sl_flow_has_room(const struct sl_flow *flow, int64_t bytes);
+struct sl_lease {
+    uint64_t serial;
+    int attempt; /* 1 + nacks + expiries */
+};
+/* Leases a ready or the next unseen message. */
+struct sl_lease sl_delivery_lease(struct sl_delivery *self, int64_t n, struct sl_flow *flow, int64_t bytes, int64_t until_ms);
+
+/* `last`: the topic's newest number. An ack counts whatever its lease has become: the work is done. false: acked before, or no such number. */
+bool sl_delivery_ack(struct sl_delivery *self, int64_t n, int64_t last);
+/* Only of the newest lease and while it lasts; false otherwise, and nothing has changed. */
+bool sl_delivery_extend(struct sl_delivery *self, int64_t n, uint64_t serial, int64_t until_ms);
+bool sl_delivery_nack(struct sl_delivery *self, int64_t n, uint64_t serial, int64_t now_ms);
+/* The holder is gone: all its leases are free again at once, in order, before what else is ready; no attempt is counted. */
+void sl_delivery_release(struct sl_delivery *self, struct sl_flow *flow);
+/* Leases that have ended count as an attempt; what has waited long enough becomes ready. */
+void sl_delivery_tick(struct sl_delivery *self, int64_t now_ms);
+int64_t sl_delivery_due_ms(const struct sl_delivery *self); /* SL_NEVER */
+
+/* Messages that have had all their attempts, up to `max`; their number. Forwarded: ack it. Can't be: it is tried again. */
+size_t sl_delivery_dead(const struct sl_delivery *self, int64_t *out, size_t max);
+void sl_delivery_revive(struct sl_delivery *self, int64_t n, int64_t now_ms);
+
+int sl_delivery_attempts(const struct sl_delivery *self, int64_t n); /* nacks and expiries so far; 0 when it is no entry */
+int64_t sl_delivery_unacked(const struct sl_delivery *self, int64_t last);
+bool sl_delivery_dirty(const struct sl_delivery *self);
+void sl_delivery_clean(struct sl_delivery *self);
+
+#endif

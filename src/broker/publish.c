@@ -1,0 +1,122 @@
+/* publish.c - Publish: all messages of a request are taken or none. Ids are given when the rows are written and told after the commit.
+ * Who subscribes at that moment gets the messages, since a subscription begins at its topic's newest number; where nobody does nothing is stored,
+ * but numbers are used up, so that no id is given twice. */
+#include "broker_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGES_MAX       ((size_t)1000)
+#define DATA_MAX_BYTES     ((size_t)11000000) /* the service's limit is 10,000,000: a dead letter with its attributes has room */
+#define ATTRIBUTES_MAX     ((size_t)100 + 5)  /* 5 more: those of dead letters */
+#define KEY_MAX_BYTES      ((size_t)256)
+#define VALUE_MAX_BYTES    ((size_t)1024)
+#define ORDERING_MAX_BYTES ((size_t)1024)
+
+void sl_message_id(char out[SL_MESSAGE_ID_SIZE], const struct sl_broker *broker, const struct sl_topic *topic, int64_t n)
+{
+    snprintf(out, SL_MESSAGE_ID_SIZE, "%" PRIu32 "%" PRId64, sl_store_id(broker->store), topic->id << SL_STORE_N_BITS | n);
+}
+
+enum sl_code sl_topic_add_message(struct sl_broker *broker, struct sl_topic *topic, const void *body, size_t len, struct sl_err *err)
+{
+    if (topic->last >= SL_STORE_N_MAX)
+        return sl_fail(err, SL_UNAVAILABLE, "topic %s has given all its numbers", topic->config.name);
+    if (broker->now_us > topic->publish_us)
+        topic->publish_us = broker->now_us;
+    int64_t n = topic->last + 1;
+    enum sl_code code = SL_OK;
+    if (topic->subscriptions.n > 0)
+        code = sl_store_add_message(broker->store, topic->id, n, topic->publish_us, body, len, err);
+    if (code == SL_OK)
+        topic->last = n;
+    return code;
+}
+
+static bool attribute_valid(struct sl_event *event, const struct sl_pubsub_attribute *attribute)
+{
+    if (attribute->key.len == 0)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "An attribute key is empty");
+    else if (attribute->key.len > KEY_MAX_BYTES)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "An attribute key has %zu bytes; at most %zu", attribute->key.len, KEY_MAX_BYTES);
+    else if (attribute->value.len > VALUE_MAX_BYTES)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The value of attribute %.*s has %zu bytes; at most %zu", (int)attribute->key.len,
+                        attribute->key.ptr, attribute->value.len, VALUE_MAX_BYTES);
+    else if (attribute->key.len >= 4 && memcmp(attribute->key.ptr, "goog", 4) == 0)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Attribute key %.*s begins with goog, which is reserved", (int)attribute->key.len,
+                        attribute->key.ptr);
+    else
+        return true;
+    return false;
+}
+
+static bool message_valid(struct sl_event *event, const struct sl_pubsub_message *message)
+{
+    if (message->data.len == 0 && message->n_attributes == 0)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Some messages are empty");
+    else if (message->data.len > DATA_MAX_BYTES)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu bytes of data; at most %zu", message->data.len, DATA_MAX_BYTES);
+    else if (message->n_attributes > ATTRIBUTES_MAX)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu attributes; at most %zu", message->n_attributes,
+                        ATTRIBUTES_MAX - 5);
+    else if (message->ordering_key.len > ORDERING_MAX_BYTES)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "An ordering key has %zu bytes; at most %zu", message->ordering_key.len,
+                        ORDERING_MAX_BYTES);
+    else
+        return true;
+    return false;
+}
+
+static bool request_valid(struct sl_event *event, const struct sl_pubsub_message *messages, size_t n)
+{
+    if (n == 0 || n > MESSAGES_MAX) {
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, n == 0 ? "No messages to publish" : "Too many messages to publish");
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!message_valid(event, &messages[i]))
+            return false;
+        for (size_t k = 0; k < messages[i].n_attributes; k++)
+            if (!attribute_valid(event, &messages[i].attributes[k]))
+                return false;
+    }
+    return true;
+}
+
+static enum sl_code add_all(struct sl_broker *broker, struct sl_event *event, struct sl_topic *topic, const struct sl_span *raw, size_t n,
+                            struct sl_err *err)
+{
+    enum sl_code code = sl_store_begin(broker->store, err); /* numbers are stored even where messages are not */
+    for (size_t i = 0; i < n && code == SL_OK; i++) {
+        char id[SL_MESSAGE_ID_SIZE];
+        code = sl_topic_add_message(broker, topic, raw[i].ptr, raw[i].len, err);
+        sl_message_id(id, broker, topic, topic->last);
+        sl_pubsub_put_publish_response(&event->response, &(const char *){id}, 1);
+    }
+    return code;
+}
+
+enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event)
+{
+    struct sl_span name, *raw;
+    struct sl_pubsub_message *messages;
+    size_t n;
+    struct sl_err err;
+    if (sl_read_failed(event, sl_pubsub_read_publish(&name, &messages, &n, &raw, event->data, event->len, &broker->arena, &err), &err) ||
+        !request_valid(event, messages, n))
+        return SL_ANSWER_NOW;
+    struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name.ptr, name.len);
+    if (!topic)
+        return sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
+    if (broker->batch.refuse_publishes) {
+        event->status = broker->batch.refusal;
+        return SL_ANSWER_NOW;
+    }
+    if (add_all(broker, event, topic, raw, n, &err)) {
+        sl_batch_refuse_publishes(broker, &err);
+        event->status = broker->batch.refusal;
+        return SL_ANSWER_NOW;
+    }
+    return SL_ANSWER_AFTER_COMMIT;
+}

@@ -1,0 +1,132 @@
+/* serve.c - the gRPC side: which methods there are, and the handlers on the rpc loop, which only put an event into the inbox. */
+#include "broker_internal.h"
+
+#include <string.h>
+
+#define PUBLISHER  "/google.pubsub.v1.Publisher/"
+#define SUBSCRIBER "/google.pubsub.v1.Subscriber/"
+
+const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
+    [SL_CREATE_TOPIC] = {PUBLISHER "CreateTopic", false},
+    [SL_GET_TOPIC] = {PUBLISHER "GetTopic", false},
+    [SL_UPDATE_TOPIC] = {PUBLISHER "UpdateTopic", false},
+    [SL_LIST_TOPICS] = {PUBLISHER "ListTopics", false},
+    [SL_LIST_TOPIC_SUBSCRIPTIONS] = {PUBLISHER "ListTopicSubscriptions", false},
+    [SL_DELETE_TOPIC] = {PUBLISHER "DeleteTopic", false},
+    [SL_PUBLISH] = {PUBLISHER "Publish", false},
+    [SL_CREATE_SUBSCRIPTION] = {SUBSCRIBER "CreateSubscription", false},
+    [SL_GET_SUBSCRIPTION] = {SUBSCRIBER "GetSubscription", false},
+    [SL_UPDATE_SUBSCRIPTION] = {SUBSCRIBER "UpdateSubscription", false},
+    [SL_LIST_SUBSCRIPTIONS] = {SUBSCRIBER "ListSubscriptions", false},
+    [SL_DELETE_SUBSCRIPTION] = {SUBSCRIBER "DeleteSubscription", false},
+    [SL_PULL] = {SUBSCRIBER "Pull", false},
+    [SL_ACKNOWLEDGE] = {SUBSCRIBER "Acknowledge", false},
+    [SL_MODIFY_ACK_DEADLINE] = {SUBSCRIBER "ModifyAckDeadline", false},
+    [SL_BACKLOG] = {"/sluice.broker.v1.Broker/Backlog", false},
+    [SL_STREAMING_PULL] = {SUBSCRIBER "StreamingPull", true},
+};
+
+/* The error that a test has ordered for this call, if any. */
+static bool take_fault(struct sl_broker *broker, size_t method, struct sl_rpc_status *status)
+{
+    pthread_mutex_lock(&broker->mutex);
+    struct sl_fault *fault = &broker->faults[method];
+    bool found = fault->n > 0;
+    if (found) {
+        fault->n--;
+        *status = (struct sl_rpc_status){.code = (enum sl_rpc_code)fault->code, .message = "injected"};
+    }
+    pthread_mutex_unlock(&broker->mutex);
+    return found;
+}
+
+void sl_broker_fail_next(struct sl_broker *broker, const char *method, int n, int rpc_code)
+{
+    for (size_t i = 0; i < SL_N_METHODS; i++) {
+        if (strcmp(strrchr(SL_METHODS[i].path, '/') + 1, method) != 0)
+            continue;
+        pthread_mutex_lock(&broker->mutex);
+        broker->faults[i] = (struct sl_fault){.n = n, .code = rpc_code};
+        pthread_mutex_unlock(&broker->mutex);
+    }
+}
+
+static void on_call(void *arg, struct sl_rpc_peer_call *call, size_t method, const void *data, size_t len)
+{
+    struct sl_broker *broker = arg;
+    struct sl_rpc_status status;
+    if (take_fault(broker, method, &status)) {
+        sl_rpc_reply(call, &status, NULL, 0);
+        return;
+    }
+    struct sl_event *event = sl_event_create(SL_EVENT_CALL, data, len);
+    event->call = call;
+    event->method = (enum sl_method)method;
+    if (sl_inbox_push(&broker->inbox, event, true))
+        return;
+    sl_event_refuse(event, SL_RPC_RESOURCE_EXHAUSTED, "too much is waiting; try again");
+    sl_reply(event);
+}
+
+static void push(struct sl_broker *broker, struct sl_stream *stream, enum sl_event_kind kind)
+{
+    struct sl_event *event = sl_event_create(kind, NULL, 0);
+    event->stream = stream;
+    sl_inbox_push(&broker->inbox, event, false);
+}
+
+static void on_opened(void *arg, struct sl_rpc_peer_call *call, size_t method)
+{
+    struct sl_broker *broker = arg;
+    struct sl_rpc_status status;
+    if (take_fault(broker, method, &status)) {
+        sl_rpc_set_data(call, NULL);
+        sl_rpc_finish(call, &status);
+        return;
+    }
+    struct sl_stream *stream = sl_stream_create(call);
+    sl_rpc_set_data(call, stream);
+    push(broker, stream, SL_EVENT_OPENED);
+}
+
+static void on_message(void *arg, struct sl_rpc_peer_call *call, const void *data, size_t len)
+{
+    struct sl_broker *broker = arg;
+    struct sl_stream *stream = sl_rpc_data(call);
+    if (!stream)
+        return;
+    struct sl_event *event = sl_event_create(SL_EVENT_MESSAGE, data, len);
+    event->stream = stream;
+    if (sl_inbox_push(&broker->inbox, event, true))
+        return;
+    sl_event_free(event);
+    push(broker, stream, SL_EVENT_OVERLOADED);
+}
+
+static void on_half_closed(void *arg, struct sl_rpc_peer_call *call)
+{
+    if (sl_rpc_data(call))
+        push(arg, sl_rpc_data(call), SL_EVENT_HALF_CLOSED);
+}
+
+static void on_closed(void *arg, struct sl_rpc_peer_call *call)
+{
+    if (sl_rpc_data(call))
+        push(arg, sl_rpc_data(call), SL_EVENT_CLOSED);
+}
+
+static void on_writable(void *arg, struct sl_rpc_peer_call *call)
+{
+    struct sl_stream *stream = sl_rpc_data(call);
+    if (stream && atomic_load(&stream->blocked))
+        push(arg, stream, SL_EVENT_WRITABLE);
+}
+
+const struct sl_rpc_server_handlers SL_HANDLERS = {
+    .call = on_call,
+    .opened = on_opened,
+    .message = on_message,
+    .half_closed = on_half_closed,
+    .closed = on_closed,
+    .writable = on_writable,
+};

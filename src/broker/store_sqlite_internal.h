@@ -1,0 +1,72 @@
+/* store_sqlite_internal.h - what the files of the store share. */
+#ifndef SLUICE_BROKER_STORE_SQLITE_INTERNAL_H
+#define SLUICE_BROKER_STORE_SQLITE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "store_internal.h"
+
+enum sl_store_statement {
+    SL_ST_BEGIN,
+    SL_ST_COMMIT,
+    SL_ST_ROLLBACK,
+    SL_ST_ADD_TOPIC,
+    SL_ST_PUT_TOPIC,
+    SL_ST_SET_TOPIC_LAST,
+    SL_ST_DELETE_TOPIC,
+    SL_ST_SET_TRIMMED,
+    SL_ST_ADD_SUBSCRIPTION,
+    SL_ST_SET_CONFIG,
+    SL_ST_DELETE_SUBSCRIPTION,
+    SL_ST_DELETE_ACKED_OF,
+    SL_ST_DELETE_ATTEMPTS_OF,
+    SL_ST_SET_FLOOR,
+    SL_ST_PUT_ACKED,
+    SL_ST_DELETE_ACKED,
+    SL_ST_PUT_ATTEMPTS,
+    SL_ST_DELETE_ATTEMPTS,
+    SL_ST_ADD_MESSAGE,
+    SL_ST_DELETE_MESSAGES,
+    SL_ST_GET,
+    SL_ST_SCAN,
+    SL_ST_TIMES,
+    SL_ST_N
+};
+
+struct sl_store {
+    sqlite3 *db;
+    char *path;
+    uint32_t id;
+    bool open_tx, scanning;
+    atomic_bool poisoned;
+    sqlite3_stmt *statements[SL_ST_N];
+    int wal_next_pages;
+    int inline_pages; /* 0: the checkpointer has its thread */
+    /* the checkpointer */
+    sqlite3 *checkpoint_db;
+    pthread_t checkpointer;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool started, stop; /* stop and wal_pages under mutex */
+    int wal_pages;
+};
+
+/* The one place that maps SQLite's codes; an I/O error poisons the store. */
+enum sl_code sl_store_failed(struct sl_store *store, sqlite3 *db, int rc, struct sl_err *err);
+enum sl_code sl_store_code(int rc);
+enum sl_code sl_store_migrate(struct sl_store *store, struct sl_err *err);
+enum sl_code sl_store_check_version(struct sl_store *store, struct sl_err *err); /* before any write */
+enum sl_code sl_store_start_checkpointer(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
+void sl_store_stop_checkpointer(struct sl_store *store);
+
+/* A prepared statement, ready to be bound; SL_INTERNAL when the store is poisoned. */
+enum sl_code sl_store_use(struct sl_store *store, enum sl_store_statement id, sqlite3_stmt **out, struct sl_err *err);
+/* A row: SL_OK. The end: SL_NOT_FOUND. */
+enum sl_code sl_store_step(struct sl_store *store, sqlite3_stmt *stmt, struct sl_err *err);
+/* To the end. */
+enum sl_code sl_store_run(struct sl_store *store, sqlite3_stmt *stmt, struct sl_err *err);
+
+#endif

@@ -1,0 +1,380 @@
+/* grpc_bus.c - the bus over gRPC behind the port: what the worker calls, the keeper's thread, birth and end.
+ * End: waits a while for answers to acks -> the keeper ends -> streams are cancelled -> channel and loop drain, so that no handler can run any more -> memory. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "grpc_bus_internal.h"
+#include "grpc_publish.h"
+
+static const struct sl_bus_ops GRPC_BUS;
+
+void sl_bus_lock(struct sl_grpc_bus *bus)
+{
+    pthread_mutex_lock(&bus->mutex);
+}
+
+void sl_bus_unlock(struct sl_grpc_bus *bus)
+{
+    struct sl_unary *list = bus->to_send;
+    bus->to_send = NULL;
+    pthread_mutex_unlock(&bus->mutex);
+    while (list) {
+        struct sl_unary *unary = list;
+        list = unary->next;
+        sl_unary_send(unary);
+    }
+}
+
+/* Monotonic, as the condition variables of a bus are. */
+static struct timespec at_ms(int64_t ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+}
+
+/* false: the time is over */
+static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_ms)
+{
+    if (until_ms == SL_MS_NEVER)
+        return pthread_cond_wait(cond, mutex) == 0;
+    const struct timespec until = at_ms(until_ms);
+    return pthread_cond_timedwait(cond, mutex, &until) != ETIMEDOUT;
+}
+
+static int64_t tick(struct sl_grpc_bus *bus, int64_t now_ms)
+{
+    int64_t next = sl_acks_tick(bus, now_ms);
+    for (size_t i = 0; i < bus->n; i++) {
+        const int64_t due = sl_subscriber_tick(&bus->subscribers[i], now_ms);
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+static void *keeper_main(void *arg)
+{
+    struct sl_grpc_bus *bus = arg;
+    sl_bus_lock(bus);
+    while (!bus->stopping) {
+        const int64_t next = tick(bus, sl_monotonic_ms());
+        if (bus->to_send) {
+            sl_bus_unlock(bus);
+            sl_bus_lock(bus);
+        } else {
+            wait_until(&bus->wake, &bus->mutex, next);
+        }
+    }
+    sl_bus_unlock(bus);
+    return NULL;
+}
+
+/* ---- receiving ---- */
+
+static const char *text_of(struct sl_arena *arena, struct sl_span span)
+{
+    return sl_arena_strndup(arena, span.ptr, span.len);
+}
+
+static void deliver(struct sl_bus_batch *out, struct sl_lease *lease)
+{
+    const struct sl_pubsub_message *from = &lease->received->message;
+    struct sl_attribute *attributes = sl_arena_array(&out->arena, from->n_attributes, sizeof *attributes);
+    for (size_t i = 0; i < from->n_attributes; i++) {
+        attributes[i].key = text_of(&out->arena, from->attributes[i].key);
+        attributes[i].value = text_of(&out->arena, from->attributes[i].value);
+    }
+    out->messages = sl_arena_push(&out->arena, out->messages, &out->n, sizeof *out->messages);
+    out->messages[out->n - 1] = (struct sl_bus_message){
+        .phase = lease->subscriber->phase,
+        .receipt = lease,
+        .message = {.subscription = lease->subscriber->phase->subscription,
+                    .message_id = text_of(&out->arena, from->message_id),
+                    .publish_us = from->publish_us,
+                    .data = text_of(&out->arena, from->data),
+                    .len = from->data.len,
+                    .attributes = attributes,
+                    .n_attributes = from->n_attributes,
+                    .delivery_attempt = lease->received->delivery_attempt},
+    };
+    out->bytes += lease->bytes;
+}
+
+/* Under the mutex: the next ones in line, as a list by next_waiting. */
+static struct sl_lease *take(struct sl_grpc_bus *bus, size_t max_n, size_t max_bytes)
+{
+    struct sl_lease *first = bus->first_waiting, *last = NULL;
+    size_t n = 0, bytes = 0;
+    for (struct sl_lease *lease = first; lease && n < max_n && (n == 0 || bytes + lease->bytes <= max_bytes); lease = lease->next_waiting) {
+        lease->state = SL_LEASE_OUT;
+        bytes += lease->bytes;
+        n++;
+        last = lease;
+    }
+    if (!last)
+        return NULL;
+    bus->first_waiting = last->next_waiting;
+    if (!bus->first_waiting)
+        bus->last_waiting = NULL;
+    last->next_waiting = NULL;
+    return first;
+}
+
+static enum sl_code grpc_receive(struct sl_bus *self, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out,
+                                 struct sl_err *err)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    const int64_t until_ms = timeout_ms < 0 ? SL_MS_NEVER : sl_monotonic_ms() + timeout_ms;
+    sl_bus_lock(bus);
+    while (!bus->first_waiting && bus->failure.code == SL_OK && timeout_ms != 0)
+        if (!wait_until(&bus->arrived, &bus->mutex, until_ms))
+            break;
+    struct sl_lease *lease = take(bus, max_n, max_bytes);
+    const struct sl_err failure = bus->failure;
+    sl_bus_unlock(bus);
+    if (!lease && failure.code != SL_OK)
+        return sl_fail(err, failure.code, "%s", failure.text);
+    while (lease) { /* what is out stays until it is acked: no mutex needed to copy it */
+        struct sl_lease *next = lease->next_waiting;
+        deliver(out, lease);
+        lease = next;
+    }
+    return SL_OK;
+}
+
+static enum sl_code grpc_ack(struct sl_bus *self, const struct sl_bus_batch *batch, struct sl_err *err)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    (void)err;
+    sl_bus_lock(bus);
+    sl_leases_ack(bus, batch);
+    sl_bus_unlock(bus);
+    return SL_OK;
+}
+
+static int64_t grpc_silent_ms(struct sl_bus *self, const struct sl_phase *phase, int64_t now_us)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    int64_t silent_ms = -1;
+    (void)now_us; /* a clock that is set must not make silence */
+    sl_bus_lock(bus);
+    for (size_t i = 0; i < bus->n; i++) {
+        const struct sl_subscriber *subscriber = &bus->subscribers[i];
+        if (subscriber->phase != phase || !subscriber->connected || !subscriber->reading || subscriber->held)
+            continue;
+        const int64_t since = subscriber->message_ms > subscriber->connected_ms ? subscriber->message_ms : subscriber->connected_ms;
+        silent_ms = sl_monotonic_ms() - since;
+    }
+    sl_bus_unlock(bus);
+    return silent_ms;
+}
+
+static void grpc_backlog(struct sl_bus *self, int64_t *undelivered, int64_t *leased)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    *undelivered = *leased = -1;
+    if (bus->options.backlog)
+        bus->options.backlog(bus->options.backlog_arg, bus->names, bus->n, undelivered, leased);
+}
+
+/* ---- publishing ---- */
+
+static enum sl_code put_outgoing(struct sl_buf *out, const struct sl_outgoing *message, struct sl_err *err)
+{
+    struct sl_arena arena = {0};
+    struct sl_attribute *attributes;
+    size_t n;
+    enum sl_code code = sl_attributes_parse(&attributes, &n, message->attributes, &arena, err);
+    if (code == SL_OK)
+        sl_pubsub_put_message(out, 2, message->data, message->len, attributes, n, NULL);
+    sl_arena_fini(&arena);
+    return code;
+}
+
+static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, const struct sl_outgoing *messages, size_t n,
+                                     struct sl_err *err)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    const struct sl_publish_limits limits = {.total_ms = bus->options.publish_ms,
+                                             .call_ms = bus->options.call_ms,
+                                             .backoff = {bus->options.backoff_min_ms, bus->options.backoff_max_ms, 4, 0}};
+    struct sl_arena arena = {0};
+    struct sl_buf bytes = {0};
+    enum sl_code code = SL_OK;
+    for (size_t i = 0; code == SL_OK && i < n; i++)
+        code = put_outgoing(&bytes, &messages[i], err);
+    if (code == SL_OK)
+        code = sl_publish_request(bus->channel, sl_pubsub_resource(&arena, bus->config, "topics", topic), &bytes, n, &limits, err);
+    sl_buf_fini(&bytes);
+    sl_arena_fini(&arena);
+    return code;
+}
+
+static enum sl_code grpc_publish(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes,
+                                 struct sl_err *err)
+{
+    return grpc_publish_all(self, topic, &(const struct sl_outgoing){data, len, attributes}, 1, err);
+}
+
+/* ---- life ---- */
+
+static void set_default(int64_t *value, int64_t otherwise)
+{
+    if (*value <= 0)
+        *value = otherwise;
+}
+
+static void fill_options(struct sl_grpc_bus_options *options, const struct sl_config *config)
+{
+    const int64_t messages = (int64_t)config->worker.batch_messages, bytes = (int64_t)config->worker.batch_bytes;
+    set_default(&options->max_outstanding_messages, messages > 0 ? 2 * messages : 2000);
+    set_default(&options->max_outstanding_bytes, bytes > 0 ? 2 * bytes : 20000000);
+    set_default(&options->ping_ms, 30000);
+    set_default(&options->answer_ms, 15000);
+    set_default(&options->receipt_ms, 100);
+    set_default(&options->lease_s, 60);
+    set_default(&options->extend_before_ms, 10000);
+    set_default(&options->lease_cap_ms, INT64_C(60) * 60 * 1000);
+    set_default(&options->backoff_min_ms, 100);
+    set_default(&options->backoff_max_ms, 10000);
+    set_default(&options->call_ms, 20000);
+    set_default(&options->publish_ms, 60000);
+    set_default(&options->close_ms, 5000);
+    if (options->pings == SL_PINGS_AUTO)
+        options->pings = config->bus.type == SL_BUS_EMULATOR ? SL_PINGS_LEARNED : SL_PINGS_DEMANDED;
+}
+
+static void init_waiting(struct sl_grpc_bus *bus)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&bus->mutex, NULL);
+    pthread_cond_init(&bus->arrived, &monotonic);
+    pthread_cond_init(&bus->wake, &monotonic);
+    pthread_cond_init(&bus->quiet, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static enum sl_code check(const struct sl_config *config, const struct sl_phase *const *phases, size_t n, struct sl_err *err)
+{
+    if (config->bus.type == SL_BUS_PUBSUB)
+        return sl_fail(err, SL_INVALID,
+                       "bus.type pubsub: Google Cloud Pub/Sub needs credentials, which this version can't use; embedded and emulator work");
+    for (size_t i = 0; i < n; i++)
+        if (!phases[i]->subscription)
+            return sl_fail(err, SL_INVALID, "phase %s has no completions.subscription to receive from", phases[i]->name);
+    return SL_OK;
+}
+
+static enum sl_code start(struct sl_grpc_bus *bus, const char *address, struct sl_err *err)
+{
+    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
+    const struct sl_rpc_channel_options channel = {.keepalive_ms = bus->config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000};
+    enum sl_code code = sl_rpc_loop_create(&bus->loop, err);
+    if (code == SL_OK)
+        code = sl_rpc_channel_create(&bus->channel, bus->loop, address, &channel, err);
+    if (code != SL_OK)
+        return code;
+    if (pthread_create(&bus->keeper, NULL, keeper_main, bus) != 0)
+        return sl_fail(err, SL_UNAVAILABLE, "no thread for the bus");
+    bus->keeper_on = true;
+    return SL_OK;
+}
+
+enum sl_code sl_grpc_bus_create(struct sl_bus **out, const char *address, const struct sl_config *config,
+                                const struct sl_phase *const *phases, size_t n_phases, const struct sl_grpc_bus_options *options,
+                                struct sl_err *err)
+{
+    *out = NULL;
+    enum sl_code code = check(config, phases, n_phases, err);
+    if (code != SL_OK)
+        return code;
+    struct sl_grpc_bus *bus = sl_calloc(1, sizeof *bus);
+    bus->base.ops = &GRPC_BUS;
+    bus->config = config;
+    if (options)
+        bus->options = *options;
+    fill_options(&bus->options, config);
+    init_waiting(bus);
+    bus->subscribers = sl_calloc(n_phases, sizeof *bus->subscribers);
+    bus->names = sl_arena_array(&bus->arena, n_phases, sizeof *bus->names);
+    for (; bus->n < n_phases; bus->n++) {
+        sl_subscriber_init(&bus->subscribers[bus->n], bus, phases[bus->n]);
+        bus->names[bus->n] = bus->subscribers[bus->n].subscription;
+    }
+    *out = &bus->base;
+    code = start(bus, address, err);
+    if (code != SL_OK)
+        sl_bus_destroy(out);
+    return code;
+}
+
+static void stop_keeper(struct sl_grpc_bus *bus)
+{
+    const int64_t until_ms = sl_monotonic_ms() + bus->options.close_ms;
+    sl_bus_lock(bus);
+    while (bus->acks && bus->failure.code == SL_OK && wait_until(&bus->quiet, &bus->mutex, until_ms))
+        ;
+    bus->stopping = true;
+    pthread_cond_signal(&bus->wake);
+    sl_bus_unlock(bus);
+    pthread_join(bus->keeper, NULL);
+    sl_bus_lock(bus);
+    for (size_t i = 0; i < bus->n; i++)
+        sl_subscriber_cancel(&bus->subscribers[i]);
+    sl_bus_unlock(bus);
+}
+
+/* Nothing is in flight: what waits for its next try names leases that end with their subscriber. */
+static void free_retries(struct sl_grpc_bus *bus)
+{
+    while (bus->to_retry) {
+        struct sl_unary *unary = bus->to_retry;
+        bus->to_retry = unary->next;
+        for (size_t i = 0; i < unary->n; i++)
+            unary->leases[i]->refs--;
+        sl_unary_free(unary);
+    }
+}
+
+static void grpc_destroy(struct sl_bus *self)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    if (bus->keeper_on)
+        stop_keeper(bus);
+    sl_rpc_channel_destroy(&bus->channel);
+    sl_rpc_loop_destroy(&bus->loop);
+    free_retries(bus);
+    for (size_t i = 0; i < bus->n; i++)
+        sl_subscriber_fini(&bus->subscribers[i]);
+    free(bus->subscribers);
+    pthread_cond_destroy(&bus->quiet);
+    pthread_cond_destroy(&bus->wake);
+    pthread_cond_destroy(&bus->arrived);
+    pthread_mutex_destroy(&bus->mutex);
+    sl_arena_fini(&bus->arena);
+    free(bus);
+}
+
+void sl_grpc_bus_stats(struct sl_bus *self, struct sl_grpc_bus_stats *out)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    sl_bus_lock(bus);
+    *out = bus->stats;
+    out->leases = 0;
+    for (size_t i = 0; i < bus->n; i++)
+        out->leases += bus->subscribers[i].leased;
+    sl_bus_unlock(bus);
+}
+
+static const struct sl_bus_ops GRPC_BUS = {
+    .name = "grpc",
+    .destroy = grpc_destroy,
+    .receive = grpc_receive,
+    .ack = grpc_ack,
+    .publish = grpc_publish,
+    .publish_all = grpc_publish_all,
+    .silent_ms = grpc_silent_ms,
+    .backlog = grpc_backlog,
+};

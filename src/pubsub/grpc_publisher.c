@@ -1,0 +1,451 @@
+/* grpc_publisher.c - many messages to one topic: batches, several of them in flight, results in the order of the messages.
+ *
+ * The life of a batch: FILLING (full, old enough or flushed) -> SENT -> DONE, over PAUSED where a try has failed that may succeed later. A batch that is refused as invalid goes on
+ * message by message. Batches stay in a list in their order; the adding thread hands out the results of those at its head.
+ * Bounded: in_flight batches of max_bytes (or of one larger message). */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/grpc_bus.h>
+
+#include "grpc_publish.h"
+
+#define NEVER INT64_MAX
+
+enum state { FILLING, SENT, PAUSED, DONE };
+
+struct result {
+    enum sl_code code;
+    char *id, *error;
+};
+
+struct batch {
+    struct batch *next, *next_to_send;
+    struct sl_grpc_publisher *publisher;
+    enum state state;
+    struct sl_buf bytes; /* the topic, then the messages */
+    size_t *offsets, cap_offsets;
+    struct result *results;
+    size_t cap_results, n, first_index;
+    size_t topic_len;
+    bool singly;
+    size_t at; /* singly: the one in flight */
+    struct sl_backoff backoff;
+    int64_t opened_ms, started_ms, due_ms;
+};
+
+struct sl_grpc_publisher {
+    struct sl_grpc_publisher_options options;
+    struct sl_rpc_loop *loop;
+    struct sl_rpc_channel *channel;
+    char *topic, *routing;
+    sl_publish_result result;
+    void *arg;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake, done;
+    pthread_t keeper;
+    bool keeper_on, stopping;
+    struct batch *first, *last; /* in order; the last one may be FILLING */
+    struct batch *to_send;
+    size_t n_batches, n_messages;
+    struct sl_err failure; /* the first since the last flush */
+};
+
+static struct batch *filling(const struct sl_grpc_publisher *publisher)
+{
+    return publisher->last && publisher->last->state == FILLING ? publisher->last : NULL;
+}
+
+static void batch_free(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        free(batch->results[i].id);
+        free(batch->results[i].error);
+    }
+    sl_buf_fini(&batch->bytes);
+    free(batch->offsets);
+    free(batch->results);
+    free(batch);
+}
+
+/* ---- sending ---- */
+
+static void send_soon(struct batch *batch)
+{
+    struct sl_grpc_publisher *publisher = batch->publisher;
+    batch->state = SENT;
+    if (publisher->stopping)
+        return;
+    batch->next_to_send = publisher->to_send;
+    publisher->to_send = batch;
+}
+
+static void start_sending(struct batch *batch)
+{
+    batch->started_ms = sl_monotonic_ms();
+    send_soon(batch);
+}
+
+static void on_answer(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
+
+static void send_now(struct batch *batch)
+{
+    const struct sl_grpc_publisher *publisher = batch->publisher;
+    struct sl_buf one = {0};
+    struct sl_rpc_request request = {.method = SL_PUBLISH_METHOD,
+                                     .routing = publisher->routing,
+                                     .data = batch->bytes.data,
+                                     .len = batch->bytes.len,
+                                     .timeout_ms = publisher->options.call_ms};
+    if (batch->singly) {
+        const size_t from = batch->offsets[batch->at], to = batch->at + 1 < batch->n ? batch->offsets[batch->at + 1] : batch->bytes.len;
+        sl_buf_add(&one, batch->bytes.data, batch->topic_len);
+        sl_buf_add(&one, batch->bytes.data + from, to - from);
+        request.data = one.data;
+        request.len = one.len;
+    }
+    sl_rpc_call_start(publisher->channel, &request, on_answer, batch);
+    sl_buf_fini(&one);
+}
+
+static void unlock(struct sl_grpc_publisher *publisher)
+{
+    struct batch *list = publisher->to_send;
+    publisher->to_send = NULL;
+    pthread_mutex_unlock(&publisher->mutex);
+    while (list) { /* once sent, a batch may be answered and gone */
+        struct batch *batch = list;
+        list = batch->next_to_send;
+        send_now(batch);
+    }
+}
+
+/* ---- answers ---- */
+
+static void set_results(struct batch *batch, size_t from, size_t to, enum sl_code code, const char *error)
+{
+    for (size_t i = from; i < to; i++) {
+        batch->results[i].code = code;
+        batch->results[i].error = sl_strdup(error);
+    }
+}
+
+/* What was in flight has its result: the batch, or one of it. */
+static void go_on(struct batch *batch)
+{
+    if (batch->singly && ++batch->at < batch->n) {
+        sl_backoff_reset(&batch->backoff);
+        start_sending(batch);
+        return;
+    }
+    batch->state = DONE;
+    pthread_cond_signal(&batch->publisher->done);
+}
+
+static void keep_ids(struct batch *batch, size_t from, size_t to, const void *data, size_t len)
+{
+    struct sl_arena arena = {0};
+    struct sl_span *ids;
+    struct sl_err err = {0};
+    size_t n = 0;
+    if (sl_pubsub_read_publish_response(&ids, &n, data, len, &arena, &err) != SL_OK || n != to - from) {
+        sl_fail(&err, SL_UNAVAILABLE, "Publish of %zu messages was answered with %zu ids", to - from, n);
+        set_results(batch, from, to, SL_UNAVAILABLE, err.text);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            batch->results[from + i] = (struct result){.code = SL_OK, .id = sl_strndup(ids[i].ptr, ids[i].len)};
+    }
+    sl_arena_fini(&arena);
+}
+
+static void try_again(struct batch *batch, int64_t due_ms)
+{
+    batch->state = PAUSED;
+    batch->due_ms = due_ms;
+    pthread_cond_signal(&batch->publisher->wake);
+}
+
+static void answered(struct batch *batch, const struct sl_rpc_status *status, const void *data, size_t len)
+{
+    const int64_t now_ms = sl_monotonic_ms(), total_ms = batch->publisher->options.publish_ms;
+    const size_t from = batch->singly ? batch->at : 0, to = batch->singly ? batch->at + 1 : batch->n;
+    if (status->code == SL_RPC_OK) {
+        keep_ids(batch, from, to, data, len);
+        go_on(batch);
+        return;
+    }
+    if (sl_retry_publish(status->code)) {
+        const int64_t due_ms = now_ms + sl_backoff_next(&batch->backoff);
+        if (due_ms < batch->started_ms + total_ms) {
+            try_again(batch, due_ms);
+            return;
+        }
+    } else if (status->code == SL_RPC_INVALID_ARGUMENT && !batch->singly && batch->n > 1) {
+        batch->singly = true;
+        start_sending(batch);
+        return;
+    }
+    struct sl_err err;
+    sl_fail(&err, sl_rpc_to_code(status->code), "Publish: %s: %s", sl_rpc_code_name(status->code), status->message);
+    set_results(batch, from, to, err.code, err.text);
+    go_on(batch);
+}
+
+static void on_answer(void *arg, const struct sl_rpc_status *status, const void *data, size_t len)
+{
+    struct batch *batch = arg;
+    struct sl_grpc_publisher *publisher = batch->publisher;
+    pthread_mutex_lock(&publisher->mutex);
+    answered(batch, status, data, len);
+    unlock(publisher);
+}
+
+/* ---- the keeper: delays and pauses ---- */
+
+static int64_t tick(struct sl_grpc_publisher *publisher, int64_t now_ms)
+{
+    int64_t next = NEVER;
+    for (struct batch *batch = publisher->first; batch; batch = batch->next) {
+        int64_t due_ms = batch->state == FILLING  ? batch->opened_ms + publisher->options.delay_ms
+                         : batch->state == PAUSED ? batch->due_ms
+                                                  : NEVER;
+        if (due_ms <= now_ms) {
+            if (batch->state == FILLING)
+                start_sending(batch);
+            else
+                send_soon(batch);
+            due_ms = NEVER;
+        }
+        next = due_ms < next ? due_ms : next;
+    }
+    return next;
+}
+
+static void *keeper_main(void *arg)
+{
+    struct sl_grpc_publisher *publisher = arg;
+    pthread_mutex_lock(&publisher->mutex);
+    while (!publisher->stopping) {
+        const int64_t next = tick(publisher, sl_monotonic_ms());
+        const struct timespec until = {.tv_sec = (time_t)(next / 1000), .tv_nsec = (long)(next % 1000) * 1000000};
+        if (publisher->to_send) {
+            unlock(publisher);
+            pthread_mutex_lock(&publisher->mutex);
+        } else if (next == NEVER) {
+            pthread_cond_wait(&publisher->wake, &publisher->mutex);
+        } else {
+            pthread_cond_timedwait(&publisher->wake, &publisher->mutex, &until);
+        }
+    }
+    unlock(publisher);
+    return NULL;
+}
+
+/* ---- the adding thread ---- */
+
+static void hand_out(struct sl_grpc_publisher *publisher, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct result *result = &batch->results[i];
+        struct sl_err err = {0};
+        if (result->code != SL_OK)
+            sl_fail(&err, result->code, "%s", result->error);
+        if (result->code != SL_OK && publisher->failure.code == SL_OK)
+            publisher->failure = err;
+        if (publisher->result)
+            publisher->result(publisher->arg, batch->first_index + i, result->code, result->id, &err);
+    }
+}
+
+/* Under the mutex, given back meanwhile: results of the batches that are done, up to the first that isn't. */
+static void hand_out_done(struct sl_grpc_publisher *publisher)
+{
+    while (publisher->first && publisher->first->state == DONE) {
+        struct batch *batch = publisher->first;
+        publisher->first = batch->next;
+        if (!publisher->first)
+            publisher->last = NULL;
+        publisher->n_batches--;
+        unlock(publisher);
+        hand_out(publisher, batch);
+        batch_free(batch);
+        pthread_mutex_lock(&publisher->mutex);
+    }
+}
+
+/* Under the mutex: until the oldest batch is done. */
+static void wait_for_first(struct sl_grpc_publisher *publisher)
+{
+    while (publisher->to_send) {
+        unlock(publisher);
+        pthread_mutex_lock(&publisher->mutex);
+    }
+    while (publisher->first->state != DONE)
+        pthread_cond_wait(&publisher->done, &publisher->mutex);
+    hand_out_done(publisher);
+}
+
+static struct batch *new_batch(struct sl_grpc_publisher *publisher)
+{
+    const struct sl_grpc_publisher_options *options = &publisher->options;
+    struct batch *batch = sl_calloc(1, sizeof *batch);
+    batch->publisher = publisher;
+    batch->backoff = (struct sl_backoff){.min_ms = options->backoff_min_ms, .max_ms = options->backoff_max_ms, .factor = 4};
+    batch->first_index = publisher->n_messages;
+    batch->opened_ms = sl_monotonic_ms();
+    sl_pubsub_put_publish_topic(&batch->bytes, publisher->topic);
+    batch->topic_len = batch->bytes.len;
+    *(publisher->last ? &publisher->last->next : &publisher->first) = batch;
+    publisher->last = batch;
+    publisher->n_batches++;
+    pthread_cond_signal(&publisher->wake);
+    return batch;
+}
+
+static void add_message(struct batch *batch, const struct sl_buf *message)
+{
+    sl_grow((void **)&batch->offsets, &batch->cap_offsets, batch->n + 1, sizeof *batch->offsets);
+    sl_grow((void **)&batch->results, &batch->cap_results, batch->n + 1, sizeof *batch->results);
+    batch->offsets[batch->n] = batch->bytes.len;
+    batch->results[batch->n] = (struct result){.code = SL_UNAVAILABLE};
+    batch->n++;
+    sl_buf_add(&batch->bytes, message->data, message->len);
+    batch->publisher->n_messages++;
+}
+
+static enum sl_code check_utf8(const struct sl_attribute *attributes, size_t n, struct sl_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!sl_utf8_valid(attributes[i].key, strlen(attributes[i].key)) ||
+            !sl_utf8_valid(attributes[i].value, strlen(attributes[i].value)))
+            return sl_fail(err, SL_INVALID, "attribute %zu is not UTF-8", i + 1);
+    return SL_OK;
+}
+
+enum sl_code sl_grpc_publisher_add(struct sl_grpc_publisher *publisher, const char *data, size_t len, const struct sl_attribute *attributes,
+                                   size_t n_attributes, struct sl_err *err)
+{
+    if (check_utf8(attributes, n_attributes, err) != SL_OK)
+        return SL_INVALID;
+    const struct sl_grpc_publisher_options *options = &publisher->options;
+    struct sl_buf message = {0};
+    sl_pubsub_put_message(&message, 2, data, len, attributes, n_attributes, NULL);
+    pthread_mutex_lock(&publisher->mutex);
+    struct batch *batch = filling(publisher);
+    if (batch && batch->bytes.len + message.len > options->max_bytes) {
+        start_sending(batch);
+        batch = NULL;
+    }
+    while (!batch && publisher->n_batches >= options->in_flight)
+        wait_for_first(publisher);
+    if (!batch)
+        batch = new_batch(publisher);
+    add_message(batch, &message);
+    if (batch->n >= options->max_messages)
+        start_sending(batch);
+    hand_out_done(publisher);
+    unlock(publisher);
+    sl_buf_fini(&message);
+    return SL_OK;
+}
+
+enum sl_code sl_grpc_publisher_flush(struct sl_grpc_publisher *publisher, struct sl_err *err)
+{
+    pthread_mutex_lock(&publisher->mutex);
+    if (filling(publisher))
+        start_sending(publisher->last);
+    while (publisher->first)
+        wait_for_first(publisher);
+    const struct sl_err failure = publisher->failure;
+    publisher->failure = (struct sl_err){0};
+    unlock(publisher);
+    return failure.code == SL_OK ? SL_OK : sl_fail(err, failure.code, "%s", failure.text);
+}
+
+/* ---- life ---- */
+
+static void set_default(int64_t *value, int64_t otherwise)
+{
+    if (*value <= 0)
+        *value = otherwise;
+}
+
+static void fill_options(struct sl_grpc_publisher_options *options)
+{
+    options->max_messages = options->max_messages ? options->max_messages : 1000;
+    options->max_bytes = options->max_bytes ? options->max_bytes : 1000000;
+    options->in_flight = options->in_flight ? options->in_flight : 8;
+    set_default(&options->delay_ms, 10);
+    set_default(&options->publish_ms, 60000);
+    set_default(&options->call_ms, 20000);
+    set_default(&options->backoff_min_ms, 100);
+    set_default(&options->backoff_max_ms, 10000);
+}
+
+static enum sl_code start(struct sl_grpc_publisher *publisher, const char *address, struct sl_err *err)
+{
+    enum sl_code code = sl_rpc_loop_create(&publisher->loop, err);
+    if (code == SL_OK)
+        code = sl_rpc_channel_create(&publisher->channel, publisher->loop, address, NULL, err);
+    if (code != SL_OK)
+        return code;
+    if (pthread_create(&publisher->keeper, NULL, keeper_main, publisher) != 0)
+        return sl_fail(err, SL_UNAVAILABLE, "no thread for the publisher");
+    publisher->keeper_on = true;
+    return SL_OK;
+}
+
+enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const char *address, const char *topic,
+                                      const struct sl_grpc_publisher_options *options, sl_publish_result result, void *arg,
+                                      struct sl_err *err)
+{
+    struct sl_grpc_publisher *publisher = sl_calloc(1, sizeof *publisher);
+    if (options)
+        publisher->options = *options;
+    fill_options(&publisher->options);
+    publisher->topic = sl_strdup(topic);
+    publisher->routing = sl_routing("topic", topic);
+    publisher->result = result;
+    publisher->arg = arg;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&publisher->mutex, NULL);
+    pthread_cond_init(&publisher->wake, &monotonic);
+    pthread_cond_init(&publisher->done, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    *out = publisher;
+    const enum sl_code code = start(publisher, address, err);
+    if (code != SL_OK)
+        sl_grpc_publisher_destroy(out);
+    return code;
+}
+
+void sl_grpc_publisher_destroy(struct sl_grpc_publisher **publisher)
+{
+    struct sl_grpc_publisher *gone = *publisher;
+    *publisher = NULL;
+    if (!gone)
+        return;
+    pthread_mutex_lock(&gone->mutex);
+    gone->stopping = true;
+    pthread_cond_signal(&gone->wake);
+    pthread_mutex_unlock(&gone->mutex);
+    if (gone->keeper_on)
+        pthread_join(gone->keeper, NULL);
+    sl_rpc_channel_destroy(&gone->channel);
+    sl_rpc_loop_destroy(&gone->loop);
+    while (gone->first) {
+        struct batch *batch = gone->first;
+        gone->first = batch->next;
+        batch_free(batch);
+    }
+    pthread_cond_destroy(&gone->done);
+    pthread_cond_destroy(&gone->wake);
+    pthread_mutex_destroy(&gone->mutex);
+    free(gone->topic);
+    free(gone->routing);
+    free(gone);
+}

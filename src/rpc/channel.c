@@ -1,0 +1,218 @@
+/* channel.c - a connection to a server, and the list of what is open on it.
+ * A call enters the list when it is created and leaves it after its last handler. Destroying the channel cancels the list and waits until it is empty; a call that a handler
+ * starts meanwhile is cancelled at once. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <grpc/grpc_security.h>
+
+#include <sluice/mem.h>
+
+#include "rpc_internal.h"
+
+enum {
+    KEEPALIVE_MS = 30 * 1000,
+    FIRST_BACKOFF_MS = 100, /* a broker on the same machine is back soon */
+    LAST_BACKOFF_MS = 5 * 1000,
+};
+
+struct sl_rpc_channel {
+    struct sl_rpc_loop *loop;
+    grpc_channel *channel;
+    pthread_mutex_t lock;
+    pthread_cond_t empty;
+    struct sl_rpc_dial *dials;
+    bool closing;
+};
+
+struct sl_rpc_loop *sl_rpc_channel_loop(const struct sl_rpc_channel *channel)
+{
+    return channel->loop;
+}
+
+/* ---- life ---- */
+
+static grpc_arg number(const char *key, int value)
+{
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
+static grpc_arg text(const char *key, const char *value)
+{
+    return (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)(uintptr_t)key, .value.string = (char *)(uintptr_t)value};
+}
+
+static grpc_channel *connect_to(const char *target, const struct sl_rpc_channel_options *options)
+{
+    int keepalive_ms = options->keepalive_ms > 0 && options->keepalive_ms < INT32_MAX ? (int)options->keepalive_ms : KEEPALIVE_MS;
+    grpc_arg args[] = {
+        text(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "sluice/0.1"),
+        number(GRPC_ARG_CHANNEL_ID, options->channel_id),
+        number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* no backoff inherited from another channel */
+        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
+        number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
+        number(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
+        number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0), /* for as long as a stream is idle */
+        number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, FIRST_BACKOFF_MS),
+        number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, LAST_BACKOFF_MS),
+        number(GRPC_ARG_ENABLE_RETRIES, 0), /* our callers retry, and know what is safe to */
+        number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        number(GRPC_ARG_ENABLE_HTTP_PROXY, 0), /* plaintext goes to an emulator or to our own broker */
+    };
+    grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
+    grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(target, plaintext, &all);
+    grpc_channel_credentials_release(plaintext);
+    return channel;
+}
+
+enum sl_code sl_rpc_channel_create(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const char *target,
+                                   const struct sl_rpc_channel_options *options, struct sl_err *err)
+{
+    static const struct sl_rpc_channel_options DEFAULTS = {0};
+    *out = NULL;
+    grpc_channel *made = connect_to(target, options ? options : &DEFAULTS);
+    if (!made)
+        return sl_fail(err, SL_INVALID, "not an address to connect to: %s", target);
+    struct sl_rpc_channel *channel = sl_calloc(1, sizeof *channel);
+    channel->loop = loop;
+    channel->channel = made;
+    pthread_mutex_init(&channel->lock, NULL);
+    pthread_cond_init(&channel->empty, NULL);
+    *out = channel;
+    return SL_OK;
+}
+
+static void cancel_all(struct sl_rpc_channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->closing = true;
+    for (struct sl_rpc_dial *dial = channel->dials; dial; dial = dial->next)
+        grpc_call_cancel_with_status(dial->call, GRPC_STATUS_CANCELLED, "the channel is closed", NULL);
+    while (channel->dials)
+        pthread_cond_wait(&channel->empty, &channel->lock);
+    pthread_mutex_unlock(&channel->lock);
+}
+
+void sl_rpc_channel_destroy(struct sl_rpc_channel **channel)
+{
+    struct sl_rpc_channel *it = *channel;
+    if (!it)
+        return;
+    assert(!sl_rpc_loop_is_mine(it->loop));
+    cancel_all(it);
+    grpc_channel_destroy(it->channel);
+    pthread_cond_destroy(&it->empty);
+    pthread_mutex_destroy(&it->lock);
+    free(it);
+    *channel = NULL;
+}
+
+/* ---- a call of the channel ---- */
+
+static gpr_timespec deadline_of(int64_t timeout_ms)
+{
+    if (timeout_ms <= 0)
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+}
+
+/* A value that no header can hold ends the call before it starts. */
+static void add_routing(struct sl_rpc_dial *dial, const char *routing)
+{
+    if (!routing)
+        return;
+    dial->routing.key = grpc_slice_from_static_string("x-goog-request-params");
+    dial->routing.value = grpc_slice_from_copied_string(routing);
+    if (grpc_header_nonbin_value_is_legal(dial->routing.value))
+        dial->n_metadata = 1;
+    else
+        grpc_call_cancel_with_status(dial->call, GRPC_STATUS_INVALID_ARGUMENT, "the routing header holds bytes that it can't", NULL);
+}
+
+static void enlist(struct sl_rpc_dial *dial)
+{
+    struct sl_rpc_channel *channel = dial->channel;
+    pthread_mutex_lock(&channel->lock);
+    dial->next = channel->dials;
+    if (dial->next)
+        dial->next->prev = dial;
+    channel->dials = dial;
+    if (channel->closing)
+        grpc_call_cancel_with_status(dial->call, GRPC_STATUS_CANCELLED, "the channel is closed", NULL);
+    pthread_mutex_unlock(&channel->lock);
+}
+
+void sl_rpc_dial_open(struct sl_rpc_dial *dial, struct sl_rpc_channel *channel, const struct sl_rpc_request *request)
+{
+    *dial = (struct sl_rpc_dial){.channel = channel};
+    dial->details = grpc_empty_slice();
+    dial->routing.value = grpc_empty_slice();
+    grpc_metadata_array_init(&dial->initial);
+    grpc_metadata_array_init(&dial->trailing);
+    if (request->wait_for_ready)
+        dial->flags = GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET;
+    grpc_slice method = grpc_slice_from_copied_string(request->method);
+    dial->call = grpc_channel_create_call(channel->channel, NULL, 0, channel->loop->cq, method, NULL, deadline_of(request->timeout_ms),
+                                          NULL);
+    grpc_slice_unref(method);
+    add_routing(dial, request->routing);
+    enlist(dial);
+}
+
+void sl_rpc_dial_status(const struct sl_rpc_dial *dial, struct sl_rpc_status *out)
+{
+    sl_rpc_status_set(out, dial->code, (const char *)GRPC_SLICE_START_PTR(dial->details), GRPC_SLICE_LENGTH(dial->details));
+}
+
+static void delist(struct sl_rpc_dial *dial)
+{
+    struct sl_rpc_channel *channel = dial->channel;
+    pthread_mutex_lock(&channel->lock);
+    if (dial->next)
+        dial->next->prev = dial->prev;
+    if (dial->prev)
+        dial->prev->next = dial->next;
+    else
+        channel->dials = dial->next;
+    if (!channel->dials)
+        pthread_cond_signal(&channel->empty);
+    pthread_mutex_unlock(&channel->lock);
+}
+
+void sl_rpc_dial_close(struct sl_rpc_dial *dial)
+{
+    delist(dial);
+    grpc_slice_unref(dial->details);
+    grpc_slice_unref(dial->routing.value);
+    grpc_metadata_array_destroy(&dial->initial);
+    grpc_metadata_array_destroy(&dial->trailing);
+    grpc_call_unref(dial->call);
+    dial->call = NULL;
+}
+
+/* ---- operations ---- */
+
+grpc_op sl_rpc_dial_op_initial(const struct sl_rpc_dial *dial)
+{
+    grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA, .flags = dial->flags};
+    op.data.send_initial_metadata.count = dial->n_metadata;
+    op.data.send_initial_metadata.metadata = (grpc_metadata *)(uintptr_t)&dial->routing;
+    return op;
+}
+
+grpc_op sl_rpc_dial_op_opened(struct sl_rpc_dial *dial)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_INITIAL_METADATA};
+    op.data.recv_initial_metadata.recv_initial_metadata = &dial->initial;
+    return op;
+}
+
+grpc_op sl_rpc_dial_op_status(struct sl_rpc_dial *dial)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
+    op.data.recv_status_on_client.trailing_metadata = &dial->trailing;
+    op.data.recv_status_on_client.status = &dial->code;
+    op.data.recv_status_on_client.status_details = &dial->details;
+    return op;
+}

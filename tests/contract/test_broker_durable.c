@@ -1,0 +1,217 @@
+/* The embedded broker when things end badly: killed, no room, somebody else there. */
+#include <criterion/criterion.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker_bed.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define WITH_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WITH_TSAN 1
+#endif
+#endif
+
+/* AddressSanitizer keeps what was freed for a while, ThreadSanitizer shadows everything. */
+#if defined(WITH_TSAN) || defined(__SANITIZE_ADDRESS__)
+#define MEMORY_MAX_KIB LONG_MAX
+#else
+#define MEMORY_MAX_KIB (100L * 1024)
+#endif
+
+#ifdef WITH_TSAN
+#define SKIP_UNDER_TSAN() cr_skip("ThreadSanitizer can't follow a fork that starts threads")
+#else
+#define SKIP_UNDER_TSAN() ((void)0)
+#endif
+
+Test(broker_durable, killed_with_messages_acked_nacked_and_waiting)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    SKIP_UNDER_TSAN();
+    bed_open_child(&bed);
+    make_topic(&bed, TOPIC);
+    make_topic(&bed, DLQ);
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .dead_letter_topic = DLQ};
+    cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
+    publish_many(&bed, TOPIC, "m", 2000, 50);
+    pull(&bed, SUB, 1000, true, &gots);
+    cr_assert_eq(gots.n, 1000);
+    for (size_t i = 0; i < 1000; i += 2) /* in holes, so that the floor can't move */
+        ack(&bed, SUB, &gots, i + 1, 1);
+    cr_assert_eq(modify(&bed, SUB, &gots, 10, 1, 0), SL_RPC_OK);
+    bed_kill_child(&bed);
+    expect_backlog(&bed, SUB, 1500, 0);
+    struct gots again = {0};
+    size_t n = 0;
+    while (n < 1500) {
+        pull(&bed, SUB, 1000, false, &again);
+        cr_assert_gt(again.n, 0);
+        for (size_t i = 0; i < again.n; i++, n++) {
+            size_t number = strtoul(again.items[i].text + 1, NULL, 10);
+            cr_assert(number >= 1000 || number % 2 == 0, "%zu was acked", number);
+            cr_assert_eq(again.items[i].attempt, number == 10 ? 2 : 1, "%zu", number);
+        }
+        ack(&bed, SUB, &again, 0, again.n);
+    }
+    ack(&bed, SUB, &gots, 0, 1000); /* ids of the earlier process, of messages that are acked */
+    expect_backlog(&bed, SUB, 0, 0);
+    gots_fini(&gots);
+    gots_fini(&again);
+    bed_close(&bed);
+}
+
+Test(broker_durable, an_ack_of_an_earlier_process_counts)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish_many(&bed, TOPIC, "m", 3, 0);
+    pull(&bed, SUB, 3, true, &gots);
+    bed_restart(&bed);
+    ack(&bed, SUB, &gots, 1, 1);
+    cr_expect_eq(modify(&bed, SUB, &gots, 0, 1, 0), SL_RPC_OK, "a nack of an earlier process means nothing");
+    expect_backlog(&bed, SUB, 2, 0);
+    pull(&bed, SUB, 3, true, &gots);
+    cr_assert_eq(gots.n, 2);
+    cr_expect_str_eq(gots.items[0].text, "m0");
+    cr_expect_str_eq(gots.items[1].text, "m2");
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
+Test(broker_durable, ids_of_an_emptied_directory_do_not_repeat)
+{
+    struct bed bed;
+    char ids[2][64];
+    for (int i = 0; i < 2; i++) {
+        bed_open(&bed, NULL);
+        make_topic(&bed, TOPIC);
+        cr_assert_eq(try_publish(&bed, TOPIC, "x", 1, ids[i]), SL_RPC_OK);
+        bed_close(&bed);
+    }
+    cr_expect_str_neq(ids[0], ids[1]);
+    cr_expect_eq(strspn(ids[0], "0123456789"), strlen(ids[0]));
+}
+
+Test(broker_durable, one_broker_per_directory_and_its_address_is_found)
+{
+    struct bed bed;
+    struct sl_broker *second;
+    struct sl_err err;
+    char address[128];
+    bed_open(&bed, NULL);
+    cr_expect_eq(sl_broker_create(&second, &bed.options, &err), SL_CONFLICT);
+    cr_expect_null(second);
+    cr_expect_not_null(strstr(err.text, bed.address), "%s", err.text);
+    cr_expect_eq(sl_broker_find(address, sizeof(address), bed.dir, &err), SL_OK);
+    cr_expect_str_eq(address, bed.address);
+    struct sl_broker_options options = {.path = "/tmp/sluice-broker-port", .listen = bed.address};
+    cr_expect_eq(sl_broker_create(&second, &options, &err), SL_UNAVAILABLE, "the port is in use");
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    cr_expect_eq(sl_broker_find(address, sizeof(address), bed.dir, &err), SL_NOT_FOUND);
+    bed_close(&bed);
+    bed = (struct bed){.dir = "/tmp/sluice-broker-port"};
+    bed_close(&bed);
+    cr_expect_eq(sl_broker_find(address, sizeof(address), "/tmp/sluice-broker-none", &err), SL_NOT_FOUND);
+}
+
+Test(broker_durable, a_full_disk_refuses_publishes_and_keeps_the_rest)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    struct sl_broker_options options = {.max_pages = 200};
+    char *data = sl_calloc(1, 100000);
+    memset(data, 'x', 100000);
+    bed_open(&bed, &options);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    size_t n = 0;
+    while (try_publish(&bed, TOPIC, data, 100000, NULL) == SL_RPC_OK)
+        n++;
+    cr_expect_eq(try_publish(&bed, TOPIC, data, 100000, NULL), SL_RPC_RESOURCE_EXHAUSTED, "%s", bed.message);
+    cr_expect_not_null(strstr(bed.message, "full"), "%s", bed.message);
+    cr_assert_gt(n, 3);
+    expect_backlog(&bed, SUB, (int64_t)n, 0);
+    cr_expect_not(sl_broker_failed(bed.broker, NULL));
+    size_t got = 0;
+    while (got < n) {
+        pull(&bed, SUB, 100, false, &gots);
+        got += gots.n;
+        ack(&bed, SUB, &gots, 0, gots.n);
+    }
+    expect_backlog(&bed, SUB, 0, 0);
+    /* What was acked has made room. Deleting waits for a quiet moment, so the first tries may still find none. */
+    enum sl_rpc_code code = SL_RPC_RESOURCE_EXHAUSTED;
+    for (int i = 0; i < 100 && code == SL_RPC_RESOURCE_EXHAUSTED; i++) {
+        code = try_publish(&bed, TOPIC, data, 100000, NULL);
+        if (code == SL_RPC_RESOURCE_EXHAUSTED)
+            pull(&bed, "projects/p/subscriptions/worker", 1, false, &gots); /* waits for a message that does not come */
+    }
+    cr_expect_eq(code, SL_RPC_OK, "%s", bed.message);
+    bed_restart(&bed);
+    expect_backlog(&bed, SUB, 1, 0);
+    free(data);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
+static long resident_kib(void)
+{
+    long pages = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    cr_assert_eq(fscanf(file, "%ld %ld", &pages, &resident), 2);
+    fclose(file);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+Test(broker_durable, a_backlog_costs_no_memory, .timeout = 300)
+{
+    struct bed bed;
+    struct tap tap;
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish_many(&bed, TOPIC, "warm", 1000, 400);
+    long before = resident_kib();
+    publish_many(&bed, TOPIC, "m", 100000, 400);
+    long grown = resident_kib() - before;
+    cr_expect_lt(grown, MEMORY_MAX_KIB, "100,000 messages of 400 bytes cost %ld KiB", grown);
+    expect_backlog(&bed, SUB, 101000, 0);
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .max_messages = 2000});
+    for (size_t n = 0; n < 20000; n += 1000) {
+        tap_wait(&tap, n + 1000);
+        tap_ack(&tap, n, 1000);
+    }
+    tap_close(&tap);
+    bed_close(&bed);
+}
+
+Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
+{
+    struct bed bed;
+    struct sl_err err;
+    struct sl_broker *broker;
+    char command[256];
+    bed_open(&bed, NULL);
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    snprintf(command, sizeof(command), "sqlite3 %s/broker.db 'PRAGMA user_version = 99'", bed.dir);
+    if (system(command) == 0) {
+        cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_INVALID, "%s", err.text);
+        cr_expect_null(broker);
+    }
+    snprintf(command, sizeof(command), "echo 'this is no database, certainly not' > %s/broker.db", bed.dir);
+    cr_assert_eq(system(command), 0);
+    cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_CORRUPT, "%s", err.text);
+    bed_close(&bed);
+}

@@ -1,0 +1,261 @@
+/* test_service.c - which bus a command gets, and what init makes on it: with brokers of our own, in this process. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sluice/broker.h>
+#include <sluice/file.h>
+#include <sluice/grpc_bus.h>
+#include <sluice/service.h>
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char CONFIG[] = "version: 1\n"
+                             "pipeline: p\n"
+                             "timezone: UTC\n"
+                             "bus: {type: %s, project: prj, listen: \"127.0.0.1:0\", path: broker}\n"
+                             "coverage: {log: l.log}\n"
+                             "phases:\n"
+                             "  - name: one\n"
+                             "    completions: {topic: one-done, subscription: one-sub, dead_letter_topic: dead}\n"
+                             "    processors: [{name: a, required: critical}]\n"
+                             "  - name: two\n"
+                             "    after: [one]\n"
+                             "    started_by: {topic: two-go}\n"
+                             "    completions: {topic: projects/other/topics/two-done, subscription: two-sub, dead_letter_topic: dead}\n"
+                             "    processors: [{name: b, required: critical}]\n";
+
+struct fixture {
+    char dir[64];
+    struct sl_config *config;
+    struct sl_arena arena;
+    struct sl_err err;
+    char made[2048];
+};
+
+#define expect_ok(call) cr_assert_eq((call), SL_OK, "%s: %s", #call, f->err.text)
+
+static void begin(struct fixture *f, const char *type)
+{
+    struct sl_buf text = {0};
+    *f = (struct fixture){.dir = "/tmp/sluice-service-XXXXXX"};
+    cr_assert_not_null(mkdtemp(f->dir));
+    const char *at = strstr(CONFIG, "%s");
+    sl_buf_add(&text, CONFIG, (size_t)(at - CONFIG));
+    sl_buf_str(&text, type);
+    sl_buf_str(&text, at + 2);
+    expect_ok(sl_config_parse(&f->config, sl_buf_text(&text), text.len, "test", f->dir, NULL, 0, NULL, NULL, &f->err));
+    sl_buf_fini(&text);
+}
+
+static void end(struct fixture *f)
+{
+    static const char *const FILES[] = {"broker/lock", "broker/broker.db", "broker/broker.db-wal", "broker/broker.db-shm", "broker"};
+    sl_config_destroy(&f->config);
+    sl_arena_fini(&f->arena);
+    for (size_t i = 0; i < N(FILES); i++) {
+        char *path = sl_path_join(f->dir, FILES[i]);
+        if (i + 1 < N(FILES))
+            unlink(path);
+        else
+            rmdir(path);
+        free(path);
+    }
+    cr_expect_eq(rmdir(f->dir), 0, "%s is not empty", f->dir);
+}
+
+static const char *no_env(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static const char *some_host(const char *name)
+{
+    return strcmp(name, "PUBSUB_EMULATOR_HOST") == 0 ? "http://127.0.0.1:1/" : NULL;
+}
+
+static const struct sl_service_options PLAIN = {.getenv_fn = no_env, .wait_ms = -1};
+
+static void note(void *arg, const char *kind, const char *name)
+{
+    struct fixture *f = arg;
+    size_t len = strlen(f->made);
+    const char *last = strrchr(name, '/');
+    snprintf(f->made + len, sizeof f->made - len, "%s %s\n", kind, last ? last + 1 : name);
+}
+
+static const char *init(struct fixture *f, const struct sl_service *service)
+{
+    f->made[0] = '\0';
+    expect_ok(sl_bus_init(sl_service_address(service), f->config, note, f, &f->err));
+    return f->made;
+}
+
+Test(service, init_makes_what_is_missing)
+{
+    struct fixture fixture, *f = &fixture;
+    struct sl_service *service;
+    begin(f, "embedded");
+    expect_ok(sl_service_open(&service, f->config, &PLAIN, &f->err));
+    cr_expect(sl_service_is_ours(service));
+    expect_ok(sl_service_reach(service, &f->err));
+    cr_expect_str_eq(init(f, service),
+                     "topic one-done\ntopic dead\ntopic two-go\ntopic two-done\nsubscription one-sub\nsubscription two-sub\n"
+                     "subscription dead-sub\nsubscription two-go-sub\n");
+    cr_expect_str_eq(init(f, service), "", "nothing is missing now");
+    sl_service_close(&service);
+    expect_ok(sl_service_open(&service, f->config, &PLAIN, &f->err));
+    cr_expect_str_eq(init(f, service), "", "and it is kept");
+    sl_service_close(&service);
+    end(f);
+}
+
+/* Somebody else's subscriptions and policies count; only what is missing is added. */
+Test(service, init_keeps_what_is_there)
+{
+    struct fixture fixture, *f = &fixture;
+    struct sl_service *service;
+    struct sl_pubsub_admin *admin;
+    struct sl_pubsub_subscription found;
+    begin(f, "embedded");
+    expect_ok(sl_service_open(&service, f->config, &PLAIN, &f->err));
+    expect_ok(sl_pubsub_admin_create(&admin, sl_service_address(service), &f->err));
+    expect_ok(sl_pubsub_admin_create_topic(admin, &(struct sl_pubsub_topic){.name = "projects/prj/topics/one-done"}, &f->err));
+    expect_ok(sl_pubsub_admin_create_topic(admin, &(struct sl_pubsub_topic){.name = "projects/prj/topics/two-go"}, &f->err));
+    const struct sl_pubsub_subscription own = {.name = "projects/prj/subscriptions/one-sub",
+                                               .topic = "projects/prj/topics/one-done",
+                                               .ack_deadline_s = 30,
+                                               .has_retry = true,
+                                               .min_backoff_ms = 1000,
+                                               .max_backoff_ms = 2000};
+    const struct sl_pubsub_subscription listener = {
+        .name = "projects/prj/subscriptions/listener", .topic = "projects/prj/topics/two-go", .ack_deadline_s = 10};
+    expect_ok(sl_pubsub_admin_create_subscription(admin, &own, &f->err));
+    expect_ok(sl_pubsub_admin_create_subscription(admin, &listener, &f->err));
+    cr_expect_str_eq(init(f, service), "topic dead\ntopic two-done\npolicy one-sub\nsubscription two-sub\nsubscription dead-sub\n");
+    expect_ok(sl_pubsub_admin_get_subscription(admin, own.name, &found, &f->arena, &f->err));
+    cr_expect(found.ack_deadline_s == 30 && found.min_backoff_ms == 1000 && found.max_backoff_ms == 2000);
+    cr_expect(sl_str_eq(found.dead_letter_topic, "projects/prj/topics/dead") && found.max_delivery_attempts == 100);
+    expect_ok(sl_pubsub_admin_get_subscription(admin, "projects/prj/subscriptions/two-sub", &found, &f->arena, &f->err));
+    cr_expect(found.ack_deadline_s == 60 && found.min_backoff_ms == 10000 && found.max_backoff_ms == 600000 &&
+              found.max_delivery_attempts == 100);
+    cr_expect_str_eq(found.topic, "projects/other/topics/two-done");
+    sl_pubsub_admin_destroy(&admin);
+    sl_service_close(&service);
+    end(f);
+}
+
+Test(service, a_subscription_of_another_topic)
+{
+    struct fixture fixture, *f = &fixture;
+    struct sl_service *service;
+    struct sl_pubsub_admin *admin;
+    begin(f, "embedded");
+    expect_ok(sl_service_open(&service, f->config, &PLAIN, &f->err));
+    expect_ok(sl_pubsub_admin_create(&admin, sl_service_address(service), &f->err));
+    expect_ok(sl_pubsub_admin_create_topic(admin, &(struct sl_pubsub_topic){.name = "projects/prj/topics/elsewhere"}, &f->err));
+    const struct sl_pubsub_subscription own = {
+        .name = "projects/prj/subscriptions/one-sub", .topic = "projects/prj/topics/elsewhere", .ack_deadline_s = 30};
+    expect_ok(sl_pubsub_admin_create_subscription(admin, &own, &f->err));
+    cr_expect_eq(sl_bus_init(sl_service_address(service), f->config, note, f, &f->err), SL_CONFLICT);
+    cr_expect_not_null(strstr(f->err.text, "elsewhere"), "%s", f->err.text);
+    sl_pubsub_admin_destroy(&admin);
+    sl_service_close(&service);
+    end(f);
+}
+
+/* The holder leaves: who was connected serves, at the same address, with everything that was there. */
+Test(service, takes_over)
+{
+    struct fixture fixture, *f = &fixture;
+    struct sl_service *first, *second;
+    struct sl_bus *bus;
+    struct sl_bus_batch batch = {0};
+    const struct sl_phase *phases[1];
+    char address[128];
+    begin(f, "embedded");
+    phases[0] = &f->config->phases[0];
+    expect_ok(sl_service_open(&first, f->config, &PLAIN, &f->err));
+    init(f, first);
+    expect_ok(sl_service_open(&second, f->config, &PLAIN, &f->err));
+    snprintf(address, sizeof address, "%s", sl_service_address(second));
+    cr_expect_str_eq(address, sl_service_address(first));
+    cr_expect(!sl_service_is_ours(second));
+    expect_ok(sl_service_bus(&bus, second, phases, 1, &f->err));
+    expect_ok(sl_bus_publish(bus, "one-done", "before", 6, NULL, &f->err));
+    int64_t undelivered, leased;
+    sl_bus_backlog(bus, &undelivered, &leased);
+    cr_expect_eq(undelivered + leased, 1, "asked of the other: %lld, %lld", (long long)undelivered, (long long)leased);
+    sl_service_close(&first);
+    while (batch.n == 0)
+        expect_ok(sl_bus_receive(bus, 10, 1000, 10000, &batch, &f->err));
+    cr_expect(batch.n == 1 && memcmp(batch.messages[0].message.data, "before", 6) == 0);
+    expect_ok(sl_bus_ack(bus, &batch, &f->err));
+    for (int i = 0; i < 20 && sl_bus_publish(bus, "one-done", "after", 5, NULL, &f->err) != SL_OK; i++)
+        ;
+    cr_expect(sl_service_is_ours(second));
+    cr_expect_str_eq(sl_service_address(second), address);
+    do
+        expect_ok(sl_bus_receive(bus, 10, 1000, 10000, &batch, &f->err));
+    while (batch.n == 0 || memcmp(batch.messages[0].message.data, "after", 5) != 0);
+    expect_ok(sl_bus_ack(bus, &batch, &f->err));
+    sl_bus_batch_fini(&batch);
+    sl_bus_destroy(&bus);
+    sl_service_close(&second);
+    end(f);
+}
+
+Test(service, what_is_refused)
+{
+    static const struct {
+        const char *label, *type;
+        const char *(*env)(const char *);
+        enum sl_code code;
+        const char *says;
+    } CASES[] = {
+        {"an emulator that nobody names", "emulator", no_env, SL_INVALID, "is not set"},
+        {"an emulator", "emulator", some_host, SL_OK, NULL},
+        {"Google, with an emulator", "pubsub", some_host, SL_INVALID, "unset it"},
+        {"Google", "pubsub", no_env, SL_INVALID, "credentials"},
+    };
+    for (size_t i = 0; i < N(CASES); i++) {
+        struct fixture fixture, *f = &fixture;
+        struct sl_service *service = NULL;
+        const struct sl_service_options options = {.getenv_fn = CASES[i].env};
+        begin(f, CASES[i].type);
+        cr_expect_eq(sl_service_open(&service, f->config, &options, &f->err), CASES[i].code, "%s: %s", CASES[i].label, f->err.text);
+        if (CASES[i].says)
+            cr_expect_not_null(strstr(f->err.text, CASES[i].says), "%s: %s", CASES[i].label, f->err.text);
+        if (service) {
+            cr_expect_str_eq(sl_service_address(service), "127.0.0.1:1");
+            cr_expect_eq(sl_service_reach(service, &f->err), SL_UNAVAILABLE);
+            cr_expect(!sl_service_is_ours(service) && !sl_service_failed(service, &f->err));
+        }
+        sl_service_close(&service);
+        end(f);
+    }
+}
+
+/* A brief command serves on any port when the configured one belongs to somebody else; a worker says so. */
+Test(service, port_in_use)
+{
+    struct fixture one, two, *f = &one;
+    struct sl_service *first, *second = NULL;
+    begin(&one, "embedded");
+    begin(&two, "embedded");
+    expect_ok(sl_service_open(&first, one.config, &PLAIN, &one.err));
+    two.config->bus.listen = sl_service_address(first);
+    cr_expect_eq(sl_service_open(&second, two.config, &PLAIN, &two.err), SL_UNAVAILABLE);
+    cr_expect_not_null(strstr(two.err.text, sl_service_address(first)), "%s", two.err.text);
+    const struct sl_service_options brief = {.brief = true, .getenv_fn = no_env, .wait_ms = -1};
+    f = &two;
+    expect_ok(sl_service_open(&second, two.config, &brief, &two.err));
+    cr_expect_str_neq(sl_service_address(second), sl_service_address(first));
+    sl_service_close(&second);
+    sl_service_close(&first);
+    end(&one);
+    end(&two);
+}

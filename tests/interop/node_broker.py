@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""The official Node client on `sluice broker`, in small: publish, streaming pull, ack, nack, SIGKILL of the broker, a quiet stream."""
+
+import sys
+
+import interop
+from interop import holds, same
+
+
+def serve(folder):
+    interop.node_peer()
+    return interop.Broker(folder + "/broker")
+
+
+def publish_and_receive(folder):
+    with serve(folder) as broker:
+        node = interop.node_client(broker)
+        made = node("make", "node-topic", "node-sub", "node-dead", 7)
+        same("made", made, {"topic": "projects/interop/topics/node-topic", "ack_deadline_s": 10, "attempts": 7})
+        same("published", node("publish", "node-topic", 2000, 400), {"published": 2000, "distinct_ids": 2000})
+        broker.restart()
+        got = node("receive", "node-sub", 2000, "nack-once", 20)
+        same("received", got, {"received": 2020, "distinct": 2000, "acked": 2000, "nacked": 20, "nacked_again": 20, "bad": 0, "errors": []})
+        broker.restart()
+        same("left", interop.go_client(broker)("pull", "-sub", "node-sub")["received"] if has_go() else 0, 0)
+
+
+def has_go():
+    try:
+        return bool(interop.go_peer())
+    except interop.Skip:
+        return False
+
+
+def big_messages(folder):
+    with serve(folder) as broker:
+        node = interop.node_client(broker)
+        node("make", "node-big", "node-big-sub")
+        node("publish", "node-big", 10, 3000000)
+        got = node("receive", "node-big-sub", 10)
+        same("received", (got["acked"], got["bad"], got["errors"]), (10, 0, []))
+
+
+def a_quiet_stream_lives(folder):
+    """Longer than the client's ping period."""
+    with serve(folder) as broker:
+        node = interop.node_client(broker)
+        node("make", "node-quiet", "node-quiet-sub")
+        got = node("quiet", "node-quiet-sub", "node-quiet", 35)
+        holds("the message comes at once, without an error", got["late_ms"] < 1000 and not got["errors"], got)
+
+
+if __name__ == "__main__":
+    sys.exit(interop.run_cases([publish_and_receive, big_messages, a_quiet_stream_lives], __doc__))
