@@ -139,6 +139,8 @@ bool clients_create_fixed(struct clients *clients)
         if (clients->objects[i].there)
             continue;
         all = false;
+        if (clients->objects[i].unsure)
+            continue; /* until a look */
         if (is_topic(i) || (clients->objects[CLIENTS_TOPIC].there && clients->objects[CLIENTS_DEAD_TOPIC].there))
             clients_change(clients, i, true);
     }
