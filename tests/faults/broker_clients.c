@@ -1,4 +1,4 @@
-/* broker_clients.c - see broker_clients.h. What is asked and what is answered; the looking is in broker_look.c. */
+/* broker_clients.c - see broker_clients.h. Messages and rounds; topics and subscriptions are in broker_objects.c, the looking is in broker_look.c. */
 #include "broker_clients_internal.h"
 
 #include <assert.h>
@@ -11,23 +11,7 @@
 
 #include "power_vfs.h"
 
-enum { LEASE_MS = 10000, ATTEMPTS_MAX = 5, PUBLISH_MAX = 4, ACK_MAX = 3, NACK_MAX = 6, PULL_MAX = 20 };
-
-static const struct {
-    const char *name;
-    int topic; /* of a subscription, or -1 */
-} OBJECTS[CLIENTS_OBJECTS] = {
-    [CLIENTS_TOPIC] = {"projects/p/topics/input", -1},
-    [CLIENTS_DEAD_TOPIC] = {"projects/p/topics/dead", -1},
-    [CLIENTS_FIRST_SUB + CLIENTS_MAIN] = {"projects/p/subscriptions/main", CLIENTS_TOPIC},
-    [CLIENTS_FIRST_SUB + CLIENTS_OTHER] = {"projects/p/subscriptions/other", CLIENTS_TOPIC},
-    [CLIENTS_FIRST_SUB + CLIENTS_DEAD] = {"projects/p/subscriptions/dead", CLIENTS_DEAD_TOPIC},
-    [CLIENTS_CHURN_TOPIC] = {"projects/p/topics/churn", -1},
-    [CLIENTS_CHURN_SUB] = {"projects/p/subscriptions/churn", CLIENTS_CHURN_TOPIC},
-};
-
-static const enum sl_method CREATE[] = {SL_CREATE_SUBSCRIPTION, SL_CREATE_TOPIC}, UPDATE[] = {SL_UPDATE_SUBSCRIPTION, SL_UPDATE_TOPIC},
-                            DELETE[] = {SL_DELETE_SUBSCRIPTION, SL_DELETE_TOPIC}, GET[] = {SL_GET_SUBSCRIPTION, SL_GET_TOPIC};
+enum { PUBLISH_MAX = 4, ACK_MAX = 3, NACK_MAX = 6, PULL_MAX = 20 };
 
 uint64_t clients_chance(struct clients *clients, uint64_t below)
 {
@@ -43,6 +27,11 @@ void clients_violation(struct clients *clients, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(clients->violation, sizeof clients->violation, fmt, args);
     va_end(args);
+}
+
+static const char *sub_name(enum clients_sub sub)
+{
+    return clients_name(CLIENTS_FIRST_SUB + (int)sub);
 }
 
 /* ---- messages ---- */
@@ -107,7 +96,7 @@ static void expire(struct clients *clients, struct copy *copy, bool stored)
 
 /* ---- answers ---- */
 
-static struct request *request_new(struct clients *clients, enum sl_method method, clients_on on)
+struct request *clients_request(struct clients *clients, enum sl_method method, clients_on on)
 {
     struct request *request = sl_calloc(1, sizeof *request);
     request->call.answered = clients_answered;
@@ -126,7 +115,7 @@ static void request_names(struct request *request, struct message *message)
     request->messages[request->n++] = message;
 }
 
-static void send(struct request *request, struct sl_buf *bytes)
+void clients_send(struct request *request, struct sl_buf *bytes)
 {
     drive_call(request->clients->drive, &request->call, request->method, bytes);
     sl_buf_fini(bytes);
@@ -159,7 +148,7 @@ void clients_answered(struct sl_rpc_peer_call *call, const struct sl_rpc_status 
         const bool good = status->code == SL_RPC_OK;
         clients->answered += good;
         clients->refused += !good;
-        if (!good && request->method != GET[0] && request->method != GET[1])
+        if (!good && request->method != SL_GET_TOPIC && request->method != SL_GET_SUBSCRIPTION)
             expect_refusal(request, status);
         request->on(request, status, data, len, &arena);
     }
@@ -210,9 +199,9 @@ static void put_publish(struct sl_buf *bytes, uint32_t number)
 
 static void publish(struct clients *clients)
 {
-    struct request *request = request_new(clients, SL_PUBLISH, on_published);
+    struct request *request = clients_request(clients, SL_PUBLISH, on_published);
     struct sl_buf bytes = {0};
-    sl_pubsub_put_publish_topic(&bytes, OBJECTS[CLIENTS_TOPIC].name);
+    sl_pubsub_put_publish_topic(&bytes, clients_name(CLIENTS_TOPIC));
     for (uint64_t left = 1 + clients_chance(clients, PUBLISH_MAX); left > 0; left--) {
         struct message *message = message_add(&clients->published, (uint32_t)clients->published.n);
         message->request = clients->n_requests;
@@ -220,7 +209,7 @@ static void publish(struct clients *clients)
         request_names(request, message);
         put_publish(&bytes, message->number);
     }
-    send(request, &bytes);
+    clients_send(request, &bytes);
 }
 
 /* Its ids count, whether somebody subscribes or not. */
@@ -230,9 +219,9 @@ static void publish_churn(struct clients *clients)
     struct sl_buf bytes = {0};
     if (!topic->there || topic->unsure || topic->busy)
         return;
-    sl_pubsub_put_publish_topic(&bytes, OBJECTS[CLIENTS_CHURN_TOPIC].name);
+    sl_pubsub_put_publish_topic(&bytes, clients_name(CLIENTS_CHURN_TOPIC));
     put_publish(&bytes, 1);
-    send(request_new(clients, SL_PUBLISH, on_published), &bytes);
+    clients_send(clients_request(clients, SL_PUBLISH, on_published), &bytes);
 }
 
 /* ---- receiving ---- */
@@ -258,7 +247,7 @@ static struct message *which(struct clients *clients, enum clients_sub sub, cons
 
 static void check_attempts(struct clients *clients, const struct message *message, struct copy *copy, int attempt)
 {
-    if (attempt <= copy->least || attempt > copy->most + 1 || attempt > ATTEMPTS_MAX)
+    if (attempt <= copy->least || attempt > copy->most + 1 || attempt > CLIENTS_ATTEMPTS_MAX)
         clients_violation(clients, "message %u: delivery attempt %d after %d to %d that failed", message->number, attempt, copy->least,
                           copy->most);
     copy->most = attempt - 1;
@@ -270,7 +259,7 @@ static void check_dead(struct clients *clients, uint32_t number)
 {
     struct message *origin = clients->published.items[number];
     expire(clients, &origin->of[CLIENTS_MAIN], true);
-    if (origin->of[CLIENTS_MAIN].most < ATTEMPTS_MAX)
+    if (origin->of[CLIENTS_MAIN].most < CLIENTS_ATTEMPTS_MAX)
         clients_violation(clients, "message %u is dead-lettered after %d attempts", number, origin->of[CLIENTS_MAIN].most);
     origin->dead_lettered = true;
 }
@@ -298,7 +287,7 @@ static void receive(struct clients *clients, enum clients_sub sub, const struct 
     message->there = KNOWN_YES;
     copy->acked = KNOWN_NO;
     copy->leased = copy->seen = true;
-    copy->until_ms = clients->drive->now_ms + LEASE_MS;
+    copy->until_ms = clients->drive->now_ms + CLIENTS_LEASE_MS;
     snprintf(copy->ack_id, sizeof copy->ack_id, "%.*s", (int)received->ack_id.len, received->ack_id.ptr);
     clients->received++;
 }
@@ -317,11 +306,11 @@ static void on_pulled(struct request *request, const struct sl_rpc_status *statu
 
 void clients_pull(struct clients *clients, enum clients_sub sub, int max)
 {
-    struct request *request = request_new(clients, SL_PULL, on_pulled);
+    struct request *request = clients_request(clients, SL_PULL, on_pulled);
     struct sl_buf bytes = {0};
     request->sub = sub;
-    sl_pubsub_put_pull(&bytes, OBJECTS[CLIENTS_FIRST_SUB + sub].name, max, true);
-    send(request, &bytes);
+    sl_pubsub_put_pull(&bytes, sub_name(sub), max, true);
+    clients_send(request, &bytes);
 }
 
 /* ---- acks and nacks ---- */
@@ -358,7 +347,7 @@ static bool choose(struct clients *clients, struct request *request, size_t max,
 
 static void acknowledge(struct clients *clients, enum clients_sub sub, bool nack)
 {
-    struct request *request = request_new(clients, nack ? SL_MODIFY_ACK_DEADLINE : SL_ACKNOWLEDGE, nack ? on_nacked : on_acked);
+    struct request *request = clients_request(clients, nack ? SL_MODIFY_ACK_DEADLINE : SL_ACKNOWLEDGE, nack ? on_nacked : on_acked);
     const char *ack_ids[NACK_MAX];
     struct sl_buf bytes = {0};
     request->sub = sub;
@@ -375,149 +364,13 @@ static void acknowledge(struct clients *clients, enum clients_sub sub, bool nack
             copy->acked = KNOWN_MAYBE;
     }
     if (nack)
-        sl_pubsub_put_modify(&bytes, OBJECTS[CLIENTS_FIRST_SUB + sub].name, ack_ids, request->n, 0);
+        sl_pubsub_put_modify(&bytes, sub_name(sub), ack_ids, request->n, 0);
     else
-        sl_pubsub_put_acknowledge(&bytes, OBJECTS[CLIENTS_FIRST_SUB + sub].name, ack_ids, request->n);
-    send(request, &bytes);
-}
-
-/* ---- topics and subscriptions ---- */
-
-static bool is_topic(int object)
-{
-    return OBJECTS[object].topic < 0;
-}
-
-static void on_changed(struct request *request, const struct sl_rpc_status *status, const void *data, size_t len, struct sl_arena *arena)
-{
-    struct object *object = &request->clients->objects[request->object];
-    (void)data, (void)len, (void)arena;
-    if (status->code == SL_RPC_OK) {
-        object->there = object->maybe_there;
-        object->version = object->maybe_version;
-    }
-    object->unsure = status->code == SL_RPC_UNAVAILABLE;
-}
-
-static void put_topic(struct sl_buf *bytes, int object, const struct sl_pubsub_labels *labels, bool update)
-{
-    const struct sl_pubsub_topic topic = {.name = OBJECTS[object].name, .labels = *labels};
-    if (update)
-        sl_pubsub_put_update_topic(bytes, &topic, &(const char *){"labels"}, 1);
-    else
-        sl_pubsub_put_topic(bytes, &topic);
-}
-
-static void put_subscription(struct sl_buf *bytes, int object, const struct sl_pubsub_labels *labels, bool update)
-{
-    const bool dead_letters = object == CLIENTS_FIRST_SUB + CLIENTS_MAIN;
-    const struct sl_pubsub_subscription subscription = {
-        .name = OBJECTS[object].name,
-        .topic = OBJECTS[OBJECTS[object].topic].name,
-        .labels = *labels,
-        .ack_deadline_s = LEASE_MS / 1000,
-        .dead_letter_topic = dead_letters ? OBJECTS[CLIENTS_DEAD_TOPIC].name : NULL,
-        .max_delivery_attempts = dead_letters ? ATTEMPTS_MAX : 0,
-    };
-    if (update)
-        sl_pubsub_put_update_subscription(bytes, &subscription, &(const char *){"labels"}, 1);
-    else
-        sl_pubsub_put_subscription(bytes, &subscription);
-}
-
-/* What the object will be is unsure until the answer. */
-static void change(struct clients *clients, int number, bool there)
-{
-    struct object *object = &clients->objects[number];
-    const bool update = there && object->there;
-    char text[16];
-    struct sl_buf bytes = {0};
-    struct request *request = request_new(clients, (!there ? DELETE : update ? UPDATE : CREATE)[is_topic(number)], on_changed);
-    const struct sl_pubsub_labels labels = {.keys = &(const char *){"version"}, .values = &(const char *){text}, .n = 1};
-    request->object = number;
-    object->busy = object->unsure = true;
-    object->maybe_there = there;
-    object->maybe_version = ++clients->version;
-    snprintf(text, sizeof text, "%d", object->maybe_version);
-    if (!there)
-        sl_pubsub_put_name(&bytes, OBJECTS[number].name);
-    else
-        (is_topic(number) ? put_topic : put_subscription)(&bytes, number, &labels, update);
-    send(request, &bytes);
-}
-
-static int label_of(const struct sl_pubsub_labels *labels)
-{
-    return labels->n == 1 ? atoi(labels->values[0]) : -1;
-}
-
-/* The object is one of the two that it can be, and from now on that. */
-static void on_shown(struct request *request, const struct sl_rpc_status *status, const void *data, size_t len, struct sl_arena *arena)
-{
-    struct object *object = &request->clients->objects[request->object];
-    struct sl_pubsub_topic topic = {0};
-    struct sl_pubsub_subscription subscription = {0};
-    const bool there = status->code == SL_RPC_OK;
-    int version = 0;
-    if (there && is_topic(request->object) && sl_pubsub_read_topic(&topic, data, len, arena, NULL) == SL_OK)
-        version = label_of(&topic.labels);
-    else if (there && !is_topic(request->object) && sl_pubsub_read_subscription(&subscription, data, len, arena, NULL) == SL_OK)
-        version = label_of(&subscription.labels);
-    if (!there && status->code != SL_RPC_NOT_FOUND)
-        return;
-    const bool as_known = object->there == there && (!there || object->version == version);
-    const bool as_asked = object->unsure && object->maybe_there == there && (!there || object->maybe_version == version);
-    if (!as_known && !as_asked)
-        clients_violation(request->clients, "%s: %s with version %d instead of %s with %d", OBJECTS[request->object].name,
-                          there ? "there" : "not there", version, object->there ? "there" : "not there", object->version);
-    object->there = there;
-    object->version = version;
-    object->unsure = false;
-}
-
-void clients_ask_for(struct clients *clients, int object)
-{
-    struct sl_buf bytes = {0};
-    struct request *request = request_new(clients, GET[is_topic(object)], on_shown);
-    request->object = object;
-    sl_pubsub_put_name(&bytes, OBJECTS[object].name);
-    send(request, &bytes);
+        sl_pubsub_put_acknowledge(&bytes, sub_name(sub), ack_ids, request->n);
+    clients_send(request, &bytes);
 }
 
 /* ---- rounds ---- */
-
-static bool usable(const struct clients *clients, int object)
-{
-    return clients->objects[object].there && !clients->objects[object].unsure && !clients->objects[object].busy;
-}
-
-/* Topics come before subscriptions. true: they are all there. */
-static bool create_fixed(struct clients *clients)
-{
-    bool all = true;
-    for (int i = 0; i < CLIENTS_CHURN_TOPIC; i++) {
-        if (clients->objects[i].there)
-            continue;
-        all = false;
-        if (is_topic(i) || (clients->objects[CLIENTS_TOPIC].there && clients->objects[CLIENTS_DEAD_TOPIC].there))
-            change(clients, i, true);
-    }
-    return all;
-}
-
-static void churn(struct clients *clients)
-{
-    const int object = (int)clients_chance(clients, CLIENTS_OBJECTS);
-    const struct object *now = &clients->objects[object];
-    if (now->busy || now->unsure)
-        return;
-    if (object < CLIENTS_CHURN_TOPIC || (now->there && clients_chance(clients, 3) == 0))
-        change(clients, object, true);
-    else if (now->there)
-        change(clients, object, false);
-    else if (object == CLIENTS_CHURN_TOPIC || usable(clients, CLIENTS_CHURN_TOPIC))
-        change(clients, object, true);
-}
 
 static void any_call(struct clients *clients)
 {
@@ -534,7 +387,7 @@ static void any_call(struct clients *clients)
     else if (kind < 18)
         clients_pull(clients, sub, 1 + (int)clients_chance(clients, PULL_MAX));
     else
-        churn(clients);
+        clients_churn(clients);
 }
 
 void clients_run(struct clients *clients, int64_t ms)
@@ -554,8 +407,8 @@ void clients_run(struct clients *clients, int64_t ms)
 
 void clients_round(struct clients *clients)
 {
-    static const int64_t LATER_MS[] = {5, 5, 5, 5, 5, 5, 600, 600, 1100, LEASE_MS + 1000};
-    if (create_fixed(clients))
+    static const int64_t LATER_MS[] = {5, 5, 5, 5, 5, 5, 600, 600, 1100, CLIENTS_LEASE_MS + 1000};
+    if (clients_create_fixed(clients))
         for (uint64_t left = clients_chance(clients, 7); left > 0; left--)
             any_call(clients);
     clients_run(clients, LATER_MS[clients_chance(clients, sizeof LATER_MS / sizeof *LATER_MS)]);
@@ -563,12 +416,14 @@ void clients_round(struct clients *clients)
 
 void clients_try_all(struct clients *clients)
 {
-    publish(clients);
-    acknowledge(clients, CLIENTS_OTHER, false);
-    acknowledge(clients, CLIENTS_MAIN, true);
-    clients_pull(clients, CLIENTS_MAIN, 1);
-    if (!clients->objects[CLIENTS_TOPIC].unsure)
-        change(clients, CLIENTS_TOPIC, true);
+    if (clients_create_fixed(clients)) {
+        publish(clients);
+        acknowledge(clients, CLIENTS_OTHER, false);
+        acknowledge(clients, CLIENTS_MAIN, true);
+        clients_pull(clients, CLIENTS_MAIN, 1);
+        if (!clients->objects[CLIENTS_TOPIC].unsure)
+            clients_change(clients, CLIENTS_TOPIC, true);
+    }
     clients_run(clients, 2000);
 }
 

@@ -1,7 +1,7 @@
 /* broker_look.c - everything is received and asked for once: what was answered must be so, what was not answered is settled. */
 #include "broker_clients_internal.h"
 
-enum { PULL_ALL = 1000, ATTEMPTS_MAX = 5 };
+enum { PULL_ALL = 1000 };
 
 void clients_restarted(struct clients *clients)
 {
@@ -25,7 +25,7 @@ static void missing(struct clients *clients, struct message *message, enum clien
     struct copy *copy = &message->of[sub];
     if (copy->acked == KNOWN_YES)
         return;
-    if (copy->acked == KNOWN_MAYBE || (sub == CLIENTS_MAIN && copy->most >= ATTEMPTS_MAX && message->dead_lettered))
+    if (copy->acked == KNOWN_MAYBE || (sub == CLIENTS_MAIN && copy->most >= CLIENTS_ATTEMPTS_MAX && message->dead_lettered))
         copy->acked = KNOWN_YES; /* it is done with, and stays so */
     else
         clients_violation(clients, "message %u is lost on subscription %d (attempts %d to %d%s)", message->number, (int)sub, copy->least,

@@ -96,8 +96,13 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.stop()
+        if kind is None:
+            self.check_end()
+
+    def check_end(self):
+        """After stop(), in a test that passed."""
 
     def kill(self):
         """As a power loss of the process alone."""
@@ -140,6 +145,10 @@ class Broker(Server):
     def stop(self):
         super().stop()
         self.log.close()
+
+    def check_end(self):
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            same("exit code of the broker after SIGTERM; %s" % log.read()[-2000:], self.process.returncode, 0)
 
     def rss_mib(self, field="VmRSS"):
         return rss_mib(self.process.pid, field)

@@ -2,6 +2,7 @@
 """The official Node client on `sluice broker`, in small: publish, streaming pull, ack, nack, SIGKILL of the broker, a quiet stream."""
 
 import sys
+import time
 
 import interop
 from interop import holds, same
@@ -32,6 +33,21 @@ def has_go():
         return False
 
 
+def broker_is_killed(folder):
+    """In the middle of a stream: the client reconnects, nothing is missing."""
+    with serve(folder) as broker:
+        node = interop.node_client(broker)
+        node("make", "node-kill", "node-kill-sub")
+        node("publish", "node-kill", 5000, 100)
+        receiving = node.start("receive", "node-kill-sub", 5000, "slowly", 150)
+        for _ in range(3):
+            time.sleep(0.7)
+            broker.restart()
+        got = node.end(receiving)
+        same("acked, bad, errors", (got["acked"], got["bad"], got["errors"]), (5000, 0, []))
+        holds("what was out at a kill comes again, and no more", 5000 < got["received"] < 5000 + 3 * 1000, got)
+
+
 def big_messages(folder):
     with serve(folder) as broker:
         node = interop.node_client(broker)
@@ -51,4 +67,4 @@ def a_quiet_stream_lives(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(interop.run_cases([publish_and_receive, big_messages, a_quiet_stream_lives], __doc__))
+    sys.exit(interop.run_cases([publish_and_receive, broker_is_killed, big_messages, a_quiet_stream_lives], __doc__))

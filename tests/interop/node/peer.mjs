@@ -1,7 +1,7 @@
 // peer.mjs - Google's own Node client against the server that PUBSUB_EMULATOR_HOST names. One JSON object as the last line of stdout.
 //   node peer.mjs make    TOPIC SUB [DEAD_LETTER_TOPIC ATTEMPTS]
 //   node peer.mjs publish TOPIC N SIZE
-//   node peer.mjs receive SUB N [nack-once K]     ends when N distinct messages are acked, or when nothing came for 20 s
+//   node peer.mjs receive SUB N [nack-once K | slowly MS]     slowly: 200 at a time, each takes so long; ends when N distinct messages are acked, or when nothing came for 20 s
 //   node peer.mjs quiet   SUB TOPIC SECONDS       a stream without messages for that long, then one: how late it comes, and what errors were seen
 // Numbered messages begin with their number in nine digits and a blank, as the Go peer's do.
 import { PubSub } from '@google-cloud/pubsub';
@@ -32,7 +32,7 @@ async function publish(topicName, n, size) {
 }
 
 function receive(subName, n, mode, k) {
-    const subscription = pubsub.subscription(subName);
+    const subscription = pubsub.subscription(subName, mode === 'slowly' ? { flowControl: { maxMessages: 200, allowExcessMessages: false } } : {});
     const seen = new Map();
     const acked = new Set();
     const nacked = new Set();
@@ -52,8 +52,11 @@ function receive(subName, n, mode, k) {
         };
         restart();
         subscription.on('error', (error) => errors.push(error.message));
-        subscription.on('message', (message) => {
+        subscription.on('message', async (message) => {
             restart();
+            if (mode === 'slowly') {
+                await new Promise((next) => setTimeout(next, Number(k)));
+            }
             received++;
             seen.set(message.id, (seen.get(message.id) ?? 0) + 1);
             bad += Number(message.attributes.number) !== Number(message.data.toString('latin1', 0, 9));
