@@ -77,7 +77,7 @@ def season(folder, address=None):
         return pipeline, [tuple(gate) for gate in json.load(gates)]
 
 
-made = []  # the template's folder, when it is there
+made = []  # the template's folder, once it is begun
 
 
 def make_template():
@@ -85,8 +85,10 @@ def make_template():
         raise Skip("no season data at %s (set SLUICE_SHARED)" % SHARED)
     interop.go_peer()
     if made:
+        holds("the template was made", os.path.exists(made[0] + ".gates"))
         return made[0]
     template = tempfile.mkdtemp(prefix="sluice-season.") + "/season"
+    made.append(template)
     pipeline = Pipeline(template)
     os.makedirs(template)
     shutil.copy(SHARED + "/contract/nba.yaml", template)
@@ -100,7 +102,6 @@ def make_template():
         ingested.run("ingest", path)
     with open(template + ".gates", "w", encoding="utf-8") as gates:
         json.dump(ingested.gates(), gates)
-    made.append(template)
     return template
 
 
