@@ -38,7 +38,7 @@ class Pipeline:
         return [interop.sluice(), "--config", os.path.join(self.folder, "nba.yaml"), *self.settings, *words]
 
     def start(self, *words):
-        return subprocess.Popen(self.command(*words), env=interop.environment(self.address), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return interop.spawn(self.command(*words), env=interop.environment(self.address), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *words, code=0, stdin=None):
         with open(stdin, "rb") if stdin else contextlib.nullcontext(subprocess.DEVNULL) as source:
