@@ -87,6 +87,24 @@ def free_port():
         return s.getsockname()[1]
 
 
+spawned = []
+
+
+def spawn(command, **options):
+    """A process that does not outlive its case."""
+    process = subprocess.Popen(command, **options)
+    spawned.append(process)
+    return process
+
+
+def end_all():
+    for process in spawned:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    spawned.clear()
+
+
 class Server:
     """A process that serves; `address` is where."""
 
@@ -134,7 +152,7 @@ class Broker(Server):
 
     def start(self):
         listen = self.address or "127.0.0.1:0"
-        self.process = subprocess.Popen([sluice(), "broker", "--listen", listen, "--path", self.path], env=environment(), stdout=subprocess.PIPE, stderr=self.log)
+        self.process = spawn([sluice(), "broker", "--listen", listen, "--path", self.path], env=environment(), stdout=subprocess.PIPE, stderr=self.log)
         self.address = self.first_line()
         return self
 
@@ -191,7 +209,7 @@ class Fake(Server):
 
     def __init__(self):
         super().__init__()
-        self.process = subprocess.Popen([go_peer(), "pstest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = spawn([go_peer(), "pstest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.address = self.first_line()
 
     def stop(self):
@@ -256,7 +274,7 @@ class Peer:
         self.command, self.env = command, {**environment(server.address), **env}
 
     def start(self, *words):
-        return subprocess.Popen(self.command + [str(w) for w in words], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return spawn(self.command + [str(w) for w in words], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self, process, seconds=300):
         try:
@@ -318,6 +336,7 @@ def run_case(case):
         outcome, said, kept = "failed", str(why), folder
     except Exception:  # a bug of the test is a failure of this case, not of the others
         outcome, said, kept = "failed", traceback.format_exc(), folder
+    end_all()
     if not kept:
         shutil.rmtree(folder, ignore_errors=True)
     print("%s %s (%.1f s)%s%s" % (outcome, case.__name__, time.monotonic() - start, ": " + said if said else "", " (kept: %s)" % kept if kept else ""), flush=True)

@@ -46,7 +46,7 @@ class Job:
 
     def start(self, *words, stdin=subprocess.DEVNULL):
         command = [interop.sluice(), "--config", self.folder + "/sluice.yaml", *words]
-        return subprocess.Popen(command, env=interop.environment(), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return interop.spawn(command, env=interop.environment(), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *words):
         process = self.start(*words)

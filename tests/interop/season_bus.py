@@ -38,7 +38,7 @@ class Pipeline:
         return [interop.sluice(), "--config", os.path.join(self.folder, "nba.yaml"), *self.settings, *words]
 
     def start(self, *words):
-        return subprocess.Popen(self.command(*words), env=interop.environment(self.address), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return interop.spawn(self.command(*words), env=interop.environment(self.address), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, *words, code=0, stdin=None):
         with open(stdin, "rb") if stdin else contextlib.nullcontext(subprocess.DEVNULL) as source:
@@ -77,7 +77,7 @@ def season(folder, address=None):
         return pipeline, [tuple(gate) for gate in json.load(gates)]
 
 
-made = []  # the template's folder, when it is there
+made = []  # the template's folder, once it is begun
 
 
 def make_template():
@@ -85,8 +85,10 @@ def make_template():
         raise Skip("no season data at %s (set SLUICE_SHARED)" % SHARED)
     interop.go_peer()
     if made:
+        holds("the template was made", os.path.exists(made[0] + ".gates"))
         return made[0]
     template = tempfile.mkdtemp(prefix="sluice-season.") + "/season"
+    made.append(template)
     pipeline = Pipeline(template)
     os.makedirs(template)
     shutil.copy(SHARED + "/contract/nba.yaml", template)
@@ -100,7 +102,6 @@ def make_template():
         ingested.run("ingest", path)
     with open(template + ".gates", "w", encoding="utf-8") as gates:
         json.dump(ingested.gates(), gates)
-    made.append(template)
     return template
 
 
