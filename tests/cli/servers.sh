@@ -96,6 +96,7 @@ notified() {
 import socket, sys
 peer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 peer.bind(sys.argv[1])
+print("listening", flush=True)
 while True:
     text = peer.recv(100).decode()
     print(text, flush=True)
@@ -103,14 +104,14 @@ while True:
         break
 PYTHON
     local listener=$!
-    until [[ -S notify ]]; do read -rt 0.05 <> <(:) || true; done
+    until_has notify.out "listening"
     NOTIFY_SOCKET=$PWD/notify WATCHDOG_USEC=600000 begin run
     until_has notify.out "READY=1"
     until_has notify.out "WATCHDOG=1"
     kill -TERM "$process"
     ended 0
     wait "$listener"
-    equal "the order" "$(uniq notify.out | tr '\n' ' ')" "READY=1 WATCHDOG=1 STOPPING=1 "
+    equal "the order" "$(uniq notify.out | tr '\n' ' ')" "listening READY=1 WATCHDOG=1 STOPPING=1 "
 }
 
 make_season
