@@ -45,6 +45,8 @@ struct sl_gate {
     const char *completed, *missing, *late;      /* JSON arrays of processor names, config order */
     bool is_production_ready, degraded, dropped; /* dropped: suppressed, and off the pending list */
     const char *trigger_id;                      /* of the first trigger; NULL */
+    const char *quality_tier;                    /* NULL: not assessed */
+    double quality_score;                        /* of quality_tier; 0 without one */
     const char *waits_for;                       /* a sentence; NULL */
     const char *config_hash;
     int64_t created_us, decided_us, checked_us;

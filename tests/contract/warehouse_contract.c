@@ -271,8 +271,8 @@ static void expect_calendar(struct warehouse_fixture *f, const char *expected)
     for (size_t i = 0; i < n; i++) {
         sl_buf_printf(&got, "%s %s %s%s%s", sl_date_format(rows[i].date, day), rows[i].unit, rows[i].season ? rows[i].season : "-",
                       rows[i].planned ? " planned" : "", rows[i].done ? " done" : "");
-        for (size_t e = 0; e < rows[i].n_entities; e++)
-            sl_buf_printf(&got, " %s", rows[i].entities[e]);
+        for (size_t e = 0; f->config.calendar->n_entities && e < rows[i].kinds[0].n; e++)
+            sl_buf_printf(&got, " %s", rows[i].kinds[0].names[e]);
         sl_buf_char(&got, '\n');
     }
     cr_expect_str_eq(sl_buf_text(&got), expected);
