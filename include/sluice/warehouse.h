@@ -8,26 +8,9 @@
 #include <sluice/config.h>
 #include <sluice/mem.h>
 #include <sluice/event.h>
+#include <sluice/rows.h>
 
 struct sl_warehouse;
-
-/* One row of the calendar, conditions already evaluated. Arena-held. */
-struct sl_calendar_row {
-    sl_date date;
-    const char *unit;
-    const char *season;
-    bool planned, done;
-    struct sl_row_entities {
-        const char **names;
-        size_t n;
-    } * kinds; /* one per calendar.entities, in its order: the values of all its columns, each once, in the columns' order; NULL and empty ones left out */
-};
-
-/* A thing that should have rows: a date, and a unit unless it is judged by date. */
-struct sl_key {
-    sl_date date;
-    const char *unit;
-};
 
 enum sl_column_type { SL_COL_STRING, SL_COL_INT64, SL_COL_FLOAT64, SL_COL_DATE, SL_COL_TIMESTAMP, SL_COL_BOOL, SL_COL_JSON };
 struct sl_column {
@@ -54,12 +37,6 @@ struct sl_load {
     size_t n_columns;
     const char *const *cells; /* n_rows * n_columns */
     size_t n_rows;
-};
-
-/* A row of a table by who it is about: distinct (date, unit, entity). Arena-held. */
-struct sl_entity_row {
-    sl_date date;
-    const char *unit, *entity; /* unit "": the source has no unit column */
 };
 
 /* The content of a table's rows on a date: the same rows give the same text in any order. */
