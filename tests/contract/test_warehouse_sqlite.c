@@ -578,3 +578,52 @@ Test(warehouse_sqlite, a_full_disk_is_unavailable_and_nothing_is_lost)
     cr_expect_eq(present, 1);
     teardown(&f);
 }
+
+/* A question that never ends is ended, the next one is not; nothing waits. */
+Test(warehouse_sqlite, a_question_that_takes_too_long_fails)
+{
+    static const struct sl_source slow = {.table = "raw.slow", .date_column = "day", .unit_column = "game"};
+    static const struct sl_source fast = {.table = "raw.scores", .date_column = "day", .unit_column = "game"};
+    struct warehouse_fixture f;
+    const struct sl_key key = warehouse_key("2025-01-01 a");
+    int64_t rows;
+    setup(&f);
+    import_ok(&f, "raw.scores", "day,game\n2025-01-01,a\n");
+    run_once(&f, "raw",
+             "CREATE VIEW slow(day, game) AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+             "SELECT CAST(i AS TEXT), 'a' FROM n");
+    sl_warehouse_destroy(&f.warehouse);
+    f.config.warehouse.timeout_ms = 20;
+    cr_assert_eq(sl_warehouse_open(&f.warehouse, &f.config, &f.err), SL_OK);
+    cr_expect_eq(sl_warehouse_count(f.warehouse, &slow, &key, 1, &rows, &f.err), SL_UNAVAILABLE, "%s", f.err.text);
+    cr_expect(f.warehouse->timed_out);
+    cr_expect(strstr(f.err.text, "warehouse.timeout"), "%s", f.err.text);
+    cr_expect_eq(sl_warehouse_tally(f.warehouse, &slow, NULL, 0, &key, 1, &rows, NULL, &f.err), SL_UNAVAILABLE, "%s", f.err.text);
+    cr_expect(f.warehouse->timed_out);
+    cr_expect_eq(sl_warehouse_count(f.warehouse, &fast, &key, 1, &rows, &f.err), SL_OK, "%s", f.err.text);
+    cr_expect_not(f.warehouse->timed_out);
+    cr_expect_eq(rows, 1);
+    teardown(&f);
+}
+
+/* What import can't make: an empty text beside NULL, a number beside its text, bytes. */
+Test(warehouse_sqlite, fingerprints_tell_types_apart)
+{
+    static const char *const VALUES[] = {"NULL", "''", "'1'", "1", "1.5", "x'31'", "x''", "'1.5'"};
+    struct warehouse_fixture f;
+    struct sl_fingerprint got[COUNT(VALUES)];
+    const sl_date day = warehouse_day("2025-01-01");
+    setup(&f);
+    import_ok(&f, "raw.scores", "day,game\n2025-01-01,a\n");
+    for (size_t i = 0; i < COUNT(VALUES); i++) {
+        char sql[128], table[16];
+        snprintf(sql, sizeof sql, "CREATE TABLE t%zu(day DATE TEXT, v); INSERT INTO t%zu VALUES('2025-01-01', %s)", i, i, VALUES[i]);
+        snprintf(table, sizeof table, "raw.t%zu", i);
+        run_once(&f, "raw", sql);
+        const struct sl_source source = {.table = table, .date_column = "day"};
+        cr_assert_eq(sl_warehouse_fingerprint(f.warehouse, &source, NULL, 0, &day, 1, &got[i], &f.err), SL_OK, "%s", f.err.text);
+        for (size_t j = 0; j < i; j++)
+            cr_expect_str_neq(got[i].text, got[j].text, "%s and %s", VALUES[i], VALUES[j]);
+    }
+    teardown(&f);
+}
