@@ -194,7 +194,13 @@ void sl_wh_add_from_dates(struct sl_buf *sql, const struct sl_wh_question *q)
 {
     sl_buf_str(sql, " FROM ");
     sl_wh_quote(sql, q->name.table);
-    sl_buf_str(sql, " AS t WHERE ");
+    sl_buf_str(sql, " AS t");
+    sl_wh_add_where_dates(sql, q);
+}
+
+void sl_wh_add_where_dates(struct sl_buf *sql, const struct sl_wh_question *q)
+{
+    sl_buf_str(sql, " WHERE ");
     sl_wh_add_column(sql, q->source->date_column);
     sl_buf_str(sql, " IN (SELECT value FROM json_each(?1))");
 }

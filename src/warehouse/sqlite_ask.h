@@ -31,9 +31,10 @@ bool sl_wh_question_same(const struct sl_wh_question *q, size_t a, size_t b); /*
 
 /* "t.<name>", quoted. */
 void sl_wh_add_column(struct sl_buf *sql, const char *name);
-/* "SELECT t.date[, t.unit]" / " FROM <table> AS t WHERE t.date IN (dates of ?1)". */
+/* "SELECT t.date[, t.unit]" / " FROM <table> AS t WHERE t.date IN (dates of ?1)" / only the WHERE. */
 void sl_wh_add_key_columns(struct sl_buf *sql, const struct sl_wh_question *q);
 void sl_wh_add_from_dates(struct sl_buf *sql, const struct sl_wh_question *q);
+void sl_wh_add_where_dates(struct sl_buf *sql, const struct sl_wh_question *q);
 /* Their name of our column: the source's map, else the same. */
 const char *sl_wh_theirs(const struct sl_source *source, const char *column);
 

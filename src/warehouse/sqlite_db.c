@@ -229,6 +229,8 @@ static enum sl_code look(struct sl_wh_dataset *dataset, bool *exists, struct sl_
     return SL_OK;
 }
 
+static enum sl_code check_version(struct sl_wh_db *db, int64_t *version, struct sl_err *err);
+
 static enum sl_code no_dataset(const struct sl_wh_name *name, const struct sl_wh_dataset *dataset, struct sl_err *err)
 {
     return sl_fail(err, SL_NOT_FOUND, "there is no table %s.%s: dataset %s has no file (%s)", name->dataset, name->table, name->dataset,
@@ -271,6 +273,34 @@ enum sl_code sl_wh_refresh(struct sl_wh_dataset *dataset, struct sl_err *err)
     }
     sl_wh_done(stmt);
     return code;
+}
+
+enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, struct sl_wh_db *out, struct sl_err *err)
+{
+    struct sl_wh_dataset *dataset = sl_wh_dataset_get(wh, name->dataset);
+    int64_t version;
+    bool exists;
+    *out = (struct sl_wh_db){.of = dataset};
+    sl_wh_start_clock(wh);
+    enum sl_code code = look(dataset, &exists, err);
+    if (!code && !exists)
+        return no_dataset(name, dataset, err);
+    if (!code)
+        code = open_db(out, SQLITE_OPEN_READWRITE, "PRAGMA synchronous=FULL", err);
+    if (!code)
+        code = check_version(out, &version, err); /* before journal_mode, which writes */
+    if (!code)
+        code = sl_wh_exec(out, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0", err);
+    if (!code)
+        sl_wh_timed(out);
+    return code;
+}
+
+void sl_wh_close_own(struct sl_wh_db *db)
+{
+    if (db->handle)
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    close_db(db);
 }
 
 /* --- statements --------------------------------------------------------------------------------------------------------------- */

@@ -37,8 +37,11 @@ static void nulls_final(sqlite3_context *context)
 
 int sl_wh_add_functions(sqlite3 *handle)
 {
-    return sqlite3_create_function_v2(handle, "sluice_nulls", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, NULL,
-                                      nulls_step, nulls_final, NULL);
+    int rc = sqlite3_create_function_v2(handle, "sluice_nulls", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL, NULL,
+                                        nulls_step, nulls_final, NULL);
+    return rc ? rc
+              : sqlite3_create_function_v2(handle, "sluice_stamp", 5, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, sl_wh_stamp_function, NULL,
+                                           NULL, NULL);
 }
 
 /* --- the question ----------------------------------------------------------------------------------------------------------------- */

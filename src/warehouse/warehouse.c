@@ -124,11 +124,39 @@ enum sl_code sl_warehouse_fingerprint(struct sl_warehouse *w, const struct sl_so
     return asked(w, code ? code : w->ops->fingerprint(w, source, exclude, n_exclude, dates, n, out, err));
 }
 
+enum sl_code sl_warehouse_reconstruct(struct sl_warehouse *w, const struct sl_reconstruct *rule, int64_t *rows, struct sl_err *err)
+{
+    enum sl_code code = check_source(rule->source, err);
+    *rows = 0;
+    return loaded(w, code ? code : w->ops->reconstruct(w, rule, rows, err));
+}
+
 enum sl_code sl_warehouse_reconstructed(struct sl_warehouse *w, const struct sl_source *source, const struct sl_key *keys, size_t n,
                                         uint8_t *reconstructed, struct sl_err *err)
 {
     enum sl_code code = check_source(source, err);
     return asked(w, code ? code : w->ops->reconstructed(w, source, keys, n, reconstructed, err));
+}
+
+enum sl_code sl_warehouse_stamp(struct sl_warehouse *w, const struct sl_source *source, const char *entity_column,
+                                const struct sl_stamp *stamps, size_t n, int64_t *rows, struct sl_err *err)
+{
+    enum sl_code code = check_source(source, err);
+    *rows = 0;
+    if (!code && entity_column)
+        code = sl_wh_check_column(source->table, entity_column, err);
+    return loaded(w, code ? code : w->ops->stamp(w, source, entity_column, stamps, n, rows, err));
+}
+
+enum sl_code sl_warehouse_confidence(struct sl_warehouse *w, const struct sl_source *source, const struct sl_confidence_columns *columns,
+                                     const double *ceilings, const sl_date *dates, size_t n, struct sl_confidence_result *out,
+                                     struct sl_err *err)
+{
+    const char *const names[] = {columns->base, columns->final, columns->capped, columns->skipped};
+    enum sl_code code = check_source(source, err);
+    if (!code)
+        code = check_columns(source->table, names, columns->skipped ? 4 : 3, err);
+    return loaded(w, code ? code : w->ops->confidence(w, source, columns, ceilings, dates, n, out, err));
 }
 
 enum sl_code sl_warehouse_dates(struct sl_warehouse *w, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,

@@ -51,7 +51,20 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(entities_are_distinct_and_sorted)                                                                                                    \
     X(fingerprint_tells_content)                                                                                                           \
     X(fingerprint_per_date)                                                                                                                \
-    X(nothing_is_reconstructed_without_records)
+    X(nothing_is_reconstructed_without_records)                                                                                            \
+    X(reconstruct_makes_the_rows_of_a_unit)                                                                                                \
+    X(reconstruct_by_date)                                                                                                                 \
+    X(reconstruct_keeps_nothing_of_too_few)                                                                                                \
+    X(reconstruct_is_guarded)                                                                                                              \
+    X(reconstructed_rows_that_change_are_primary)                                                                                          \
+    X(reconstruct_needs_its_table)                                                                                                         \
+    X(stamp_by_date_unit_and_entity)                                                                                                       \
+    X(the_most_specific_stamp_wins)                                                                                                        \
+    X(stamp_takes_any_text)                                                                                                                \
+    X(stamp_needs_the_columns)                                                                                                             \
+    X(confidence_is_capped_by_the_rows_tier)                                                                                               \
+    X(confidence_per_date)                                                                                                                 \
+    X(confidence_needs_the_columns)
 
 #define WAREHOUSE_CONTRACT_DECLARE(name) void warehouse_contract_##name(struct warehouse_fixture *f);
 WAREHOUSE_CONTRACT(WAREHOUSE_CONTRACT_DECLARE)
