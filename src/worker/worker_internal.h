@@ -130,7 +130,7 @@ void sl_gate_new(struct sl_gate *gate, const struct sl_phase *phase, sl_date dat
 /* Append a name to a JSON array of names (no-op when listed). */
 const char *sl_names_add(struct sl_arena *arena, const char *json_array, const char *name);
 
-/* gather.c: facts, set by set. */
+/* gather*.c: facts, set by set. */
 enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
 enum sl_code sl_gather_checks(struct sl_worker *worker, struct work *works, size_t n, struct sl_err *err);
 enum sl_code sl_gather_joins(struct sl_worker *worker, struct work *work, struct sl_err *err);
