@@ -169,7 +169,7 @@ bool sl_is_judged(const struct sl_proc_facts *proc)
 
 enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
 {
-    struct sl_questions questions = {0};
+    struct sl_sources sources = SL_SOURCES_INIT;
     struct sl_hold *holds = NULL;
     size_t n_holds = 0;
     enum sl_code code = sl_ledger_holds(worker->ledger, &holds, &n_holds, &worker->arena, err);
@@ -184,17 +184,17 @@ enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_
         const struct sl_due due = sl_due_of(worker, facts);
         for (size_t p = 0; code == SL_OK && p < facts->n_procs; p++)
             if (sl_is_judged(&facts->procs[p]))
-                sl_coverage_ask(&questions, facts->procs[p].processor, &due);
+                sl_coverage_ask(&sources, facts->procs[p].processor, &due);
     }
     if (code == SL_OK)
-        code = sl_questions_ask(&questions, worker->warehouse, &worker->arena, err);
+        code = sl_sources_ask(&sources, worker->warehouse, &worker->arena, err);
     for (size_t i = 0; code == SL_OK && i < n; i++) {
         struct sl_facts *facts = &works[i].facts;
         const struct sl_due due = sl_due_of(worker, facts);
         for (size_t p = 0; p < facts->n_procs; p++)
             if (sl_is_judged(&facts->procs[p]))
-                sl_coverage_read(&facts->procs[p].coverage, &questions, facts->procs[p].processor, &due, &worker->arena);
+                sl_coverage_read(&facts->procs[p].coverage, &sources, facts->procs[p].processor, &due, &worker->arena);
     }
-    sl_questions_fini(&questions);
+    sl_sources_fini(&sources);
     return code;
 }

@@ -44,8 +44,7 @@ static bool wants_gaps(const struct work *work, const struct sl_phase *phase)
     return work->phase == phase && work->decision.wants_checks && work->facts.gaps_from <= work->facts.gaps_to;
 }
 
-static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, const struct work *works, size_t n,
-                          struct sl_questions *questions)
+static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, const struct work *works, size_t n, struct sl_sources *sources)
 {
     size_t n_days = (size_t)(table->to - table->from) + 1;
     table->days = sl_arena_array(&worker->arena, n_days, sizeof *table->days);
@@ -61,7 +60,7 @@ static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, con
         day->due = due_on(worker, table->phase, day->date);
         for (size_t p = 0; p < table->phase->n_processors; p++)
             if (is_gap_judged(&table->phase->processors[p]))
-                sl_coverage_ask(questions, &table->phase->processors[p], &day->due);
+                sl_coverage_ask(sources, &table->phase->processors[p], &day->due);
     }
 }
 
@@ -83,7 +82,7 @@ static bool is_excused(const struct sl_known_gap *known, size_t n, const struct 
 struct gap_reader {
     struct sl_worker *worker;
     struct gap_table *table;
-    const struct sl_questions *questions;
+    const struct sl_sources *sources;
     const struct sl_known_gap *known;
     size_t n_known;
     sl_date today;
@@ -101,7 +100,7 @@ static void gap_read(struct gap_reader *r, const struct gap_day *day, size_t p)
     struct gap_table *table = r->table;
     const struct sl_processor *processor = &table->phase->processors[p];
     struct sl_coverage coverage;
-    sl_coverage_read(&coverage, r->questions, processor, &day->due, &r->worker->arena);
+    sl_coverage_read(&coverage, r->sources, processor, &day->due, &r->worker->arena);
     if (coverage.n_source_errors && coverage.source_errors[0]) {
         table->errors[p] = coverage.source_errors[0];
         return;
@@ -169,7 +168,7 @@ void sl_gaps_windows(const struct sl_worker *worker, struct work *works, size_t 
     }
 }
 
-size_t sl_gaps_plan(struct sl_worker *worker, struct gap_table *tables, const struct work *works, size_t n, struct sl_questions *questions)
+size_t sl_gaps_plan(struct sl_worker *worker, struct gap_table *tables, const struct work *works, size_t n, struct sl_sources *sources)
 {
     size_t n_tables = 0;
     for (size_t f = 0; f < worker->config->n_phases; f++) {
@@ -182,16 +181,16 @@ size_t sl_gaps_plan(struct sl_worker *worker, struct gap_table *tables, const st
         }
         if (table.to == SL_DATE_NONE)
             continue;
-        gap_table_ask(worker, &table, works, n, questions);
+        gap_table_ask(worker, &table, works, n, sources);
         tables[n_tables++] = table;
     }
     return n_tables;
 }
 
 enum sl_code sl_gaps_read(struct sl_worker *worker, struct gap_table *tables, size_t n_tables, struct work *works, size_t n,
-                          const struct sl_questions *questions, struct sl_err *err)
+                          const struct sl_sources *sources, struct sl_err *err)
 {
-    struct gap_reader reader = {.worker = worker, .questions = questions};
+    struct gap_reader reader = {.worker = worker, .sources = sources};
     struct sl_known_gap *known = NULL;
     enum sl_code code = sl_ledger_known_gaps(worker->ledger, &known, &reader.n_known, &worker->arena, err);
     reader.known = known;

@@ -39,8 +39,8 @@ struct gap_table {
 /* The look-back of every gate: gaps_from..gaps_to, empty when the check is off. */
 void sl_gaps_windows(const struct sl_worker *worker, struct work *works, size_t n);
 /* One table of gaps per phase that has gates at work; `tables` has room for every phase. Returns how many. */
-size_t sl_gaps_plan(struct sl_worker *worker, struct gap_table *tables, const struct work *works, size_t n, struct sl_questions *questions);
+size_t sl_gaps_plan(struct sl_worker *worker, struct gap_table *tables, const struct work *works, size_t n, struct sl_sources *sources);
 enum sl_code sl_gaps_read(struct sl_worker *worker, struct gap_table *tables, size_t n_tables, struct work *works, size_t n,
-                          const struct sl_questions *questions, struct sl_err *err);
+                          const struct sl_sources *sources, struct sl_err *err);
 
 #endif

@@ -305,7 +305,7 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err)
 {
-    struct sl_questions questions = {0};
+    struct sl_sources sources = SL_SOURCES_INIT;
     const struct sl_calendar *calendar = NULL;
     (void)phase;
     *out = NULL;
@@ -317,15 +317,15 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
     struct sl_due *due = sl_arena_array(arena, n_days + 1, sizeof *due);
     for (size_t i = 0; i < n_days; i++)
         if (day_is_due(worker, from + (sl_date)i, every_day, &due[n_due], arena))
-            sl_coverage_ask(&questions, processor, &due[n_due++]);
-    code = sl_questions_ask(&questions, worker->warehouse, arena, err);
+            sl_coverage_ask(&sources, processor, &due[n_due++]);
+    code = sl_sources_ask(&sources, worker->warehouse, arena, err);
     *out = sl_arena_array(arena, n_due + 1, sizeof **out);
     for (size_t i = 0; code == SL_OK && i < n_due; i++) {
         (*out)[i].date = due[i].date;
-        sl_coverage_read(&(*out)[i].coverage, &questions, processor, &due[i], arena);
+        sl_coverage_read(&(*out)[i].coverage, &sources, processor, &due[i], arena);
         own_units(&(*out)[i].coverage, arena);
     }
     *n = code == SL_OK ? n_due : 0;
-    sl_questions_fini(&questions);
+    sl_sources_fini(&sources);
     return code;
 }

@@ -39,19 +39,36 @@ void sl_calendar_fini(struct sl_calendar *calendar);
 
 /* ---- questions to the warehouse, one per table for a whole batch (questions.c) ---- */
 
+enum sl_asking { SL_ASK_PRESENT, SL_ASK_RECONSTRUCTED, SL_ASK_COUNT, SL_ASK_TALLY, SL_ASK_FINGERPRINT };
 struct question;
-struct sl_questions {
+struct sl_questions { /* zero-initialised: SL_ASK_PRESENT */
+    enum sl_asking what;
     struct question *items;
     size_t n, cap;
 };
-/* Add a thing to ask; `unit` NULL: by date. Keys may repeat. */
+/* Add a thing to ask; `unit` NULL: by date (fingerprints always). Keys may repeat. */
 void sl_questions_add(struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit);
+/* SL_ASK_TALLY: count the NULLs of our column `column` too; SL_ASK_FINGERPRINT: leave these out. Borrowed. */
+void sl_questions_count_nulls(struct sl_questions *questions, const struct sl_source *source, bool by_date, const char *column);
+void sl_questions_exclude(struct sl_questions *questions, const struct sl_source *source, const char *const *columns, size_t n);
 /* Ask each table once. Errors of a table are kept with it; only what makes the whole batch impossible is returned. */
 enum sl_code sl_questions_ask(struct sl_questions *questions, struct sl_warehouse *warehouse, struct sl_arena *arena, struct sl_err *err);
-/* Has the source rows for that key? *error (borrowed) is set when its table could not be asked. */
-bool sl_questions_present(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit,
-                          const char **error);
+struct sl_answer {
+    const char *error; /* the table could not be asked; nothing else is set then */
+    bool timed_out;    /* ... because it took too long */
+    bool present;      /* rows, or (SL_ASK_RECONSTRUCTED) rows that a reconstruction made */
+    int64_t rows;      /* SL_ASK_COUNT, SL_ASK_TALLY */
+    const char *fingerprint;
+    const int64_t *nulls;
+    const struct question *question;
+};
+struct sl_answer sl_questions_answer(const struct sl_questions *questions, const struct sl_source *source, sl_date date, const char *unit);
+int64_t sl_answer_nulls(const struct sl_answer *answer, const struct sl_source *source, const char *column); /* -1: no such column */
 void sl_questions_fini(struct sl_questions *questions);
+/* Is this failure a fact about the table that was asked, and no trouble of the whole batch? */
+bool sl_warehouse_about_the_table(const struct sl_warehouse *warehouse, enum sl_code code);
+/* Our column as the source calls it. */
+const char *sl_source_column(const struct sl_source *source, const char *column);
 
 /* ---- gates at work ---- */
 
@@ -142,8 +159,18 @@ struct sl_due {
     size_t n;
     bool by_date_only;
 }; /* by_date_only: no units are known (no calendar, or a day without units) */
-void sl_coverage_ask(struct sl_questions *questions, const struct sl_processor *processor, const struct sl_due *due);
-void sl_coverage_read(struct sl_coverage *out, const struct sl_questions *questions, const struct sl_processor *processor,
+/* The questions behind it. */
+struct sl_sources {
+    struct sl_questions present, reconstructed;
+};
+#define SL_SOURCES_INIT                                                                                                                    \
+    {                                                                                                                                      \
+        .reconstructed = {.what = SL_ASK_RECONSTRUCTED }                                                                                   \
+    }
+void sl_sources_fini(struct sl_sources *sources);
+enum sl_code sl_sources_ask(struct sl_sources *sources, struct sl_warehouse *warehouse, struct sl_arena *arena, struct sl_err *err);
+void sl_coverage_ask(struct sl_sources *sources, const struct sl_processor *processor, const struct sl_due *due);
+void sl_coverage_read(struct sl_coverage *out, const struct sl_sources *sources, const struct sl_processor *processor,
                       const struct sl_due *due, struct sl_arena *arena);
 
 /* decide.c */
