@@ -51,6 +51,12 @@ bool sl_has_units(const struct sl_worker *worker)
     return worker->config->calendar && worker->config->calendar->unit_column;
 }
 
+sl_date sl_not_before(const struct sl_worker *worker, sl_date season_first)
+{
+    const struct sl_calendar_config *calendar = worker->config->calendar;
+    return calendar && calendar->history_from > season_first ? calendar->history_from : season_first;
+}
+
 struct sl_due sl_due_of(const struct sl_worker *worker, const struct sl_facts *facts)
 {
     if (!facts->has_calendar)
@@ -196,5 +202,9 @@ enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_
                 sl_coverage_read(&facts->procs[p].coverage, &sources, facts->procs[p].processor, &due, &worker->arena);
     }
     sl_sources_fini(&sources);
+    if (code == SL_OK)
+        code = sl_gather_rebuilt(worker, works, n, err);
+    for (size_t i = 0; code == SL_OK && i < n; i++)
+        code = sl_gather_open_events(worker, &works[i], err);
     return code;
 }

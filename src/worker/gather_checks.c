@@ -1,5 +1,6 @@
-/* gather_checks.c - the facts of the checks, step two, only for gates whose barrier is met: what the phases before delivered, asked afresh, and gaps (DESIGN section 6, step 8). */
-#include "gather_internal.h"
+/* gather_checks.c - the facts of the checks, step two, only for gates whose barrier is met (DESIGN section 6, step 8): what the phases before delivered, asked afresh, is gathered here;
+ * gaps, completeness, quality and contents in files of their own. All of them are planned first, then each table is asked once per check, then every gate takes its part. */
+#include "gather_quality.h"
 
 /* ---- upstream ---- */
 
@@ -61,26 +62,93 @@ static void read_upstream(struct sl_worker *worker, struct work *work, const str
 
 /* ---- all of them ---- */
 
+/* What one pass asks for its gates. */
+struct checking {
+    struct sl_worker *worker;
+    struct work *works;
+    size_t n;
+    struct sl_sources sources;
+    struct gap_table *tables;
+    size_t n_tables;
+    struct sl_known_gaps known;
+    struct sl_completing completing;
+    struct sl_assessing assessing;
+    struct sl_contents contents;
+};
+
+static enum sl_code plan_checks(struct checking *c, struct sl_err *err)
+{
+    struct sl_worker *worker = c->worker;
+    enum sl_code code = sl_ledger_known_gaps(worker->ledger, &c->known.items, &c->known.n, &worker->arena, err);
+    c->known.today = c->works[0].facts.today;
+    sl_gaps_windows(worker, c->works, c->n);
+    for (size_t i = 0; code == SL_OK && i < c->n; i++) {
+        if (!c->works[i].decision.wants_checks)
+            continue;
+        code = gather_upstream(worker, &c->works[i], &c->sources, err);
+        sl_completeness_plan(&c->completing, &c->works[i]);
+        sl_assess_plan(&c->assessing, &c->works[i]);
+        sl_inherited_plan(&c->assessing, &c->works[i]);
+        sl_contents_ask(&c->contents, &c->works[i]);
+    }
+    if (code == SL_OK)
+        c->n_tables = sl_gaps_plan(worker, c->tables, c->works, c->n, &c->sources);
+    return code;
+}
+
+/* Who rows are about comes first: it says which sources serve inputs. Then which sources have rows, then what these rows are like. */
+static enum sl_code ask_checks(struct checking *c, struct sl_err *err)
+{
+    struct sl_worker *worker = c->worker;
+    enum sl_code code = sl_entities_ask(&c->completing.entities, worker->warehouse, &worker->arena, err);
+    if (code != SL_OK)
+        return code;
+    sl_inputs_sort(&c->assessing, &c->sources);
+    sl_assess_ask_sources(&c->assessing, &c->sources);
+    code = sl_sources_ask(&c->sources, worker->warehouse, &worker->arena, err);
+    if (code != SL_OK)
+        return code;
+    sl_assess_read_sources(&c->assessing, &c->sources);
+    sl_inputs_tally(&c->assessing, &c->sources);
+    code = sl_questions_ask(&c->assessing.tallies, worker->warehouse, &worker->arena, err);
+    return code == SL_OK ? sl_contents_answer(&c->contents, worker->warehouse, &worker->arena, err) : code;
+}
+
+static void read_checks(struct checking *c)
+{
+    sl_assess_read(&c->assessing);
+    sl_gaps_read(c->worker, c->tables, c->n_tables, c->works, c->n, &c->sources, &c->known);
+    for (size_t i = 0; i < c->n; i++) {
+        struct work *work = &c->works[i];
+        if (!work->decision.wants_checks)
+            continue;
+        read_upstream(c->worker, work, &c->sources);
+        sl_completeness_read(&c->completing, work, &c->known);
+        sl_assess_take(&c->assessing, work);
+        sl_inherited_take(&c->assessing, work);
+        sl_contents_read(&c->contents, work);
+        work->facts.checks_gathered = true;
+    }
+}
+
 enum sl_code sl_gather_checks(struct sl_worker *worker, struct work *works, size_t n, struct sl_err *err)
 {
-    struct sl_sources sources = SL_SOURCES_INIT;
-    struct gap_table *tables = sl_arena_array(&worker->arena, worker->config->n_phases, sizeof *tables);
-    enum sl_code code = SL_OK;
-    sl_gaps_windows(worker, works, n);
-    for (size_t i = 0; code == SL_OK && i < n; i++)
-        if (works[i].decision.wants_checks)
-            code = gather_upstream(worker, &works[i], &sources, err);
-    size_t n_tables = code == SL_OK ? sl_gaps_plan(worker, tables, works, n, &sources) : 0;
+    struct checking c = {.worker = worker,
+                         .works = works,
+                         .n = n,
+                         .sources = SL_SOURCES_INIT,
+                         .completing = {.worker = worker, .arena = &worker->arena},
+                         .contents = SL_CONTENTS_INIT};
+    c.tables = sl_arena_array(&worker->arena, worker->config->n_phases, sizeof *c.tables);
+    sl_assessing_init(&c.assessing, worker, &c.completing.entities);
+    enum sl_code code = plan_checks(&c, err);
     if (code == SL_OK)
-        code = sl_sources_ask(&sources, worker->warehouse, &worker->arena, err);
+        code = ask_checks(&c, err);
     if (code == SL_OK)
-        code = sl_gaps_read(worker, tables, n_tables, works, n, &sources, err);
-    for (size_t i = 0; code == SL_OK && i < n; i++) {
-        if (!works[i].decision.wants_checks)
-            continue;
-        read_upstream(worker, &works[i], &sources);
-        works[i].facts.checks_gathered = true;
-    }
-    sl_sources_fini(&sources);
+        read_checks(&c);
+    sl_sources_fini(&c.sources);
+    sl_entities_fini(&c.completing.entities);
+    sl_assessing_fini(&c.assessing);
+    sl_contents_fini(&c.contents);
     return code;
 }

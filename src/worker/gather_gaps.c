@@ -13,13 +13,8 @@ static bool is_gap_judged(const struct sl_processor *processor)
 
 static sl_date window_from(const struct sl_worker *worker, const struct sl_facts *facts)
 {
-    const struct sl_calendar_config *calendar = worker->config->calendar;
-    sl_date from = facts->date - facts->phase->checks.gaps.look_back_days;
-    if (facts->season_first != SL_DATE_NONE && from < facts->season_first)
-        from = facts->season_first;
-    if (calendar && calendar->history_from != SL_DATE_NONE && from < calendar->history_from)
-        from = calendar->history_from;
-    return from;
+    const sl_date from = facts->date - facts->phase->checks.gaps.look_back_days, not_before = sl_not_before(worker, facts->season_first);
+    return not_before != SL_DATE_NONE && from < not_before ? not_before : from;
 }
 
 /* Days on which rows are due: done units; with every_day, or without a calendar, the day itself. */
@@ -64,16 +59,15 @@ static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, con
     }
 }
 
-/* Does an accepted gap excuse this unit ("" for the whole date) of the processor's table? */
-static bool is_excused(const struct sl_known_gap *known, size_t n, const struct sl_phase *phase, const struct sl_processor *processor,
-                       sl_date date, const char *unit, sl_date today)
+bool sl_gap_is_excused(const struct sl_known_gaps *known, const struct sl_phase *phase, const char *table, sl_date date, const char *unit)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(known[i].phase, phase->name) != 0 || (known[i].until != SL_DATE_NONE && today > known[i].until))
+    for (size_t i = 0; i < known->n; i++) {
+        const struct sl_known_gap *gap = &known->items[i];
+        if (strcmp(gap->phase, phase->name) != 0 || (gap->until != SL_DATE_NONE && known->today > gap->until))
             continue;
-        if (known[i].table && strcmp(known[i].table, processor->sources[0].table) != 0)
+        if (gap->table && strcmp(gap->table, table) != 0)
             continue;
-        if (known[i].unit ? !strcmp(known[i].unit, unit) : known[i].date == date)
+        if (gap->unit ? !strcmp(gap->unit, unit) : gap->date == date)
             return true;
     }
     return false;
@@ -83,9 +77,7 @@ struct gap_reader {
     struct sl_worker *worker;
     struct gap_table *table;
     const struct sl_sources *sources;
-    const struct sl_known_gap *known;
-    size_t n_known;
-    sl_date today;
+    const struct sl_known_gaps *known;
 };
 
 static void gap_excused(struct gap_reader *r, sl_date date)
@@ -108,7 +100,7 @@ static void gap_read(struct gap_reader *r, const struct gap_day *day, size_t p)
     const char **units = sl_arena_array(&r->worker->arena, coverage.n_missing + 1, sizeof *units);
     size_t n_units = 0, n_excused = 0;
     for (size_t i = 0; i < coverage.n_missing; i++) {
-        if (is_excused(r->known, r->n_known, table->phase, processor, day->date, coverage.missing[i], r->today))
+        if (sl_gap_is_excused(r->known, table->phase, processor->sources[0].table, day->date, coverage.missing[i]))
             n_excused++;
         else
             units[n_units++] = coverage.missing[i];
@@ -187,20 +179,15 @@ size_t sl_gaps_plan(struct sl_worker *worker, struct gap_table *tables, const st
     return n_tables;
 }
 
-enum sl_code sl_gaps_read(struct sl_worker *worker, struct gap_table *tables, size_t n_tables, struct work *works, size_t n,
-                          const struct sl_sources *sources, struct sl_err *err)
+void sl_gaps_read(struct sl_worker *worker, struct gap_table *tables, size_t n_tables, struct work *works, size_t n,
+                  const struct sl_sources *sources, const struct sl_known_gaps *known)
 {
-    struct gap_reader reader = {.worker = worker, .sources = sources};
-    struct sl_known_gap *known = NULL;
-    enum sl_code code = sl_ledger_known_gaps(worker->ledger, &known, &reader.n_known, &worker->arena, err);
-    reader.known = known;
-    for (size_t t = 0; code == SL_OK && t < n_tables; t++) {
+    struct gap_reader reader = {.worker = worker, .sources = sources, .known = known};
+    for (size_t t = 0; t < n_tables; t++) {
         reader.table = &tables[t];
-        reader.today = works[0].facts.today;
         gap_table_read(&reader);
         for (size_t i = 0; i < n; i++)
             if (wants_gaps(&works[i], tables[t].phase))
                 cut_for_gate(worker, &tables[t], &works[i].facts);
     }
-    return code;
 }

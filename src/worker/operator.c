@@ -85,6 +85,15 @@ static enum sl_code find_gate(struct sl_worker *worker, struct work *work, const
     return code;
 }
 
+/* Facts and decision of a pass that leaves nothing behind, not even in the warehouse. */
+static enum sl_code look_at(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
+{
+    worker->looking = true;
+    enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
+    worker->looking = false;
+    return code;
+}
+
 enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int64_t now_us,
                              struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err)
 {
@@ -100,7 +109,7 @@ enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *ph
         code = SL_OK;
     }
     if (code == SL_OK)
-        code = sl_worker_decide_one(worker, &work, now_us, err);
+        code = look_at(worker, &work, now_us, err);
     if (code == SL_OK)
         verdict_of(out, worker, &work, now_us, arena);
     sl_worker_undo(worker);
@@ -121,7 +130,7 @@ static enum sl_code release_one(struct sl_worker *worker, const struct sl_releas
         code = sl_ledger_gate_get(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, &work.gate, &worker->arena,
                                   err);
     if (code == SL_OK)
-        code = sl_worker_decide_one(worker, &work, now_us, err);
+        code = release->dry_run ? look_at(worker, &work, now_us, err) : sl_worker_decide_one(worker, &work, now_us, err);
     if (code != SL_OK) {
         sl_worker_undo(worker);
         return code;

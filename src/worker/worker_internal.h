@@ -34,6 +34,8 @@ enum sl_code sl_calendar_refresh(struct sl_worker *worker, int64_t now_us, struc
 /* Could it have changed since it was read? */
 bool sl_calendar_is_stale(struct sl_worker *worker);
 sl_date sl_calendar_season_first(const struct sl_calendar *calendar, const char *season);
+/* First date of the season that holds the date: that of its units, else the last one that began before it; SL_DATE_NONE. */
+sl_date sl_calendar_season_of(const struct sl_calendar *calendar, sl_date date);
 bool sl_calendar_lost_on(const struct sl_calendar *calendar, sl_date date);
 void sl_calendar_fini(struct sl_calendar *calendar);
 
@@ -83,6 +85,9 @@ struct group {
     bool reported; /* a terminal run came: gates that look at this date may change */
     enum sl_profile profile;
     struct sl_gate gate; /* newest generation for the profile */
+    bool open_events_read;
+    struct sl_open_event *open_events; /* as they were before this batch */
+    size_t n_open_events;
 };
 
 /* One gate to be decided in this pass. */
@@ -122,6 +127,7 @@ struct sl_worker {
     size_t events_unloaded, runs_unloaded;
     int64_t loaded_us;               /* when the last load ended, or the worker began */
     int64_t expected_us;             /* when expect_by was looked at last */
+    bool looking;                    /* the pass is only looked at: nothing is changed outside the ledger's transaction */
     int64_t stale_due_us;            /* when on_stale: retrigger has something to do; SL_NEVER_US */
     bool at_rest;                    /* everything that was sent has come and is decided: streams count as silent */
     char owner[64];                  /* of outbox claims */
