@@ -128,8 +128,9 @@ static size_t add_unit(struct sl_inherited *out, const struct sl_phase *phase, s
     for (; i < n && strcmp(all[i].unit->unit, all[0].unit->unit) == 0; i++)
         if (decides(&all[i], worst))
             worst = &all[i];
-    const struct sl_inherited_part part = {all[0].unit->unit, worst->unit->quality.tier, worst->unit->quality.score,
-                                           culprit_of(phase, date, worst)};
+    const struct sl_inherited_part part = {all[0].unit->unit,           worst->unit->quality.tier,
+                                           worst->unit->quality.score,  culprit_of(phase, date, worst),
+                                           worst->unit->quality.issues, worst->unit->quality.n_issues};
     sl_inherited_part_add(out, &part, arena);
     out->n_keys++;
     return i;

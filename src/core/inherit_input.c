@@ -87,7 +87,8 @@ static void add_parts(const struct inputs *in, struct sl_inherited *out, struct 
         if (in->holders[i].taken == 0)
             continue;
         const struct sl_row_tier *worst = &in->rows[in->holders[i].worst];
-        const struct sl_inherited_part part = {in->entities[i], worst->tier, in->holders[i].score, worst->culprit};
+        const struct sl_inherited_part part = {in->entities[i], worst->tier,   in->holders[i].score,
+                                               worst->culprit,  worst->issues, worst->n_issues};
         sl_inherited_part_add(out, &part, arena);
         out->n_keys++;
     }

@@ -51,7 +51,7 @@ static struct sl_entity_row *rows_of(const char *text, size_t *n, struct sl_aren
     for (char *part = strtok_r(copy, ";", &save); part != NULL; part = strtok_r(NULL, ";", &save)) {
         char *inner = NULL, *day = strtok_r(part, " ", &inner), *unit = strtok_r(NULL, " ", &inner);
         rows = sl_arena_push(arena, rows, n, sizeof *rows);
-        rows[*n - 1] = (struct sl_entity_row){DAY(atoi(day)), *unit == '.' ? "" : unit, strtok_r(NULL, " ", &inner)};
+        rows[*n - 1] = (struct sl_entity_row){DAY(atoi(day)), *unit == '.' ? "" : unit, strtok_r(NULL, " ", &inner), NULL};
     }
     return rows;
 }
@@ -258,7 +258,7 @@ struct world {
 static void add_present(struct world *w, sl_date date, const char *unit, const char *entity)
 {
     w->present = sl_arena_push(&w->arena, w->present, &w->n_present, sizeof *w->present);
-    w->present[w->n_present - 1] = (struct sl_entity_row){date, unit, entity};
+    w->present[w->n_present - 1] = (struct sl_entity_row){date, unit, entity, NULL};
 }
 
 static void add_unit(struct world *w, int day, int number)
@@ -415,7 +415,7 @@ Test(completeness, many_entities)
         for (size_t k = 0; k < PER_UNIT; k++) {
             units[i].kinds->names[k] = sl_arena_printf(&arena, "e%06zu", i % UNITS * PER_UNIT + k);
             if (i < UNITS * (PAST - 1) || k % 7 > 0)
-                present[n_present++] = (struct sl_entity_row){units[i].date, units[i].unit, units[i].kinds->names[k]};
+                present[n_present++] = (struct sl_entity_row){units[i].date, units[i].unit, units[i].kinds->names[k], NULL};
         }
     }
     struct sl_completeness_ask ask = {units, UNITS * PAST, 0, {SL_WINDOW_UNITS, 10}, DAY(PAST - 1), SL_DATE_NONE};
