@@ -47,6 +47,7 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_HOLD_LIST,
     &SL_CMD_HOLD_REMOVE,
     &SL_CMD_GAPS,
+    &SL_CMD_COMPLETENESS,
     &SL_CMD_VERIFY,
     &SL_CMD_UPSTREAM,
     &SL_CMD_EVENTS,
