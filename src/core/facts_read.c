@@ -110,16 +110,24 @@ const json_t *sl_facts_array(struct sl_facts_reader *r, const json_t *object, co
 
 /* ---- lists of names ---- */
 
+bool sl_facts_unnamed(struct sl_facts_reader *r, const char *key, size_t n)
+{
+    if (n > SL_FACTS_MOST_UNNAMED - r->n_unnamed) {
+        sl_facts_fault(r, "%s: more than %d things without a name", key, SL_FACTS_MOST_UNNAMED);
+        return false;
+    }
+    r->n_unnamed += n;
+    return true;
+}
+
 bool sl_facts_pad(struct sl_facts_reader *r, const char *key, size_t n, size_t n_all)
 {
     if (n == n_all)
         return true;
-    if (n > n_all || !r->truncated || n_all - n > SL_FACTS_MOST_UNNAMED - r->n_unnamed) {
-        sl_facts_fault(r, "%s has %zu names for a count of %zu", key, n, n_all);
-        return false;
-    }
-    r->n_unnamed += n_all - n;
-    return true;
+    if (n < n_all && r->truncated)
+        return sl_facts_unnamed(r, key, n_all - n);
+    sl_facts_fault(r, "%s has %zu names for a count of %zu", key, n, n_all);
+    return false;
 }
 
 static void copy_names(struct sl_facts_reader *r, const json_t *list, const char *key, const char **names, bool gaps)
@@ -179,13 +187,12 @@ static const struct sl_run *read_run(struct sl_facts_reader *r, const json_t *pr
     return run;
 }
 
-/* The place of a source among the processor's, by its table; n_sources for the rows of a reconstruction; SIZE_MAX when the config no longer names it. */
-static size_t source_place(const struct sl_processor *processor, const char *table)
+size_t sl_facts_source(const struct sl_processor *processor, const char *name)
 {
-    for (size_t i = 1; i < processor->n_sources; i++)
-        if (!strcmp(processor->sources[i].table, table))
-            return i;
-    return !strcmp(table, "reconstruction") ? processor->n_sources : SIZE_MAX;
+    size_t source = 1;
+    while (source < processor->n_sources && strcmp(processor->sources[source].table, name) != 0)
+        source++;
+    return source;
 }
 
 static int by_unit(const void *a, const void *b)
@@ -193,7 +200,6 @@ static int by_unit(const void *a, const void *b)
     return strcmp(((const struct sl_served *)a)->unit, ((const struct sl_served *)b)->unit);
 }
 
-/* A unit whose source the config no longer names is counted as served by the last one it has: what is known is that it was served. */
 static void read_served(struct sl_facts_reader *r, const json_t *rows, struct sl_proc_facts *proc)
 {
     const char *table;
@@ -202,12 +208,11 @@ static void read_served(struct sl_facts_reader *r, const json_t *rows, struct sl
     const json_t *fallbacks = sl_facts_object(r, rows, "fallbacks");
     json_object_foreach((json_t *)fallbacks, table, units)
     {
-        size_t n = 0, place = source_place(proc->processor, table);
+        size_t n = 0;
         const char **names = sl_facts_names(r, fallbacks, table, &n, false);
         for (size_t i = 0; i < n; i++) {
             coverage->served = sl_arena_push(r->arena, coverage->served, &coverage->n_served, sizeof *coverage->served);
-            coverage->served[coverage->n_served - 1] = (struct sl_served){.unit = names[i],
-                                                                          .source = place == SIZE_MAX ? proc->processor->n_sources : place};
+            coverage->served[coverage->n_served - 1] = (struct sl_served){.unit = names[i], .source = sl_facts_source(proc->processor, table)};
         }
     }
     if (coverage->n_served)
@@ -223,6 +228,21 @@ static void pad_served(struct sl_facts_reader *r, struct sl_coverage *coverage)
     while (coverage->n_served < named + coverage->n_due - known) {
         coverage->served = sl_arena_push(r->arena, coverage->served, &coverage->n_served, sizeof *coverage->served);
         coverage->served[coverage->n_served - 1] = (struct sl_served){.unit = "?", .source = 1};
+    }
+}
+
+static void read_rebuilt(struct sl_facts_reader *r, const json_t *rows, struct sl_coverage *coverage)
+{
+    size_t i;
+    json_t *json;
+    const json_t *list = sl_facts_array(r, rows, "reconstructions");
+    coverage->rebuilt = sl_arena_array(r->arena, json_array_size(list) + 1, sizeof *coverage->rebuilt);
+    json_array_foreach((json_t *)list, i, json)
+    {
+        struct sl_rebuilt *one = &coverage->rebuilt[coverage->n_rebuilt++];
+        one->unit = sl_facts_text(r, json, "unit");
+        one->rows = sl_facts_int(r, json, "rows", INT64_MIN, INT64_MAX, 0);
+        one->error = sl_facts_text(r, json, "error");
     }
 }
 
@@ -246,6 +266,10 @@ static void read_coverage(struct sl_facts_reader *r, const json_t *json, struct 
         coverage->missing[0] = "";
     pad_served(r, coverage);
     coverage->source_errors = sl_facts_names(r, rows, "source_errors", &coverage->n_source_errors, true);
+    read_rebuilt(r, rows, coverage);
+    proc->rows_counted = json_object_get(rows, "all") != NULL;
+    proc->n_rows = sl_facts_int(r, rows, "all", 0, INT64_MAX, 0);
+    proc->fingerprint = sl_facts_text(r, rows, "fingerprint");
 }
 
 static void read_need(struct sl_facts_reader *r, const json_t *json, struct sl_proc_facts *proc)
@@ -276,6 +300,7 @@ void sl_facts_read_procs(struct sl_facts_reader *r, const json_t *list, const st
         proc->run = read_run(r, json, "run");
         proc->running = read_run(r, json, "running");
         read_coverage(r, json, proc);
+        sl_facts_read_quality(r, json, proc);
     }
 }
 
@@ -378,7 +403,7 @@ enum sl_code sl_facts_read(struct sl_facts *out, const struct sl_config *config,
     json_error_t error;
     struct sl_facts_reader reader = {.config = config, .facts = out, .arena = arena, .err = err};
     *out = (struct sl_facts){.season_first = SL_DATE_NONE, .gaps_from = SL_DATE_NONE, .gaps_to = SL_DATE_NONE};
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = json_loadb(text, len, 0, &error);
     if (!json_is_object(root)) {
         json_decref(root);
         return sl_fail(err, SL_CORRUPT, "stored facts are no JSON object: %s", root ? "another type" : error.text);

@@ -1,4 +1,4 @@
-/* facts_read_checks.c - the facts of the checks, read back: upstream, gaps; and joins. */
+/* facts_read_checks.c - the facts of the checks, read back: upstream, gaps, and by facts_read_quality.c completeness and what is inherited; and joins. */
 #include <string.h>
 
 #include "facts_read_internal.h"
@@ -115,6 +115,8 @@ void sl_facts_read_checks(struct sl_facts_reader *r, const json_t *root)
     if (r->facts->checks_gathered) {
         read_upstream(r, upstream);
         read_gaps(r, gaps);
+        sl_facts_read_completeness(r, root);
+        sl_facts_read_inherited(r, root);
     }
     r->facts->joins = sl_arena_array(r->arena, json_array_size(joins) + 1, sizeof *r->facts->joins);
     json_array_foreach((json_t *)joins, i, json) read_join(r, json);

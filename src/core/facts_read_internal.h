@@ -39,10 +39,20 @@ const char **sl_facts_all_names(struct sl_facts_reader *r, const json_t *object,
 /* May the list stand for `n_all` things, of which it holds `n`? A fault when not. */
 bool sl_facts_pad(struct sl_facts_reader *r, const char *key, size_t n, size_t n_all);
 
+/* May `n` more things go without a name? A fault when that is too many. */
+bool sl_facts_unnamed(struct sl_facts_reader *r, const char *key, size_t n);
+/* The place of a source among the processor's, by its name; n_sources for the rows of a reconstruction, and for a table that the config no longer names: what is known is that it served. */
+size_t sl_facts_source(const struct sl_processor *processor, const char *name);
+
 /* The processors of `list` into `procs` (one per processor of the phase, config order); those that the config no longer names are left out. */
 void sl_facts_read_procs(struct sl_facts_reader *r, const json_t *list, const struct sl_phase *phase, struct sl_proc_facts *procs);
 
 /* facts_read_checks.c: what is only there when the checks were gathered, and joins. */
 void sl_facts_read_checks(struct sl_facts_reader *r, const json_t *root);
+
+/* facts_read_quality.c */
+void sl_facts_read_quality(struct sl_facts_reader *r, const json_t *json, struct sl_proc_facts *proc);
+void sl_facts_read_completeness(struct sl_facts_reader *r, const json_t *root);
+void sl_facts_read_inherited(struct sl_facts_reader *r, const json_t *root);
 
 #endif
