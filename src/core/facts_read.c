@@ -212,7 +212,8 @@ static void read_served(struct sl_facts_reader *r, const json_t *rows, struct sl
         const char **names = sl_facts_names(r, fallbacks, table, &n, false);
         for (size_t i = 0; i < n; i++) {
             coverage->served = sl_arena_push(r->arena, coverage->served, &coverage->n_served, sizeof *coverage->served);
-            coverage->served[coverage->n_served - 1] = (struct sl_served){.unit = names[i], .source = sl_facts_source(proc->processor, table)};
+            coverage->served[coverage->n_served - 1] = (struct sl_served){.unit = names[i],
+                                                                          .source = sl_facts_source(proc->processor, table)};
         }
     }
     if (coverage->n_served)

@@ -68,24 +68,27 @@ static void read_entity(struct sl_facts_reader *r, const json_t *json, struct sl
         sl_facts_fault(r, "an entity has no name, or more than is expected");
         return;
     }
-    entity->n_missing = r->truncated ? entity->n_expected - entity->n_actual : json_array_size(sl_facts_array(r, json, "missing"));
+    entity->n_missing = entity->n_expected - entity->n_actual;
     entity->missing = sl_facts_all_names(r, json, "missing", entity->n_missing);
 }
 
-/* Whole entities: what is expected of them in all is what is left of the sum; the first has it. */
-static void add_whole(struct sl_facts_reader *r, struct sl_completeness_facts *out, size_t n_all, size_t expected)
+/* What the sums say of the entities that are not named: the first of them has it all. They are whole, unless names were cut off. */
+static void add_rest(struct sl_facts_reader *r, struct sl_completeness_facts *out, struct sl_entity_facts sums, size_t n_all)
 {
-    for (size_t i = 0; i < out->n_entities; i++)
-        expected = expected >= out->entities[i].n_expected ? expected - out->entities[i].n_expected : 0;
-    if (n_all < out->n_entities) {
-        sl_facts_fault(r, "more entities lack something than there are");
+    for (size_t i = 0; i < out->n_entities; i++) {
+        const struct sl_entity_facts *named = &out->entities[i];
+        sums.n_expected = sums.n_expected >= named->n_expected ? sums.n_expected - named->n_expected : 0;
+        sums.n_actual = sums.n_actual >= named->n_actual ? sums.n_actual - named->n_actual : 0;
+    }
+    if (n_all < out->n_entities || sums.n_actual > sums.n_expected || (!r->truncated && sums.n_actual != sums.n_expected)) {
+        sl_facts_fault(r, "the entities are not what their sums say");
         return;
     }
     if (!sl_facts_unnamed(r, "entities", n_all - out->n_entities))
         return;
-    for (size_t i = out->n_entities; i < n_all; i++, expected = 0) {
+    for (size_t i = out->n_entities; i < n_all; i++, sums.n_expected = sums.n_actual = 0) {
         out->entities = sl_arena_push(r->arena, out->entities, &out->n_entities, sizeof *out->entities);
-        out->entities[i] = (struct sl_entity_facts){.entity = "?", .n_expected = expected, .n_actual = expected};
+        out->entities[i] = (struct sl_entity_facts){.entity = "?", .n_expected = sums.n_expected, .n_actual = sums.n_actual};
     }
 }
 
@@ -107,7 +110,8 @@ void sl_facts_read_completeness(struct sl_facts_reader *r, const json_t *root)
         out->entities = sl_arena_push(r->arena, out->entities, &out->n_entities, sizeof *out->entities);
         read_entity(r, item, &out->entities[i]);
     }
-    add_whole(r, out, sl_facts_count(r, json, "entities"), sl_facts_count(r, json, "expected"));
+    const struct sl_entity_facts sums = {.n_expected = sl_facts_count(r, json, "expected"), .n_actual = sl_facts_count(r, json, "actual")};
+    add_rest(r, out, sums, sl_facts_count(r, json, "entities"));
 }
 
 /* ---- what is inherited ---- */
