@@ -141,7 +141,7 @@ static void note_fired(struct sl_what_if_run *run, struct sl_what_if_entry *entr
     for (size_t f = 0; f < phase->n_followers; f++) {
         const struct sl_phase *follower = &run->ops->config->phases[phase->followers[f]];
         entry->joined |= follower->n_after > 1;
-        sl_trigger_id(run->ops->config, phase, follower, gate->date, gate->profile, gate->generation, id);
+        sl_trigger_id(entry->old->config, phase, follower, gate->date, gate->profile, gate->generation, id); /* as it was made then */
         const char *triggers = strstr(decision, "\"triggers\":");
         entry->fired[f] = triggers && strstr(triggers, id);
     }
