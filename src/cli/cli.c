@@ -37,6 +37,7 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_GATES,
     &SL_CMD_WHY,
     &SL_CMD_CHECK,
+    &SL_CMD_WHAT_IF,
     &SL_CMD_WAIT,
     &SL_CMD_PENDING,
     &SL_CMD_PENDING_DROP,

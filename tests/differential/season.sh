@@ -24,6 +24,15 @@ is "dates missing from the primary" "2025-04-15 2025-04-16 2025-04-18" \
     "$(sluice gaps --table nba_raw.nbac_team_boxscore --from 2024-10-22 --to 2025-06-22 -o json | python3 -c 'import json,sys; print(*json.load(sys.stdin)["missing_dates"])')"
 is "with every day" "244 211 33" \
     "$(sluice gaps --table nba_raw.nbac_team_boxscore --from 2024-10-22 --to 2025-06-22 --every-day -o json | python3 -c 'import json,sys; g=json.load(sys.stdin); print(g["expected_dates"], g["present_dates"], g["gap_count"])')"
+is "what if nothing were otherwise" "" "$(sluice what-if -o ndjson 2>/dev/null)"
+soft=phases.phase_3_analytics.checks.gaps.mode=soft
+is "what if gaps were soft in phase_3" "28 phase_3_analytics blocked gaps triggered gaps 2024-12-19 2025-01-16 0 lack" "$(sluice --set $soft what-if -o ndjson 2>/dev/null |
+    python3 -c '
+import json, sys
+rows = [json.loads(line) for line in sys.stdin]
+def every(key): return "+".join(sorted({"+".join(r[key]) if isinstance(r[key], list) else str(r[key]) for r in rows}))
+print(len(rows), *map(every, ("phase", "state_before", "reasons_before", "state_after", "reasons_after")), min(r["date"] for r in rows), max(r["date"] for r in rows),
+      sum(bool(r["lacks"]) for r in rows), "lack")')"
 gates >"$work/base.gates"
 
 feed "$here/out/messages" >/dev/null
