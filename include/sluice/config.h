@@ -225,6 +225,7 @@ struct sl_config {
     struct {
         size_t batch_messages, batch_bytes;
         int64_t recheck_min_ms, recheck_max_ms, recheck_for_ms;
+        int retriggers_per_minute; /* of on_stale: retrigger */
     } worker;
     struct {
         int64_t facts_ms, inbox_ms; /* inbox -1: null */

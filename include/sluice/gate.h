@@ -65,7 +65,8 @@ struct sl_proc_facts {
     struct sl_coverage coverage;
     /* facts of the checks */
     struct sl_proc_quality quality;
-    int64_t n_rows;          /* all rows of the primary on the date; -1: not asked */
+    bool rows_counted;
+    int64_t n_rows;          /* all rows of the primary on the date; of rows_counted */
     const char *fingerprint; /* of the primary's rows on the date; NULL: not asked, "": no rows */
 };
 
@@ -204,7 +205,8 @@ struct sl_facts {
 };
 
 struct sl_check {
-    const char *name; /* "calendar", "reported", "units", "barrier", "upstream", "gaps", "completeness", "quality", "suppression", "join" */
+    const char *
+        name; /* "calendar", "reported", "units", "barrier", "upstream", "gaps", "completeness", "quality", "rows", "suppression", "join" */
     enum sl_mode mode;
     bool evaluated, passed;
     const char *expected, *actual, *detail; /* sentences; detail names the missing things; NULL when there is nothing to say */

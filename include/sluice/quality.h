@@ -38,7 +38,7 @@ struct sl_quality {
     const char **issues;
     size_t n_issues; /* in the order they were found; none twice */
     /* metadata */
-    bool critical_failure; /* required fields are missing as columns: only these and early_season are told */
+    bool critical_failure; /* required fields are missing as columns: only these are told, and early_season as false */
     const char **missing_required;
     size_t n_missing_required;
     int64_t sample_size;

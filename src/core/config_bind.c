@@ -246,6 +246,7 @@ static void bind_rhythms(struct sl_config *config, const json_t *root)
     config->worker.recheck_min_ms = sl_bind_ms(recheck, "min");
     config->worker.recheck_max_ms = sl_bind_ms(recheck, "max");
     config->worker.recheck_for_ms = sl_bind_ms(recheck, "for");
+    config->worker.retriggers_per_minute = (int)sl_bind_int(worker, "retriggers_per_minute");
     config->retention.facts_ms = sl_bind_ms(retention, "facts");
     config->retention.inbox_ms = sl_bind_ms(retention, "inbox");
     config->audit.at_minutes = sl_bind_minutes(audit, "at");

@@ -249,6 +249,7 @@ const struct sl_option sl_options[] = {
     {"worker.batch", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "one transaction at most"},
     {"worker.batch.messages", SL_OPT_INT, 0, NULL, "1000", "1..100000", "messages", "this many messages"},
     {"worker.batch.bytes", SL_OPT_INT, 0, NULL, "8000000", "1..100000000", "bytes", "this many bytes"},
+    {"worker.retriggers_per_minute", SL_OPT_INT, 0, NULL, "10", "1..6000", "triggers", "at most so many by on_stale: retrigger"},
     {"worker.recheck", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "gates that are not open are decided again"},
     {"worker.recheck.min", SL_OPT_DURATION, 0, NULL, "1m", "1s..1d", NULL, "first after this long"},
     {"worker.recheck.max", SL_OPT_DURATION, 0, NULL, "1h", "1s..30d", NULL, "doubling up to this long"},

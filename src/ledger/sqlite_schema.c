@@ -97,13 +97,11 @@ static const char SCHEMA_1[] =
     " WITHOUT ROWID;"
     "CREATE TABLE clocks (phase TEXT PRIMARY KEY, ms INTEGER NOT NULL) WITHOUT ROWID;";
 
-/* Quality of a gate; content of its phase's tables when it was decided; decisions that later content made stale; quality columns to be written.
+/* Quality of a gate; decisions that later content made stale; quality columns to be written.
  * A stamp that is newer replaces the one that waits for the same table and date. */
 static const char SCHEMA_2[] =
     "ALTER TABLE gates ADD COLUMN quality_tier TEXT;"
     "ALTER TABLE gates ADD COLUMN quality_score REAL;"
-    "CREATE TABLE fingerprints (phase TEXT NOT NULL, date INTEGER NOT NULL, profile INTEGER NOT NULL, generation INTEGER NOT NULL,"
-    " table_name TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (phase, date, profile, generation, table_name)) WITHOUT ROWID;"
     "CREATE TABLE stale (id INTEGER PRIMARY KEY AUTOINCREMENT, phase TEXT NOT NULL, date INTEGER NOT NULL, profile INTEGER NOT NULL,"
     " generation INTEGER NOT NULL, culprit_phase TEXT NOT NULL, culprit_date INTEGER NOT NULL, culprit_generation INTEGER NOT NULL,"
     " reason TEXT NOT NULL, marked_us INTEGER NOT NULL, triggered_us INTEGER, cleared_us INTEGER,"

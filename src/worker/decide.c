@@ -205,6 +205,8 @@ static enum sl_code write_change(struct sl_worker *worker, const struct work *wo
     if (code == SL_OK && gate->state == SL_TRIGGERED)
         code = wake_joined(worker, work, now_us, err);
     if (code == SL_OK)
+        code = sl_worker_follow_content(worker, work, gate, now_us, err);
+    if (code == SL_OK)
         sl_worker_note(worker, gate);
     return code;
 }
