@@ -72,9 +72,9 @@ static int triggered(struct stale *s)
 static int run(struct sl_cli *cli)
 {
     static const struct sl_field FIELDS[] = {
-        {"date", false, false},         {"phase", false, false},  {"profile", false, false},  {"generation", true, false}, {"action", false, false},
-        {"culprit_phase", false, false}, {"culprit_date", false, false}, {"culprit_generation", true, false}, {"reason", false, false},
-        {"culprits", true, false},      {"marked_at", false, false}};
+        {"date", false, false},   {"phase", false, false},         {"profile", false, false},      {"generation", true, false},
+        {"action", false, false}, {"culprit_phase", false, false}, {"culprit_date", false, false}, {"culprit_generation", true, false},
+        {"reason", false, false}, {"culprits", true, false},       {"marked_at", false, false}};
     struct stale s = {.cli = cli, .reason = sl_args_get(&cli->args, "reason")};
     const char *phase = cli->select.phase ? cli->select.phase->name : NULL;
     const bool trigger = sl_args_has(&cli->args, "trigger");
@@ -110,12 +110,15 @@ const struct sl_command SL_CMD_STALE = {
     .name = "stale",
     .usage = "[PHASE] [DATE | A..B] [--trigger [--rate N/s] [--reason TEXT]]",
     .help = "decisions that used what has changed since, in the order to make them again",
-    .more = "A decision is stale when a phase before it was run again for a date that it used, and the rows have changed. Of every date the first stale phase "
-            "needs a trigger; the others follow from it. --trigger opens a generation of the phase before it, whose new trigger starts it. Exit 3 when "
+    .more = "A decision is stale when a phase before it was run again for a date that it used, and the rows have changed. Of every date "
+            "the first stale phase "
+            "needs a trigger; the others follow from it. --trigger opens a generation of the phase before it, whose new trigger starts it. "
+            "Exit 3 when "
             "something is stale, 5 when some could not be triggered.",
     .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
     .opens = SL_CHANGES,
     .flags = FLAGS,
-    .examples = {"stale", "stale orders_daily 2025-01-01..2025-01-31 -o json", "stale --trigger --rate 2/s --reason \"orders were corrected\""},
+    .examples = {"stale", "stale orders_daily 2025-01-01..2025-01-31 -o json",
+                 "stale --trigger --rate 2/s --reason \"orders were corrected\""},
     .run = run,
 };
