@@ -37,6 +37,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
 enum sl_code sl_worker_drain(struct sl_worker *worker, int64_t now_us, size_t *left, struct sl_err *err);
 /* Load coverage events and run history (RULES 26); everything there is when `flush`, else only when the batch is due. */
 enum sl_code sl_worker_load(struct sl_worker *worker, int64_t now_us, bool flush, struct sl_err *err);
+/* Write the quality columns that are due. What fails is kept and due again later; only the ledger's troubles are errors. */
+enum sl_code sl_worker_stamp(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 /* The earliest time at which sl_worker_tick() has something to do; SL_NEVER_US. */
 enum sl_code sl_worker_next_due(struct sl_worker *worker, int64_t *out_us, struct sl_err *err);
 void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out);

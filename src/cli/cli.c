@@ -27,6 +27,7 @@ const struct sl_flag SL_GLOBAL_FLAGS[] = {
 
 const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_INIT,
+    &SL_CMD_MIGRATE,
     &SL_CMD_RUN,
     &SL_CMD_BROKER,
     &SL_CMD_PUBLISH,

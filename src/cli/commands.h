@@ -41,6 +41,7 @@ extern const struct sl_command
     SL_CMD_QUALITY_ASSESS,
     SL_CMD_QUALITY_AGGREGATE,
     SL_CMD_QUALITY_CAP,
-    SL_CMD_WHAT_IF;
+    SL_CMD_WHAT_IF,
+    SL_CMD_MIGRATE;
 
 #endif
