@@ -123,7 +123,7 @@ static void put_source(struct sl_json *json, const struct sl_bus_message *messag
 }
 
 /* How often it was replayed: as we do it here, or as its own attribute says when it was replayed to its topic. */
-static void put_replays(struct sl_json *json, const struct sl_bus_message *message, bool always)
+static void put_replays(struct sl_json *json, const struct sl_bus_message *message)
 {
     char number[32];
     int64_t count = 0;
@@ -133,26 +133,27 @@ static void put_replays(struct sl_json *json, const struct sl_bus_message *messa
     if (message->replay)
         count = message->replay->count;
     snprintf(number, sizeof number, "%lld", (long long)(count > 0 ? count : 0));
-    if (always || count > 0)
-        put_attribute(json, "sluice_replay_count", number);
+    put_attribute(json, "sluice_replay_count", number);
     put_attribute(json, "sluice_replay_id", message->replay ? message->replay->id : NULL);
 }
 
 /* The message's own attributes, then why and where from (contract/messages.md, "Dead letter"). */
 static void dead_letter_attributes(struct sl_buf *out, const struct sl_bus_message *message, const char *code, const char *detail)
 {
+    const bool as_they_came = !code && !message->replay; /* in our own list */
     struct sl_json json;
     sl_json_init(&json, out);
     sl_json_object(&json);
     for (size_t i = 0; i < message->message.n_attributes; i++)
-        if (!sl_replay_is_mark(message->message.attributes[i].key))
+        if (as_they_came || !sl_replay_is_mark(message->message.attributes[i].key))
             put_attribute(&json, message->message.attributes[i].key, message->message.attributes[i].value);
     if (code) {
         put_attribute(&json, "sluice_reject_reason", code);
         put_attribute(&json, "sluice_reject_detail", detail);
         put_source(&json, message);
     }
-    put_replays(&json, message, code != NULL);
+    if (!as_they_came)
+        put_replays(&json, message);
     sl_json_end_object(&json);
 }
 
