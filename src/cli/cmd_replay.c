@@ -12,6 +12,7 @@
 static const struct sl_flag FLAGS[] = {
     {"subscription", "S", "the subscription on the dead-letter topic; else that of --phase", 0},
     {"ledger", NULL, "the ledger's own list instead", 0},
+    {"dates", "A..B", "only letters of these dates; or one date", 0},
     {"filter", "EXPR", "only letters that the expression means", 0},
     {"limit", "N", "at most so many, the first by date", 0},
     {"rate", "N/s", "at most so many a second", 0},
@@ -57,19 +58,38 @@ static enum sl_code read_to(struct replaying *r)
     return sl_fail(&r->cli->err, SL_INVALID, "--to %.40s is neither self nor topic", to);
 }
 
+/* "A..B", either end may be left out; or one date. */
+static enum sl_code read_dates(struct sl_cli *cli, struct sl_replay_policy *policy)
+{
+    const char *text = sl_args_get(&cli->args, "dates"), *dots = text == NULL ? NULL : strstr(text, "..");
+    policy->from = policy->to = SL_DATE_NONE;
+    if (text == NULL)
+        return SL_OK;
+    const char *from = dots == NULL ? text : sl_arena_strndup(&cli->arena, text, (size_t)(dots - text)),
+               *to = dots == NULL ? text : dots + 2;
+    enum sl_code code = from[0] == '\0' ? SL_OK : sl_cli_date(cli, from, &policy->from);
+    if (code == SL_OK && to[0] != '\0')
+        code = sl_cli_date(cli, to, &policy->to);
+    if (code == SL_OK && policy->from != SL_DATE_NONE && policy->to != SL_DATE_NONE && policy->to < policy->from)
+        return sl_fail(&cli->err, SL_INVALID, "the range ends before it starts");
+    return code;
+}
+
 static enum sl_code read_line(struct replaying *r)
 {
     struct sl_cli *cli = r->cli;
     struct sl_replay_policy *policy = &r->options.policy;
     const char *filter = sl_args_get(&cli->args, "filter");
     int64_t limit = 0;
-    *policy = (struct sl_replay_policy){.phase = cli->select.phase, .from = cli->select.from, .to = cli->select.to};
+    *policy = (struct sl_replay_policy){.phase = cli->select.phase};
     r->from_ledger = sl_args_has(&cli->args, "ledger");
     r->dry_run = sl_args_has(&cli->args, "dry-run");
     r->options.hold = sl_args_has(&cli->args, "hold");
     r->options.stop = sl_cli_stop();
     r->options.pause = sl_cli_pause;
     enum sl_code code = read_to(r);
+    if (code == SL_OK)
+        code = read_dates(cli, policy);
     if (code == SL_OK && filter != NULL)
         code = sl_letter_filter_parse(&r->filter, filter, cli->config, cli->today, &cli->arena, &cli->err);
     policy->filter = r->filter;
@@ -291,7 +311,7 @@ static int run(struct sl_cli *cli)
 
 const struct sl_command SL_CMD_REPLAY = {
     .name = "replay",
-    .usage = "(--subscription S | --phase P | --ledger) [A..B] [--filter EXPR] [--to self|topic] [--dry-run] ...",
+    .usage = "(--subscription S | --phase P | --ledger) [--dates A..B] [--filter EXPR] [--to self|topic] [--dry-run] ...",
     .help = "brings dead letters back, in the order of their dates",
     .more =
         "A letter leaves the dead letters only after what it does is committed (--to self), or the bus has confirmed its copy (--to "
@@ -307,11 +327,11 @@ const struct sl_command SL_CMD_REPLAY = {
         "subscription, message_id, replays, deliveries, attr.NAME (alone: it is there). OP: = != < <= > >= ~ (holds the text) !~\n"
         "in A..B, in (V, ...). A date that can't be read equals nothing. Reasons are the reject codes; `undelivered`: the bus gave up.\n"
         "Exit 5: some letters could not be replayed, and stay; 130: interrupted.",
-    .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
+    .takes = SL_TAKES_PHASE,
     .opens = SL_OPENS_CONFIG | SL_OPENS_LEDGER_WRITE | SL_OPENS_WAREHOUSE,
     .flags = FLAGS,
     .examples = {"replay --phase orders_raw --dry-run",
                  "replay --subscription orders-raw-complete-dlq-sub --filter 'reason = unknown_phase' --rate 50/s",
-                 "replay --phase orders_raw 2025-01-01..2025-01-31 --hold", "replay --ledger --limit 10"},
+                 "replay --phase orders_raw --dates 2025-01-01..2025-01-31 --hold", "replay --ledger --limit 10"},
     .run = run,
 };
