@@ -177,6 +177,15 @@ struct sl_ledger_ops {
     enum sl_code (*holds)(struct sl_ledger *self, struct sl_hold **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*hold_remove)(struct sl_ledger *self, int64_t id, struct sl_err *err);
 
+    enum sl_code (*stale_add)(struct sl_ledger *self, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err);
+    /* Those that are not cleared, of `phase` (NULL: all) and from..to (SL_DATE_NONE: no bound), ascending by (date, phase, profile, id). */
+    enum sl_code (*stale)(struct sl_ledger *self, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                          struct sl_arena *arena, struct sl_err *err);
+    /* The marks of generations below this one are over: it was made again. */
+    enum sl_code (*stale_clear)(struct sl_ledger *self, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                int64_t now_us, struct sl_err *err);
+    enum sl_code (*stale_triggered)(struct sl_ledger *self, int64_t id, int64_t now_us, struct sl_err *err);
+
     enum sl_code (*units)(struct sl_ledger *self, struct sl_known_unit **out, size_t *n, struct sl_arena *arena,
                           struct sl_err *err); /* ascending by (date, unit) */
     /* Replace the memory by `units`: rows that are new or differ are written, rows that are gone deleted. */
@@ -261,6 +270,12 @@ enum sl_code sl_ledger_known_gap_remove(struct sl_ledger *ledger, int64_t id, st
 enum sl_code sl_ledger_hold_add(struct sl_ledger *ledger, struct sl_hold *hold, struct sl_err *err);
 enum sl_code sl_ledger_holds(struct sl_ledger *ledger, struct sl_hold **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_hold_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
+enum sl_code sl_ledger_stale_add(struct sl_ledger *ledger, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err);
+enum sl_code sl_ledger_stale(struct sl_ledger *ledger, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                             struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_ledger_stale_clear(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                   int64_t now_us, struct sl_err *err);
+enum sl_code sl_ledger_stale_triggered(struct sl_ledger *ledger, int64_t id, int64_t now_us, struct sl_err *err);
 enum sl_code sl_ledger_units(struct sl_ledger *ledger, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_units_set(struct sl_ledger *ledger, const struct sl_known_unit *units, size_t n, struct sl_err *err);
 enum sl_code sl_ledger_clock_get(struct sl_ledger *ledger, const char *phase, int64_t *ms, struct sl_err *err);

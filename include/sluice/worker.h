@@ -77,6 +77,11 @@ enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase
 /* Forget suppressed gates: they stay suppressed, off the pending list. */
 enum sl_code sl_worker_drop(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, size_t *n, struct sl_err *err);
 
+/* Open the next generation of the phase before a stale one, so that its trigger starts the stale phase again; marks it as triggered. SL_INVALID: no phase before it has an open gate. */
+struct sl_stale_step;
+enum sl_code sl_worker_stale_restart(struct sl_worker *worker, const struct sl_stale_step *step, const char *who, const char *reason,
+                                     int64_t now_us, struct sl_err *err);
+
 /* The calendar as the worker reads it, for commands: rows that are planned, ascending by (date, unit). Borrowed until the next call of the worker. */
 struct sl_calendar;
 enum sl_code sl_worker_calendar(struct sl_worker *worker, const struct sl_calendar **out, struct sl_err *err);

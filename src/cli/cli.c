@@ -42,6 +42,7 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_PENDING_DROP,
     &SL_CMD_RELEASE,
     &SL_CMD_RETRIGGER,
+    &SL_CMD_STALE,
     &SL_CMD_HOLD_ADD,
     &SL_CMD_HOLD_LIST,
     &SL_CMD_HOLD_REMOVE,

@@ -91,6 +91,9 @@ enum sl_code sl_cli_phase(struct sl_cli *cli, const char *name, const struct sl_
 /* The flag's value as a whole number of at least `least`; `fallback` when it is not given. */
 enum sl_code sl_cli_number(struct sl_cli *cli, const char *flag, int64_t least, int64_t fallback, int64_t *out);
 
+/* The flag --rate, "5/s" or "5": the pause between two things; 0 when it is not given. */
+enum sl_code sl_cli_rate(struct sl_cli *cli, int64_t *pause_ms);
+
 /* Prints cli->err (and the next command, when there is one) and gives its exit code. */
 int sl_cli_failed(struct sl_cli *cli, const char *next);
 /* The same for wrong usage: exit 2. */

@@ -105,6 +105,7 @@ struct sl_worker {
     size_t events_unloaded, runs_unloaded;
     int64_t loaded_us;               /* when the last load ended, or the worker began */
     int64_t expected_us;             /* when expect_by was looked at last */
+    int64_t stale_due_us;            /* when on_stale: retrigger has something to do; SL_NEVER_US */
     bool at_rest;                    /* everything that was sent has come and is decided: streams count as silent */
     char owner[64];                  /* of outbox claims */
     struct sl_worker_counters saved; /* as they were when the transaction began */
@@ -159,6 +160,23 @@ enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct wo
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us,
                                   struct sl_err *err); /* facts and the final decision of one gate; nothing is written */
+
+/* operator.c */
+/* Open the next generation of a gate that has fired, decide and write it, in the transaction that is open. SL_INVALID: it has not. */
+enum sl_code sl_worker_reopen(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
+/* The operator_action event of a gate. */
+enum sl_code sl_worker_action(struct sl_worker *worker, const struct work *work, const char *what, const char *who, const char *reason,
+                              int64_t now_us, struct sl_err *err);
+
+/* stale.c: content that has changed, and the decisions that had used it. */
+/* After a newer generation was decided: when its rows are other than those before, the decisions that used them are marked. */
+enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct work *work, const struct sl_gate *gate, int64_t now_us,
+                                      struct sl_err *err);
+/* Mark what used (phase, date) as stale. */
+enum sl_code sl_worker_mark_stale(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
+                                  int64_t now_us, struct sl_err *err);
+/* on_stale: retrigger. Fires at most what the rate allows; in a transaction. */
+enum sl_code sl_worker_restart_stale(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 
 /* worker.c: transactions of the engine. */
 enum sl_code sl_worker_begin(struct sl_worker *worker, struct sl_err *err);
