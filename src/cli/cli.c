@@ -56,6 +56,7 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_DLQ_LIST,
     &SL_CMD_DLQ_SHOW,
     &SL_CMD_REPLAY,
+    &SL_CMD_DOCTOR,
     &SL_CMD_CONFIG_CHECK,
     &SL_CMD_CONFIG_SHOW,
     &SL_CMD_CONFIG_SCHEMA,
