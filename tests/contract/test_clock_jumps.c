@@ -236,7 +236,7 @@ static void look(void *arg)
 {
     struct job *job = arg;
     if (atomic_load(&n_checkpoints) >= job->checkpoints_before + 3 || sl_monotonic_ms() > job->limit_ms)
-        job->stop = 1;
+        __atomic_store_n(&job->stop, 1, __ATOMIC_RELAXED);
 }
 
 Test(clock_jumps, the_ledger_is_checkpointed_on)
