@@ -1,4 +1,4 @@
-/* grpc_bus.h - the bus over gRPC: the client of google.pubsub.v1, for the embedded broker and for emulators (Google Cloud Pub/Sub needs credentials: refused).
+/* grpc_bus.h - the bus over gRPC: the client of google.pubsub.v1, for the embedded broker, for emulators and for Google Cloud Pub/Sub.
  *
  * The life of a message: streamed in -> leased (a receipt, then an extension whenever its lease is about to end) -> received -> acked by the worker after its commit -> the ack
  * answered, and only then let go: leases are extended until then, lost acks are sent again until the lease has ended. What can't be acked comes again and is known by its id.
@@ -8,7 +8,18 @@
 #define SLUICE_GRPC_BUS_H
 
 #include <sluice/bus.h>
+#include <sluice/credentials.h>
 #include <sluice/pubsub.h>
+
+/* Whom to talk to. Copied; roots and credentials are borrowed until everything that was made with it is destroyed. */
+struct sl_pubsub_peer {
+    const char *address; /* "127.0.0.1:8085", "unix:/path" */
+    bool tls;
+    const char *roots;                  /* PEM; NULL: the system's */
+    struct sl_credentials *credentials; /* NULL: none. Their tokens never go out without tls */
+};
+/* Plaintext, no credentials. */
+#define SL_PLAIN_PEER(where) (&(const struct sl_pubsub_peer){.address = (where)})
 
 enum sl_pings {
     SL_PINGS_AUTO, /* demanded, but from a peer of bus.type emulator only once it has answered one (the official emulator before 0.8.32 never does) */
@@ -36,9 +47,9 @@ struct sl_grpc_bus_options {
     void *backlog_arg;
 };
 
-/* Receives from the subscriptions of `phases` (n 0: only publishes). `address`: "127.0.0.1:8085", "unix:/path". Config and phases are borrowed until destroyed. `options` may be NULL.
- * SL_INVALID: bus.type pubsub, a phase without subscription. Nothing is connected yet when it returns. */
-enum sl_code sl_grpc_bus_create(struct sl_bus **out, const char *address, const struct sl_config *config,
+/* Receives from the subscriptions of `phases` (n 0: only publishes). Config and phases are borrowed until destroyed. `options` may be NULL.
+ * SL_INVALID: a phase without subscription, bus.type pubsub without TLS. Nothing is connected yet when it returns. */
+enum sl_code sl_grpc_bus_create(struct sl_bus **out, const struct sl_pubsub_peer *peer, const struct sl_config *config,
                                 const struct sl_phase *const *phases, size_t n_phases, const struct sl_grpc_bus_options *options,
                                 struct sl_err *err);
 
@@ -67,7 +78,7 @@ typedef void (*sl_publish_result)(void *arg, size_t index, enum sl_code code, co
 
 struct sl_grpc_publisher;
 /* `topic` is a resource's full name. One thread uses it. */
-enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const char *address, const char *topic,
+enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const struct sl_pubsub_peer *peer, const char *topic,
                                       const struct sl_grpc_publisher_options *options, sl_publish_result result, void *arg,
                                       struct sl_err *err);
 /* Copies. SL_INVALID at once for attributes that are not UTF-8, nothing is added then. A batch that the server refuses as invalid is tried again message by message: one bad message fails alone. */
@@ -81,7 +92,7 @@ void sl_grpc_publisher_destroy(struct sl_grpc_publisher **publisher); /* what ha
 
 /* Blocking calls, 30 s each. Names are full. SL_NOT_FOUND, SL_CONFLICT (there already), SL_DENIED, SL_INVALID, SL_UNAVAILABLE. */
 struct sl_pubsub_admin;
-enum sl_code sl_pubsub_admin_create(struct sl_pubsub_admin **out, const char *address, struct sl_err *err);
+enum sl_code sl_pubsub_admin_create(struct sl_pubsub_admin **out, const struct sl_pubsub_peer *peer, struct sl_err *err);
 void sl_pubsub_admin_destroy(struct sl_pubsub_admin **admin);
 enum sl_code sl_pubsub_admin_create_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, struct sl_err *err);
 enum sl_code sl_pubsub_admin_get_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_pubsub_topic *out, struct sl_arena *arena,

@@ -256,24 +256,24 @@ static void init_waiting(struct sl_grpc_bus *bus)
     pthread_condattr_destroy(&monotonic);
 }
 
-static enum sl_code check(const struct sl_config *config, const struct sl_phase *const *phases, size_t n, struct sl_err *err)
+static enum sl_code check(const struct sl_pubsub_peer *peer, const struct sl_config *config, const struct sl_phase *const *phases, size_t n,
+                          struct sl_err *err)
 {
-    if (config->bus.type == SL_BUS_PUBSUB)
-        return sl_fail(err, SL_INVALID,
-                       "bus.type pubsub: Google Cloud Pub/Sub needs credentials, which this version can't use; embedded and emulator work");
+    if (config->bus.type == SL_BUS_PUBSUB && !peer->tls)
+        return sl_fail(err, SL_INVALID, "bus.type pubsub: Google Cloud Pub/Sub is only talked to by TLS");
     for (size_t i = 0; i < n; i++)
         if (!phases[i]->subscription)
             return sl_fail(err, SL_INVALID, "phase %s has no completions.subscription to receive from", phases[i]->name);
     return SL_OK;
 }
 
-static enum sl_code start(struct sl_grpc_bus *bus, const char *address, struct sl_err *err)
+static enum sl_code start(struct sl_grpc_bus *bus, struct sl_err *err)
 {
     /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
-    const struct sl_rpc_channel_options channel = {.keepalive_ms = bus->config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000};
+    const int64_t keepalive_ms = bus->config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000;
     enum sl_code code = sl_rpc_loop_create(&bus->loop, err);
     if (code == SL_OK)
-        code = sl_rpc_channel_create(&bus->channel, bus->loop, address, &channel, err);
+        code = sl_pubsub_dial(&bus->channel, bus->loop, &bus->peer, 0, keepalive_ms, err);
     if (code != SL_OK)
         return code;
     if (pthread_create(&bus->keeper, NULL, keeper_main, bus) != 0)
@@ -282,17 +282,18 @@ static enum sl_code start(struct sl_grpc_bus *bus, const char *address, struct s
     return SL_OK;
 }
 
-enum sl_code sl_grpc_bus_create(struct sl_bus **out, const char *address, const struct sl_config *config,
+enum sl_code sl_grpc_bus_create(struct sl_bus **out, const struct sl_pubsub_peer *peer, const struct sl_config *config,
                                 const struct sl_phase *const *phases, size_t n_phases, const struct sl_grpc_bus_options *options,
                                 struct sl_err *err)
 {
     *out = NULL;
-    enum sl_code code = check(config, phases, n_phases, err);
+    enum sl_code code = check(peer, config, phases, n_phases, err);
     if (code != SL_OK)
         return code;
     struct sl_grpc_bus *bus = sl_calloc(1, sizeof *bus);
     bus->base.ops = &GRPC_BUS;
     bus->config = config;
+    bus->peer = *peer;
     if (options)
         bus->options = *options;
     fill_options(&bus->options, config);
@@ -304,7 +305,7 @@ enum sl_code sl_grpc_bus_create(struct sl_bus **out, const char *address, const 
         bus->names[bus->n] = bus->subscribers[bus->n].subscription;
     }
     *out = &bus->base;
-    code = start(bus, address, err);
+    code = start(bus, err);
     if (code != SL_OK)
         sl_bus_destroy(out);
     return code;

@@ -86,6 +86,7 @@ struct sl_subscriber {
 struct sl_grpc_bus {
     struct sl_bus base;
     const struct sl_config *config;
+    struct sl_pubsub_peer peer;
     struct sl_grpc_bus_options options;
     struct sl_rpc_loop *loop;
     struct sl_rpc_channel *channel;

@@ -384,11 +384,11 @@ static void fill_options(struct sl_grpc_publisher_options *options)
     set_default(&options->backoff_max_ms, 10000);
 }
 
-static enum sl_code start(struct sl_grpc_publisher *publisher, const char *address, struct sl_err *err)
+static enum sl_code start(struct sl_grpc_publisher *publisher, const struct sl_pubsub_peer *peer, struct sl_err *err)
 {
     enum sl_code code = sl_rpc_loop_create(&publisher->loop, err);
     if (code == SL_OK)
-        code = sl_rpc_channel_create(&publisher->channel, publisher->loop, address, NULL, err);
+        code = sl_pubsub_dial(&publisher->channel, publisher->loop, peer, 0, 0, err);
     if (code != SL_OK)
         return code;
     if (pthread_create(&publisher->keeper, NULL, keeper_main, publisher) != 0)
@@ -397,7 +397,7 @@ static enum sl_code start(struct sl_grpc_publisher *publisher, const char *addre
     return SL_OK;
 }
 
-enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const char *address, const char *topic,
+enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const struct sl_pubsub_peer *peer, const char *topic,
                                       const struct sl_grpc_publisher_options *options, sl_publish_result result, void *arg,
                                       struct sl_err *err)
 {
@@ -417,7 +417,7 @@ enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const char
     pthread_cond_init(&publisher->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     *out = publisher;
-    const enum sl_code code = start(publisher, address, err);
+    const enum sl_code code = start(publisher, peer, err);
     if (code != SL_OK)
         sl_grpc_publisher_destroy(out);
     return code;

@@ -144,6 +144,19 @@ void sl_subscriber_fail(struct sl_subscriber *subscriber, const struct sl_rpc_st
     pthread_cond_broadcast(&bus->arrived);
 }
 
+/* No token will ever be had: waiting can't mend that either. */
+static bool is_refused_a_token(struct sl_subscriber *subscriber)
+{
+    struct sl_grpc_bus *bus = subscriber->bus;
+    struct sl_err err = {0};
+    if (!bus->peer.credentials || !sl_credentials_failed(bus->peer.credentials, &err))
+        return false;
+    if (bus->failure.code == SL_OK)
+        sl_fail(&bus->failure, err.code, "%s", err.text);
+    pthread_cond_broadcast(&bus->arrived);
+    return true;
+}
+
 static void log_reopening(const struct sl_subscriber *subscriber, const struct sl_rpc_status *status, int64_t wait_ms)
 {
     char wait[24];
@@ -165,6 +178,8 @@ static void on_end(void *arg, const struct sl_rpc_status *status)
         subscriber->reopen_ms = SL_MS_NEVER;
         if (!bus->stopping)
             sl_subscriber_fail(subscriber, status);
+    } else if (!bus->stopping && !ours && is_refused_a_token(subscriber)) {
+        subscriber->reopen_ms = SL_MS_NEVER;
     } else if (!bus->stopping) {
         const int64_t wait_ms = sl_backoff_next(&subscriber->backoff);
         subscriber->reopen_ms = sl_monotonic_ms() + wait_ms;

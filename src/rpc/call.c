@@ -90,6 +90,8 @@ static void waiter_done(void *arg, const struct sl_rpc_status *status, const voi
         sl_buf_add(waiter->response, data, len);
     pthread_mutex_lock(&waiter->lock);
     waiter->status = *status;
+    waiter->status.details = NULL; /* it ends with this handler */
+    waiter->status.details_len = 0;
     waiter->is_finished = true;
     pthread_cond_signal(&waiter->finished);
     pthread_mutex_unlock(&waiter->lock);

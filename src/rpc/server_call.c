@@ -20,6 +20,8 @@ struct sl_rpc_peer_call {
     bool streaming;
     bool serving; /* handlers know it */
     grpc_call *call;
+    grpc_metadata_array headers; /* values of the call, for as long as that lives */
+    char *header;                /* the last that was asked for */
     struct sl_rpc_tag close_tag, read_tag, write_tag;
     grpc_byte_buffer *received, *sent; /* of the batch that is outstanding */
     int cancelled;                     /* written by gRPC; the close says enough */
@@ -35,6 +37,21 @@ struct sl_rpc_peer_call {
     bool over; /* the close is there */
 };
 
+static struct sl_rpc_status *status_copy(const struct sl_rpc_status *status)
+{
+    struct sl_rpc_status *copy = sl_alloc(sizeof *copy);
+    *copy = *status;
+    copy->details = status->details ? sl_strndup(status->details, status->details_len) : NULL;
+    return copy;
+}
+
+static void status_free(struct sl_rpc_status *status)
+{
+    if (status)
+        free((void *)(uintptr_t)status->details);
+    free(status);
+}
+
 static void unref(struct sl_rpc_peer_call *call)
 {
     pthread_mutex_lock(&call->lock);
@@ -44,7 +61,8 @@ static void unref(struct sl_rpc_peer_call *call)
         return;
     sl_rpc_outbox_clear(&call->outbox);
     pthread_mutex_destroy(&call->lock);
-    free(call->last);
+    status_free(call->last);
+    free(call->header);
     free(call);
 }
 
@@ -88,9 +106,14 @@ static void start_status(struct sl_rpc_peer_call *call, grpc_op *ops, size_t n, 
     ops[n] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
     ops[n].data.send_status_from_server.status = (grpc_status_code)status->code;
     ops[n].data.send_status_from_server.status_details = &details;
+    grpc_metadata trailing = {.key = grpc_slice_from_static_string(SL_RPC_DETAILS_KEY),
+                              .value = grpc_slice_from_copied_buffer(status->details ? status->details : "", status->details_len)};
+    ops[n].data.send_status_from_server.trailing_metadata = &trailing;
+    ops[n].data.send_status_from_server.trailing_metadata_count = status->details ? 1 : 0;
     call->writing = call->answered = true;
     start(call, ops, n + 1, &call->write_tag);
     grpc_slice_unref(details);
+    grpc_slice_unref(trailing.value);
 }
 
 /* The next of what waits; after the last the status, if there is one. */
@@ -122,6 +145,7 @@ static void end(struct sl_rpc_peer_call *call)
     if (call->streaming && handlers(call)->closed)
         handlers(call)->closed(server->arg, call);
     bool serving = call->serving;
+    grpc_metadata_array_destroy(&call->headers);
     grpc_call_unref(call->call);
     unref(call);
     sl_rpc_server_drop(server, serving);
@@ -237,6 +261,7 @@ static struct sl_rpc_peer_call *make(struct sl_rpc_server *server, grpc_call *gr
     call->server = server;
     call->call = grpc;
     call->refs = 2;
+    grpc_metadata_array_init(&call->headers);
     call->close_tag.run = closed;
     call->read_tag.run = message_came;
     call->write_tag.run = written;
@@ -244,9 +269,11 @@ static struct sl_rpc_peer_call *make(struct sl_rpc_server *server, grpc_call *gr
     return call;
 }
 
-void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *grpc, size_t method)
+void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *grpc, size_t method, grpc_metadata_array *headers)
 {
     struct sl_rpc_peer_call *call = make(server, grpc);
+    call->headers = *headers;
+    grpc_metadata_array_init(headers);
     call->method = method;
     call->serving = true;
     call->streaming = server->methods[method].streaming;
@@ -315,13 +342,6 @@ void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len)
     pthread_mutex_unlock(&call->lock);
 }
 
-static struct sl_rpc_status *status_copy(const struct sl_rpc_status *status)
-{
-    struct sl_rpc_status *copy = sl_alloc(sizeof *copy);
-    *copy = *status;
-    return copy;
-}
-
 void sl_rpc_finish(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status)
 {
     assert(call->streaming);
@@ -368,4 +388,17 @@ void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data)
 void *sl_rpc_data(const struct sl_rpc_peer_call *call)
 {
     return call->data;
+}
+
+const char *sl_rpc_header(struct sl_rpc_peer_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->headers.count; i++) {
+        const grpc_metadata *header = &call->headers.metadata[i];
+        if (grpc_slice_str_cmp(header->key, name) != 0)
+            continue;
+        free(call->header);
+        call->header = sl_strndup((const char *)GRPC_SLICE_START_PTR(header->value), GRPC_SLICE_LENGTH(header->value));
+        return call->header;
+    }
+    return NULL;
 }
