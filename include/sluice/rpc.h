@@ -43,9 +43,6 @@ enum sl_code sl_rpc_to_code(enum sl_rpc_code code);
 struct sl_rpc_status {
     enum sl_rpc_code code;
     char message[512];
-    /* grpc-status-details-bin (a google.rpc.Status), NULL: none. Borrowed: of a status that a handler gets, while it runs; a blocking call gives none. A server may give one with its own. */
-    const void *details;
-    size_t details_len;
 };
 
 struct sl_rpc_loop;
@@ -94,7 +91,8 @@ struct sl_rpc_request {
 /* Blocking. Must not be called on the loop's thread. `response` (may be NULL, as `status`) is appended to on OK. Returns sl_rpc_to_code(status) with "METHOD: CODE: message" in err. */
 enum sl_code sl_rpc_call(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, struct sl_buf *response,
                          struct sl_rpc_status *status, struct sl_err *err);
-/* Copies the request. `done` runs once on the loop's thread; `data` is valid during it. */
+/* Copies the request. `done` runs once on the loop's thread; `data` is valid during it: the response, or, when the status isn't OK, what its grpc-status-details-bin holds (a
+ * google.rpc.Status; len 0: there is none). */
 typedef void (*sl_rpc_done)(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
 void sl_rpc_call_start(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, sl_rpc_done done, void *arg);
 
@@ -159,6 +157,8 @@ void sl_rpc_server_stop(struct sl_rpc_server *server, int64_t grace_ms);
 void sl_rpc_server_destroy(struct sl_rpc_server **server);
 
 void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len); /* unary; copies */
+/* unary, not OK; `details`: a google.rpc.Status, copied, which goes along as grpc-status-details-bin */
+void sl_rpc_refuse(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *details, size_t len);
 void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len);         /* stream; queued in order, copies */
 size_t sl_rpc_unsent_bytes(const struct sl_rpc_peer_call *call);                       /* not taken by flow control yet */
 void sl_rpc_finish(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status); /* stream: ends it after what was sent */

@@ -98,8 +98,6 @@ void sl_rpc_status_set(struct sl_rpc_status *out, grpc_status_code code, const c
         while (n > 0 && splits_a_character(text, n))
             n--;
     }
-    out->details = NULL;
-    out->details_len = 0;
     out->code = (unsigned)code <= SL_RPC_UNAUTHENTICATED ? (enum sl_rpc_code)code : SL_RPC_UNKNOWN;
     if (n > 0)
         memcpy(out->message, text, n);

@@ -28,7 +28,9 @@ static void answer(struct unary *unary, struct sl_rpc_status *status)
     struct sl_rpc_bytes bytes;
     static const char NOTHING[] = "the answer holds no message";
     if (status->code != SL_RPC_OK) {
-        unary->done(unary->arg, status, "", 0);
+        size_t len;
+        const void *details = sl_rpc_dial_details(&unary->dial, &len);
+        unary->done(unary->arg, status, details ? details : "", len);
     } else if (!unary->response || !sl_rpc_bytes_open(&bytes, unary->response)) {
         sl_rpc_status_set(status, GRPC_STATUS_INTERNAL, NOTHING, sizeof NOTHING - 1);
         unary->done(unary->arg, status, "", 0);
@@ -90,8 +92,6 @@ static void waiter_done(void *arg, const struct sl_rpc_status *status, const voi
         sl_buf_add(waiter->response, data, len);
     pthread_mutex_lock(&waiter->lock);
     waiter->status = *status;
-    waiter->status.details = NULL; /* it ends with this handler */
-    waiter->status.details_len = 0;
     waiter->is_finished = true;
     pthread_cond_signal(&waiter->finished);
     pthread_mutex_unlock(&waiter->lock);

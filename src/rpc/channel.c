@@ -176,13 +176,19 @@ void sl_rpc_dial_open(struct sl_rpc_dial *dial, struct sl_rpc_channel *channel, 
 void sl_rpc_dial_status(const struct sl_rpc_dial *dial, struct sl_rpc_status *out)
 {
     sl_rpc_status_set(out, dial->code, (const char *)GRPC_SLICE_START_PTR(dial->details), GRPC_SLICE_LENGTH(dial->details));
-    for (size_t i = 0; i < dial->trailing.count && !out->details; i++) {
+}
+
+const void *sl_rpc_dial_details(const struct sl_rpc_dial *dial, size_t *len)
+{
+    for (size_t i = 0; i < dial->trailing.count; i++) {
         const grpc_metadata *header = &dial->trailing.metadata[i];
-        if (grpc_slice_str_cmp(header->key, SL_RPC_DETAILS_KEY) != 0)
+        if (grpc_slice_str_cmp(header->key, "grpc-status-details-bin") != 0)
             continue;
-        out->details = GRPC_SLICE_START_PTR(header->value);
-        out->details_len = GRPC_SLICE_LENGTH(header->value);
+        *len = GRPC_SLICE_LENGTH(header->value);
+        return GRPC_SLICE_START_PTR(header->value);
     }
+    *len = 0;
+    return NULL;
 }
 
 static void delist(struct sl_rpc_dial *dial)

@@ -15,8 +15,7 @@
 
 #include <sluice/rpc.h>
 
-#define SL_RPC_VERSION     "0.1.0"
-#define SL_RPC_DETAILS_KEY "grpc-status-details-bin"
+#define SL_RPC_VERSION "0.1.0"
 enum { SL_RPC_MAX_RECEIVE_BYTES = 20 * 1024 * 1024, SL_RPC_MAX_METADATA_BYTES = 4 * 1024 * 1024 };
 
 /* ---- loop.c ---- */
@@ -83,6 +82,7 @@ struct sl_rpc_dial { /* a call of ours, in its channel's list of what is open */
 
 void sl_rpc_dial_open(struct sl_rpc_dial *dial, struct sl_rpc_channel *channel, const struct sl_rpc_request *request);
 void sl_rpc_dial_status(const struct sl_rpc_dial *dial, struct sl_rpc_status *out);
+const void *sl_rpc_dial_details(const struct sl_rpc_dial *dial, size_t *len); /* NULL: none; until it is closed */
 /* Off the list; the channel may be gone when it returns. */
 void sl_rpc_dial_close(struct sl_rpc_dial *dial);
 grpc_op sl_rpc_dial_op_initial(const struct sl_rpc_dial *dial);

@@ -55,7 +55,7 @@ static void keep(struct echo *echo, struct sl_rpc_peer_call *call)
 
 static void on_call(void *arg, struct sl_rpc_peer_call *call, size_t method, const void *data, size_t len)
 {
-    struct sl_rpc_status status = {.code = SL_RPC_OK};
+    struct sl_rpc_status status = {SL_RPC_OK, ""};
     if (method == M_HOLD) {
         keep(arg, call);
         return;
@@ -88,7 +88,7 @@ static void on_message(void *arg, struct sl_rpc_peer_call *call, const void *dat
 
 static void chat_ends(struct sl_rpc_peer_call *call)
 {
-    struct sl_rpc_status status = {.code = SL_RPC_OK, .message = ""};
+    struct sl_rpc_status status = {SL_RPC_OK, ""};
     if (!sl_rpc_data(call))
         return;
     sl_rpc_set_data(call, NULL);

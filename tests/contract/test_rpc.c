@@ -11,7 +11,7 @@
 
 #include "contract/rpc_echo.h"
 
-static const struct sl_rpc_status OK = {.code = SL_RPC_OK};
+static const struct sl_rpc_status OK = {SL_RPC_OK, ""};
 
 static double now_s(void)
 {

@@ -9,8 +9,8 @@
 
 #include "contract/rpc_echo.h"
 
-static const struct sl_rpc_status OK = {.code = SL_RPC_OK, .message = ""};
-static const struct sl_rpc_status AWAY = {.code = SL_RPC_UNAVAILABLE, .message = "come again"};
+static const struct sl_rpc_status OK = {SL_RPC_OK, ""};
+static const struct sl_rpc_status AWAY = {SL_RPC_UNAVAILABLE, "come again"};
 
 /* ---- order and ends ---- */
 
