@@ -14,6 +14,7 @@ struct sl_bus_message {
     struct sl_message message;
     const struct sl_phase *phase; /* whose subscription; NULL when fed in directly */
     void *receipt;                /* the bus's own; NULL when nothing is to be acked */
+    const char *ordering_key;     /* "" or NULL: none */
 };
 
 struct sl_bus_batch {

@@ -27,15 +27,25 @@ enum sl_pings {
     SL_PINGS_LEARNED
 };
 
+/* What became of an ack. Only CONFIRMED means that the message will not come again. */
+enum sl_ack_outcome {
+    SL_ACK_CONFIRMED,
+    SL_ACK_LOST,   /* not confirmed before its lease ended, or the server couldn't be asked */
+    SL_ACK_INVALID /* the server says that the id is no longer, or never was, a lease of ours */
+};
+
 /* 0: the default in parentheses. */
 struct sl_grpc_bus_options {
     int64_t max_outstanding_messages,
-        max_outstanding_bytes;              /* per stream, asked of the server and kept on this side too (2 x worker.batch.*) */
-    int64_t ping_ms;                        /* on every stream (30,000); the first one at once */
-    int64_t answer_ms;                      /* a ping without any response for so long: the stream is opened again (15,000) */
-    int64_t receipt_ms;                     /* messages are confirmed as received at most so late (100) */
-    int64_t lease_s;                        /* of the stream, and of every extension (60; the API takes 10 to 600) */
-    int64_t extend_before_ms;               /* a lease with less than that left is extended (10,000) */
+        max_outstanding_bytes; /* per stream, asked of the server and kept on this side too (2 x worker.batch.*, divided by the streams) */
+    int streams, connections;  /* of each subscription; that all streams are spread over (bus.streams, bus.connections) */
+    int64_t ping_ms;           /* on every stream (30,000); the first one at once */
+    int64_t answer_ms;         /* a ping without any response for so long: the stream is opened again (15,000) */
+    int64_t receipt_ms;        /* messages are confirmed as received at most so late (100) */
+    int64_t
+        lease_s; /* of the stream, and of receipts and extensions until 100 messages were acked (60; the API takes 10 to 600). From then on as
+                                             * long as 99 of 100 take: at least 10, with exactly-once delivery at least 60, at most 600 */
+    int64_t extend_before_ms;               /* a lease with less than that left is extended (10,000, half a lease at most) */
     int64_t lease_cap_ms;                   /* no extension beyond this age of a message (60 min) */
     int64_t backoff_min_ms, backoff_max_ms; /* reopening and lost acks (100, doubled, 10,000) */
     int64_t call_ms;                        /* one try of a unary call (20,000) */
@@ -45,6 +55,9 @@ struct sl_grpc_bus_options {
     /* What the broker in this process says of these subscriptions; NULL: the backlog can't be known. Any thread. */
     void (*backlog)(void *arg, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased);
     void *backlog_arg;
+    /* Hears of every ack, once; NULL: nobody does. On a thread of the bus, under no lock; must not block. */
+    void (*acked)(void *arg, const char *subscription, const char *message_id, enum sl_ack_outcome outcome);
+    void *acked_arg;
 };
 
 /* Receives from the subscriptions of `phases` (n 0: only publishes). Config and phases are borrowed until destroyed. `options` may be NULL.
@@ -55,10 +68,15 @@ enum sl_code sl_grpc_bus_create(struct sl_bus **out, const struct sl_pubsub_peer
 
 /* What it did, for tests and metrics. */
 struct sl_grpc_bus_stats {
-    uint64_t streams_opened, streams_ended, pings, torn_down, malformed, bad_ids, acks_sent, acks_retried, acks_lost, receipts, extensions;
+    uint64_t streams_opened, streams_ended, pings, torn_down, malformed, bad_ids, acks_sent, acks_retried, acks_confirmed, acks_lost,
+        receipts, extensions;
+    uint64_t lapsed; /* leases lost before their message was handed out */
     size_t leases;
 };
 void sl_grpc_bus_stats(struct sl_bus *bus, struct sl_grpc_bus_stats *out); /* of a bus made by sl_grpc_bus_create() */
+
+/* Waits until every ack has its outcome; false: not within timeout_ms, or the bus has failed. */
+bool sl_grpc_bus_settle(struct sl_bus *bus, int64_t timeout_ms);
 
 /* "projects/PROJECT/topics/NAME" (kind "topics" or "subscriptions"); a name that starts with "projects/" stays as it is. */
 const char *sl_pubsub_resource(struct sl_arena *arena, const struct sl_config *config, const char *kind, const char *name);

@@ -33,8 +33,13 @@ struct fake {
     const char *answering;
     const char *bad_id;   /* an ack that names it is INVALID_ARGUMENT */
     const char *bad_data; /* so is a Publish of it */
-    int missing_ids;      /* that many ids too few (or, negative, too many) in Publish's answers */
-    struct sl_buf reply;  /* of every other unary call */
+    struct
+        fake_verdict { /* an Acknowledge or ModifyAckDeadline that names `id` fails, with an ErrorInfo that maps it to `reason`; so often */
+        const char *method, *id, *reason;
+        int times;
+    } verdicts[8];
+    int missing_ids;     /* that many ids too few (or, negative, too many) in Publish's answers */
+    struct sl_buf reply; /* of every other unary call */
     /* what came */
     struct sl_rpc_peer_call *streams[64];
     size_t n_streams;
