@@ -15,6 +15,7 @@
 
 #include <sluice/config.h>
 #include <sluice/event.h>
+#include <sluice/gate.h>
 #include <sluice/mem.h>
 #include <sluice/records.h>
 
@@ -149,6 +150,9 @@ struct sl_ledger_ops {
     /* By sequence. Cells are borrowed for the callback, which must not call the ledger. */
     enum sl_code (*events)(struct sl_ledger *self, const struct sl_log_filter *filter, void (*row)(void *arg, const char *const *cells),
                            void *arg, struct sl_err *err);
+    /* Events of a processor of (phase, date) that a later state of its source resolves (source_missing, fallback_used, reconstruction) and that no source_available names yet: by sequence. */
+    enum sl_code (*open_events)(struct sl_ledger *self, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*warn_once)(struct sl_ledger *self, const char *what, bool *is_new, struct sl_err *err);
 
     enum sl_code (*outbox_add)(struct sl_ledger *self, const struct sl_outbox_row *row, struct sl_err *err);
@@ -175,6 +179,15 @@ struct sl_ledger_ops {
     enum sl_code (*hold_add)(struct sl_ledger *self, struct sl_hold *hold, struct sl_err *err);
     enum sl_code (*holds)(struct sl_ledger *self, struct sl_hold **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*hold_remove)(struct sl_ledger *self, int64_t id, struct sl_err *err);
+
+    enum sl_code (*stale_add)(struct sl_ledger *self, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err);
+    /* Those that are not cleared, of `phase` (NULL: all) and from..to (SL_DATE_NONE: no bound), ascending by (date, phase, profile, id). */
+    enum sl_code (*stale)(struct sl_ledger *self, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                          struct sl_arena *arena, struct sl_err *err);
+    /* The marks of generations below this one are over: it was made again. */
+    enum sl_code (*stale_clear)(struct sl_ledger *self, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                int64_t now_us, struct sl_err *err);
+    enum sl_code (*stale_triggered)(struct sl_ledger *self, int64_t id, int64_t now_us, struct sl_err *err);
 
     enum sl_code (*units)(struct sl_ledger *self, struct sl_known_unit **out, size_t *n, struct sl_arena *arena,
                           struct sl_err *err); /* ascending by (date, unit) */
@@ -241,6 +254,8 @@ enum sl_code sl_ledger_config_add(struct sl_ledger *ledger, const char *hash, co
 enum sl_code sl_ledger_event_add(struct sl_ledger *ledger, const char *const *cells, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filter *filter,
                               void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
+enum sl_code sl_ledger_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_warn_once(struct sl_ledger *ledger, const char *what, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_outbox_add(struct sl_ledger *ledger, const struct sl_outbox_row *row, struct sl_err *err);
 enum sl_code sl_ledger_outbox_claim(struct sl_ledger *ledger, const char *owner, int64_t now_us, int64_t until_us, size_t limit,
@@ -259,6 +274,12 @@ enum sl_code sl_ledger_known_gap_remove(struct sl_ledger *ledger, int64_t id, st
 enum sl_code sl_ledger_hold_add(struct sl_ledger *ledger, struct sl_hold *hold, struct sl_err *err);
 enum sl_code sl_ledger_holds(struct sl_ledger *ledger, struct sl_hold **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_hold_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
+enum sl_code sl_ledger_stale_add(struct sl_ledger *ledger, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err);
+enum sl_code sl_ledger_stale(struct sl_ledger *ledger, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                             struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_ledger_stale_clear(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                   int64_t now_us, struct sl_err *err);
+enum sl_code sl_ledger_stale_triggered(struct sl_ledger *ledger, int64_t id, int64_t now_us, struct sl_err *err);
 enum sl_code sl_ledger_units(struct sl_ledger *ledger, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_units_set(struct sl_ledger *ledger, const struct sl_known_unit *units, size_t n, struct sl_err *err);
 enum sl_code sl_ledger_clock_get(struct sl_ledger *ledger, const char *phase, int64_t *ms, struct sl_err *err);

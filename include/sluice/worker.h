@@ -69,6 +69,11 @@ enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase
 /* Forget suppressed gates: they stay suppressed, off the pending list. */
 enum sl_code sl_worker_drop(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, size_t *n, struct sl_err *err);
 
+/* Open the next generation of the phase before a stale one, so that its trigger starts the stale phase again; marks it as triggered. SL_INVALID: no phase before it has an open gate. */
+struct sl_stale_step;
+enum sl_code sl_worker_stale_restart(struct sl_worker *worker, const struct sl_stale_step *step, const char *who, const char *reason,
+                                     int64_t now_us, struct sl_err *err);
+
 /* The calendar as the worker reads it, for commands: rows that are planned, ascending by (date, unit). Borrowed until the next call of the worker. */
 struct sl_calendar;
 enum sl_code sl_worker_calendar(struct sl_worker *worker, const struct sl_calendar **out, struct sl_err *err);
@@ -84,6 +89,10 @@ struct sl_date_coverage {
 enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err);
+
+/* Completeness of a phase on a date by its check's table, entity and window (whatever its mode), asked afresh; today's known gaps count. SL_INVALID: it has no such check. Arena-held. */
+enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct sl_completeness_facts *out,
+                                    struct sl_arena *arena, struct sl_err *err);
 
 /* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30; SL_UNAVAILABLE after 30 s without a stream, or with an outbox row that fails); `stop` (may be
  * NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a publisher, a loader, a checkpointer. */

@@ -53,8 +53,11 @@ void sl_gate_row(struct sl_cli *cli, struct sl_rows *rows, const struct sl_gate 
     sl_rows_json(rows, list(gate->completed));
     sl_rows_json(rows, list(gate->missing));
     sl_rows_json(rows, list(gate->late));
-    sl_rows_str(rows, NULL); /* quality_tier */
-    sl_rows_str(rows, NULL); /* quality_score */
+    sl_rows_str(rows, gate->quality_tier);
+    if (gate->quality_tier)
+        sl_rows_double(rows, gate->quality_score);
+    else
+        sl_rows_str(rows, NULL);
     sl_rows_bool(rows, gate->is_production_ready);
     sl_rows_str(rows, gate->trigger_id);
     sl_rows_time(rows, gate->decided_us);

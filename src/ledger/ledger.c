@@ -160,6 +160,12 @@ enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filt
     return CALL(events, filter, row, arg, err);
 }
 
+enum sl_code sl_ledger_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err)
+{
+    return CALL(open_events, phase, date, out, n, arena, err);
+}
+
 enum sl_code sl_ledger_warn_once(struct sl_ledger *ledger, const char *what, bool *is_new, struct sl_err *err)
 {
     return CALL(warn_once, what, is_new, err);
@@ -232,6 +238,28 @@ enum sl_code sl_ledger_holds(struct sl_ledger *ledger, struct sl_hold **out, siz
 enum sl_code sl_ledger_hold_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
 {
     return CALL(hold_remove, id, err);
+}
+
+enum sl_code sl_ledger_stale_add(struct sl_ledger *ledger, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err)
+{
+    return CALL(stale_add, mark, is_new, err);
+}
+
+enum sl_code sl_ledger_stale(struct sl_ledger *ledger, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                             struct sl_arena *arena, struct sl_err *err)
+{
+    return CALL(stale, phase, from, to, out, n, arena, err);
+}
+
+enum sl_code sl_ledger_stale_clear(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                   int64_t now_us, struct sl_err *err)
+{
+    return CALL(stale_clear, phase, date, profile, generation, now_us, err);
+}
+
+enum sl_code sl_ledger_stale_triggered(struct sl_ledger *ledger, int64_t id, int64_t now_us, struct sl_err *err)
+{
+    return CALL(stale_triggered, id, now_us, err);
 }
 
 enum sl_code sl_ledger_units(struct sl_ledger *ledger, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, struct sl_err *err)

@@ -43,6 +43,7 @@ enum sl_lsqlite_id {
     SQ_EVENT_ADD,
     SQ_EVENTS,
     SQ_EVENTS_DATES,
+    SQ_EVENTS_OPEN,
     SQ_WARN_ONCE,
     SQ_LOAD_OPEN,
     SQ_LOAD_LAST,
@@ -71,6 +72,10 @@ enum sl_lsqlite_id {
     SQ_HOLD_ADD,
     SQ_HOLDS,
     SQ_HOLD_REMOVE,
+    SQ_STALE_ADD,
+    SQ_STALE,
+    SQ_STALE_CLEAR,
+    SQ_STALE_TRIGGERED,
     SQ_UNITS,
     SQ_UNIT_PUT,
     SQ_UNIT_REMOVE,
@@ -172,6 +177,8 @@ enum sl_code sl_lsqlite_config_add(struct sl_ledger *, const char *, const char 
 enum sl_code sl_lsqlite_prune(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
 
 enum sl_code sl_lsqlite_event_add(struct sl_ledger *, const char *const *, bool *, struct sl_err *);
+enum sl_code sl_lsqlite_open_events(struct sl_ledger *, const char *, sl_date, struct sl_open_event **, size_t *, struct sl_arena *,
+                                    struct sl_err *);
 enum sl_code sl_lsqlite_events(struct sl_ledger *, const struct sl_log_filter *, void (*)(void *, const char *const *), void *,
                                struct sl_err *);
 enum sl_code sl_lsqlite_warn_once(struct sl_ledger *, const char *, bool *, struct sl_err *);
@@ -194,6 +201,11 @@ enum sl_code sl_lsqlite_known_gap_remove(struct sl_ledger *, int64_t, struct sl_
 enum sl_code sl_lsqlite_hold_add(struct sl_ledger *, struct sl_hold *, struct sl_err *);
 enum sl_code sl_lsqlite_holds(struct sl_ledger *, struct sl_hold **, size_t *, struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_hold_remove(struct sl_ledger *, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_stale_add(struct sl_ledger *, const struct sl_stale_mark *, bool *, struct sl_err *);
+enum sl_code sl_lsqlite_stale(struct sl_ledger *, const char *, sl_date, sl_date, struct sl_stale_mark **, size_t *, struct sl_arena *,
+                              struct sl_err *);
+enum sl_code sl_lsqlite_stale_clear(struct sl_ledger *, const char *, sl_date, enum sl_profile, int, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_stale_triggered(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_units(struct sl_ledger *, struct sl_known_unit **, size_t *, struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_units_set(struct sl_ledger *, const struct sl_known_unit *, size_t, struct sl_err *);
 enum sl_code sl_lsqlite_clock_get(struct sl_ledger *, const char *, int64_t *, struct sl_err *);

@@ -324,7 +324,9 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
     if (code != SL_OK || group->phase->on_late == SL_LATE_IGNORE)
         return code;
     group->gate.late = sl_names_add(&worker->arena, group->gate.late, run->processor);
-    return sl_ledger_gate_put(worker->ledger, &group->gate, err);
+    code = sl_ledger_gate_put(worker->ledger, &group->gate, err);
+    const bool brought_rows = run->status == SL_RUN_SUCCESS || run->status == SL_RUN_PARTIAL;
+    return code == SL_OK && brought_rows ? sl_worker_mark_stale(worker, group->phase, &group->gate, "late", now_us, err) : code;
 }
 
 /* A newer run of a processor that had delivered to an open gate: the next generation, which carries over the others' runs. */

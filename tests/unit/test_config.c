@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sluice/config.h>
 #include <sluice/file.h>
 #include <sluice/yaml.h>
 
 #include "support/config_cases.h"
+#include "support/shared.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -598,25 +598,9 @@ Test(config, schema)
     sl_config_destroy(&plain);
 }
 
-/* The contract's pipeline: $SLUICE_SHARED, else ../shared beside this tree. Skips the test when it is not there. */
-static char *nba_path(void)
-{
-    const char *shared = getenv("SLUICE_SHARED");
-    struct sl_buf path = {0};
-    if (shared != NULL)
-        sl_buf_printf(&path, "%s/contract/nba.yaml", shared);
-    else
-        sl_buf_printf(&path, "%.*s../../../shared/contract/nba.yaml", (int)(strrchr(__FILE__, '/') - __FILE__) + 1, __FILE__);
-    if (access(sl_buf_text(&path), R_OK) == 0)
-        return path.data;
-    fprintf(stderr, "no %s: set SLUICE_SHARED to the folder that has contract/nba.yaml\n", sl_buf_text(&path));
-    sl_buf_fini(&path);
-    return NULL;
-}
-
 static struct sl_config *load_nba(const struct sl_override *sets, size_t n_sets)
 {
-    char *path = nba_path();
+    char *path = shared_path("contract/nba.yaml");
     struct sl_config *config = NULL;
     struct sl_buf errors = {0};
     if (path != NULL)
@@ -747,7 +731,7 @@ Test(config, nba_with_all_other_keys)
 
 Test(config, nba_is_in_the_schema)
 {
-    char *path = nba_path();
+    char *path = shared_path("contract/nba.yaml");
     if (path == NULL)
         cr_skip_test("no nba.yaml");
     struct sl_buf text = {0};

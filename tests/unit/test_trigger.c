@@ -116,7 +116,7 @@ Test(trigger, to_the_byte)
                                "\"quality_issues\":[],\"entities_changed\":[],"
                                "\"is_incremental\":false,\"unit_sources\":{\"u5\":{\"source\":\"nba_analytics.f1\",\"tier\":null,\"score\":"
                                "null}},\"unusable_units\":[],"
-                               "\"quality_note\":null,\"timestamp\":\"2025-04-17T08:00:01Z\"}";
+                               "\"quality_note\":\"1 of 5 units come from nba_analytics.f1\",\"timestamp\":\"2025-04-17T08:00:01Z\"}";
     static const char ATTRIBUTES[] = "{\"trigger_id\":\"%s\",\"phase\":\"phase_4_precompute\",\"game_date\":\"2025-04-15\",\"correlation_"
                                      "id\":\"corr-0\",\"schema\":\"sluice.trigger.v1\"}";
     const struct fb_row row = {.procs = "Cp5/5 Cs4+1/5 Of"};
@@ -182,6 +182,33 @@ Test(trigger, values)
 }
 
 /* RULES 21: of the counted run with the smallest (timestamp, processor). */
+Test(trigger, quality)
+{
+    static const struct {
+        const char *label;
+        struct fb_row row;
+        const char *expected[4];
+    } CASES[] = {
+        {"assessed",
+         {.procs = "Cs3+2/5", .quality = "p0:u4:silver:85:backup_source_used p0:u5:silver:90:backup_source_used"},
+         {"\"quality_tier\":\"silver\",\"quality_score\":85.0,\"quality_issues\":[\"backup_source_used\"]",
+          "\"u4\":{\"source\":\"nba_analytics.f0\",\"tier\":\"silver\",\"score\":85.0}",
+          "\"quality_note\":\"2 of 5 units come from nba_analytics.f0\""}},
+        {"completeness", {.completeness = SL_SOFT, .complete = "BOS:10/10 MIA:9/10"}, {"\"completeness_pct\":95.0"}},
+        {"unusable", {.quality = "p0:u2:unusable:0"}, {"\"unusable_units\":[\"u2\"]", "\"quality_tier\":\"gold\""}},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct facts_builder b;
+        struct message message;
+        facts_build(&b, &CASES[i].row);
+        message_make(&message, &b, &CASES[i].row);
+        for (size_t k = 0; k < 4 && CASES[i].expected[k]; k++)
+            cr_expect_not_null(strstr(message.body.data, CASES[i].expected[k]), "%s: %s", CASES[i].label, message.body.data);
+        message_fini(&message);
+        facts_fini(&b);
+    }
+}
+
 Test(trigger, correlation)
 {
     static const struct {
