@@ -90,8 +90,10 @@ struct sl_grpc_publisher_options {
     int64_t publish_ms;                     /* all tries of a batch (60,000) */
     int64_t call_ms;                        /* one try (20,000) */
     int64_t backoff_min_ms, backoff_max_ms; /* (100, times 4, 10,000) */
+    bool compress;                          /* requests of 240 bytes and more */
 };
-/* Called on the adding thread, in the order of the messages, each index once. `id` is NULL unless SL_OK. */
+/* Called on the adding thread, each index (of the messages added, from 0) once, under no lock. In the order of the messages without a key; in that of its own for each key. `id` is
+ * NULL unless SL_OK. */
 typedef void (*sl_publish_result)(void *arg, size_t index, enum sl_code code, const char *id, const struct sl_err *err);
 
 struct sl_grpc_publisher;
@@ -102,6 +104,11 @@ enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const stru
 /* Copies. SL_INVALID at once for attributes that are not UTF-8, nothing is added then. A batch that the server refuses as invalid is tried again message by message: one bad message fails alone. */
 enum sl_code sl_grpc_publisher_add(struct sl_grpc_publisher *publisher, const char *data, size_t len, const struct sl_attribute *attributes,
                                    size_t n_attributes, struct sl_err *err);
+/* The same with an ordering key (NULL, "": none): messages of one key arrive in the order they were added. When one of them fails, those after it fail too, and so does adding
+ * (SL_UNAVAILABLE), until the key is resumed. */
+enum sl_code sl_grpc_publisher_add_ordered(struct sl_grpc_publisher *publisher, const char *key, const char *data, size_t len,
+                                           const struct sl_attribute *attributes, size_t n_attributes, struct sl_err *err);
+void sl_grpc_publisher_resume(struct sl_grpc_publisher *publisher, const char *key);
 /* Sends what waits and returns when everything has its result; the first failure since the last flush. */
 enum sl_code sl_grpc_publisher_flush(struct sl_grpc_publisher *publisher, struct sl_err *err);
 void sl_grpc_publisher_destroy(struct sl_grpc_publisher **publisher); /* what has no result is given up */

@@ -216,6 +216,7 @@ static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, con
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
     const struct sl_publish_limits limits = {.total_ms = bus->options.publish_ms,
                                              .call_ms = bus->options.call_ms,
+                                             .compress = bus->config->bus.compress,
                                              .backoff = {bus->options.backoff_min_ms, bus->options.backoff_max_ms, 4, 0}};
     struct sl_arena arena = {0};
     struct sl_buf bytes = {0};

@@ -97,6 +97,28 @@ end_to_end() {
     cloud 0 good --set bus.streams=3 --set bus.connections=2 --set bus.compress=true config show
 }
 
+# bytes_of ARGS...: what a client that publishes sends, in plaintext.
+bytes_of() {
+    local before
+    before=$(grep -c ^bytes tokens.log)
+    input=messages/orders_raw.ndjson cloud 0 good "$@" publish --topic orders-raw-complete
+    until (($(grep -c ^bytes tokens.log) >= before + 3)); do # the check of the certificate, the look at the topic, the publisher
+        read -rt 0.05 <> <(:) || true
+    done
+    bytes=$(tail -n 3 tokens.log | sed -n 's/^bytes //p' | sort -n | tail -n 1)
+}
+
+compressed() {
+    local bytes plain
+    bytes_of --set bus.compress=false
+    plain=$bytes
+    bytes_of --set bus.compress=true
+    checks=$((checks + 1))
+    ((bytes * 2 < plain)) || fail "$bytes bytes compressed, $plain not"
+    cloud 0 good run --until-idle 300ms
+    has '"duplicates":48,'
+}
+
 # GCE_METADATA_HOST is honoured, and only asked when no file is there.
 by_metadata() {
     input=messages/daily_sales.ndjson
@@ -187,6 +209,7 @@ make_season
 make_certificates
 start_peers
 end_to_end
+compressed
 by_metadata
 emulator_gets_no_token
 bad_certificates

@@ -3,7 +3,8 @@
 
 usage: cloud_peers.py TARGET_PORT MODE_FILE LOG_FILE NAME=CERT:KEY...
 
-Prints one JSON line of ports: {"http": N, NAME: N, ...}. MODE_FILE says how the token endpoint behaves: ok, short, down or refused. LOG_FILE gets a line per request for a token.
+Prints one JSON line of ports: {"http": N, NAME: N, ...}. MODE_FILE says how the token endpoint behaves: ok, short, down or refused. LOG_FILE gets a line per request for a token, and one with the bytes a
+client has sent when it leaves.
 """
 import http.server
 import json
@@ -59,6 +60,7 @@ def connect(plain, context, target):
     except OSError:
         plain.close()
         return
+    sent = 0
     with client, server, selectors.DefaultSelector() as ready:
         ready.register(client, selectors.EVENT_READ, server)
         ready.register(server, selectors.EVENT_READ, client)
@@ -70,9 +72,13 @@ def connect(plain, context, target):
                         data += client.recv(client.pending())
                     if not data:
                         return
+                    sent += len(data) if key.fileobj is client else 0
                     key.data.sendall(data)
         except OSError:
             return
+        finally:
+            with open(Tokens.log_file, "a") as file:
+                file.write(f"bytes {sent}\n")
 
 
 def main():

@@ -169,6 +169,13 @@ static int code_for(struct fake *fake, const char *method)
     return code;
 }
 
+static void note_published(struct fake_call *call, const struct sl_pubsub_message *messages, size_t n)
+{
+    for (size_t i = 0; i < n && strlen(call->ids) + 40 < sizeof call->ids; i++)
+        snprintf(call->ids + strlen(call->ids), 40, "%.*s:%.*s ", (int)(messages[i].ordering_key.len % 16), messages[i].ordering_key.ptr,
+                 (int)(messages[i].data.len % 16), messages[i].data.ptr);
+}
+
 static int publish(struct fake *fake, struct sl_buf *response, const void *data, size_t len, struct sl_arena *arena)
 {
     struct sl_span topic, *raw;
@@ -183,6 +190,7 @@ static int publish(struct fake *fake, struct sl_buf *response, const void *data,
         const char *id = sl_arena_printf(arena, "id-%.*s", i < n ? (int)messages[i].data.len : 0, i < n ? messages[i].data.ptr : "");
         sl_pubsub_put_publish_response(response, &id, 1);
     }
+    note_published(&fake->calls[fake->n_calls - 1], messages, n);
     fake->published += n;
     return SL_RPC_OK;
 }

@@ -11,7 +11,7 @@
 enum { FAKE_MAX = 4096, FAKE_NEVER = -1 };
 
 struct fake_call {                               /* a unary call as it came */
-    char method[40], subscription[80], ids[256]; /* the first ids, joined by "," */
+    char method[40], subscription[80], ids[256]; /* the first ids, joined by ","; of a Publish "KEY:BODY " of the first messages */
     size_t n_ids;
     int deadline_s;
     int64_t at_ms;
