@@ -1,9 +1,11 @@
 /* deliver.c - handing messages to whoever has room: pulls first, then the subscription's streams in turn, each a fair share per response.
  * What was tried before goes first. The rest is read from the store in order, many rows per read; a number without a row (deleted by hand) counts as
- * acked. Nothing is kept here: who is slow costs a cursor. */
+ * acked. Nothing is kept here: who is slow costs a cursor. Where there is an order, a message whose turn it is not is put aside, so that those of other
+ * keys can go. */
 #include "broker_internal.h"
 
-#define SKIP_MAX 64 /* rows that are passed over one by one; from there on the read starts anew behind them */
+#define SKIP_MAX  64   /* rows that are passed over one by one; from there on the read starts anew behind them */
+#define ASIDE_MAX 5000 /* messages put aside in one go: some 10 ms of reading */
 
 struct packer {
     struct sl_broker *broker;
@@ -13,24 +15,27 @@ struct packer {
     size_t limit; /* messages */
     size_t n;
     struct sl_buf *out;
+    size_t n_aside;
     bool scanning, full;
     struct sl_err err;
 };
 
 static bool wants_more(const struct packer *packer)
 {
-    return !packer->full && packer->n < packer->limit && packer->out->len < SL_RESPONSE_BYTES;
+    return !packer->full && packer->n < packer->limit && packer->n_aside < ASIDE_MAX && packer->out->len < SL_RESPONSE_BYTES;
+}
+
+static bool fits(struct packer *packer, const struct sl_stored *stored)
+{
+    packer->full = !sl_flow_has_room(packer->flow, (int64_t)stored->len) ||
+                   (packer->n > 0 && packer->out->len + stored->len > 2 * SL_RESPONSE_BYTES);
+    return !packer->full;
 }
 
 /* Leases the message and adds it. */
 static void add(struct packer *packer, const struct sl_stored *stored)
 {
     struct sl_subscription *subscription = packer->subscription;
-    if (!sl_flow_has_room(packer->flow, (int64_t)stored->len) ||
-        (packer->n > 0 && packer->out->len + stored->len > 2 * SL_RESPONSE_BYTES)) {
-        packer->full = true;
-        return;
-    }
     struct sl_lease lease = sl_delivery_lease(&subscription->delivery, stored->n, packer->flow, (int64_t)stored->len, packer->until_ms);
     char ack_id[SL_ACK_ID_LEN + 1], message_id[SL_MESSAGE_ID_SIZE];
     sl_ack_id_format(
@@ -54,15 +59,33 @@ static void pack_ready(struct packer *packer)
     struct sl_delivery *delivery = &packer->subscription->delivery;
     struct sl_stored stored;
     int64_t n;
-    while (wants_more(packer) && (n = sl_delivery_ready(delivery)) != 0) {
+    uint32_t passed = 0;
+    while (wants_more(packer) && (n = sl_delivery_ready(delivery, packer->flow, &passed)) != 0) {
         enum sl_code code = sl_store_get(packer->broker->store, packer->subscription->topic->id, n, &stored, &packer->err);
         if (failed(packer, code))
             return;
         if (code == SL_NOT_FOUND)
             sl_delivery_missing(delivery, n, n);
-        else
+        else if (fits(packer, &stored))
             add(packer, &stored);
     }
+}
+
+/* The first one that fits not ends it: it stays unseen. */
+static void add_unseen(struct packer *packer, const struct sl_stored *stored)
+{
+    struct sl_subscription *subscription = packer->subscription;
+    if (!fits(packer, stored))
+        return;
+    if (!subscription->config.ordering) {
+        add(packer, stored);
+        return;
+    }
+    uint64_t key = sl_body_order(stored->body, stored->len);
+    if (sl_delivery_offer(&subscription->delivery, stored->n, key, packer->flow, packer->broker->now_ms))
+        add(packer, stored);
+    else
+        packer->n_aside++;
 }
 
 /* The row of `wanted`: SL_OK. Rows before it are passed over. None: SL_NOT_FOUND, and how far there is none. */
@@ -84,17 +107,23 @@ static enum sl_code read_row(struct packer *packer, int64_t wanted, int64_t last
     return code == SL_OK && stored->n > wanted ? SL_NOT_FOUND : code;
 }
 
+/* The newest that may go. */
+static int64_t deliverable(const struct sl_subscription *subscription)
+{
+    return subscription->filter ? subscription->sifted : subscription->topic->committed;
+}
+
 static void pack_unseen(struct packer *packer)
 {
     struct sl_delivery *delivery = &packer->subscription->delivery;
-    int64_t last = packer->subscription->topic->committed, wanted, gap_end;
+    int64_t last = deliverable(packer->subscription), wanted, gap_end;
     while (wants_more(packer) && (wanted = sl_delivery_unseen(delivery, last)) != 0) {
         struct sl_stored stored;
         enum sl_code code = read_row(packer, wanted, last, &stored, &gap_end);
         if (failed(packer, code))
             return;
         if (code == SL_OK) {
-            add(packer, &stored);
+            add_unseen(packer, &stored);
             continue;
         }
         sl_delivery_missing(delivery, wanted, gap_end);
@@ -109,11 +138,13 @@ static size_t pack(struct packer *packer)
     if (!packer->full && !sl_broker_has_failed(packer->broker))
         pack_unseen(packer);
     sl_store_scan_close(packer->broker->store);
+    packer->broker->more |= packer->n_aside >= ASIDE_MAX;
     return packer->n;
 }
 
 size_t sl_deliver_pull(struct sl_broker *broker, struct sl_subscription *subscription, int32_t max_messages, struct sl_buf *out)
 {
+    subscription->delivery.pulled.holder = ++broker->holder;
     struct packer packer = {
         .broker = broker,
         .subscription = subscription,
@@ -134,13 +165,13 @@ static bool has_room(const struct sl_stream *stream)
 
 static size_t available(const struct sl_subscription *subscription)
 {
-    int64_t unseen = subscription->topic->committed - subscription->delivery.cursor;
+    int64_t unseen = deliverable(subscription) - subscription->delivery.cursor;
     return subscription->delivery.ready.n + (unseen > 0 ? (size_t)unseen : 0);
 }
 
 static bool anything(const struct sl_subscription *subscription)
 {
-    return subscription->delivery.ready.n > 0 || sl_delivery_unseen(&subscription->delivery, subscription->topic->committed) != 0;
+    return subscription->delivery.ready.n > 0 || sl_delivery_unseen(&subscription->delivery, deliverable(subscription)) != 0;
 }
 
 static size_t deliver_to(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_stream *stream, size_t share)
@@ -180,11 +211,12 @@ static size_t round_of(struct sl_broker *broker, struct sl_subscription *subscri
 bool sl_deliver_all(struct sl_broker *broker)
 {
     bool more = false;
+    broker->more = false;
     sl_pulls_tick(broker);
     for (size_t i = 0; i < broker->catalog.subscriptions.n && !sl_broker_has_failed(broker); i++) {
         struct sl_subscription *subscription = broker->catalog.subscriptions.items[i];
         if (subscription->streams.n > 0 && anything(subscription))
             more |= round_of(broker, subscription) > 0;
     }
-    return more;
+    return more || broker->more;
 }

@@ -13,6 +13,8 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_UPDATE_TOPIC] = sl_update_topic,
     [SL_LIST_TOPICS] = sl_list_topics,
     [SL_LIST_TOPIC_SUBSCRIPTIONS] = sl_list_topic_subscriptions,
+    [SL_LIST_TOPIC_SNAPSHOTS] = sl_list_topic_snapshots,
+    [SL_DETACH_SUBSCRIPTION] = sl_detach_subscription,
     [SL_DELETE_TOPIC] = sl_delete_topic,
     [SL_PUBLISH] = sl_publish,
     [SL_CREATE_SUBSCRIPTION] = sl_create_subscription,
@@ -23,22 +25,34 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_PULL] = sl_pull,
     [SL_ACKNOWLEDGE] = sl_acknowledge,
     [SL_MODIFY_ACK_DEADLINE] = sl_modify_ack_deadline,
+    [SL_CREATE_SNAPSHOT] = sl_create_snapshot,
+    [SL_GET_SNAPSHOT] = sl_get_snapshot,
+    [SL_UPDATE_SNAPSHOT] = sl_update_snapshot,
+    [SL_LIST_SNAPSHOTS] = sl_list_snapshots,
+    [SL_DELETE_SNAPSHOT] = sl_delete_snapshot,
+    [SL_SEEK] = sl_seek,
     [SL_BACKLOG] = sl_backlog,
 };
 
-int64_t sl_clock_ms(void)
+struct sl_now sl_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct timespec day, steady;
+    clock_gettime(CLOCK_REALTIME, &day);
+    clock_gettime(CLOCK_MONOTONIC, &steady);
+    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000,
+                           .ms = (int64_t)steady.tv_sec * 1000 + steady.tv_nsec / 1000000};
 }
 
 static void read_clocks(struct sl_broker *broker)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    broker->now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    broker->now_ms = sl_clock_ms();
+    struct sl_now now = sl_now();
+    broker->now_us = now.us;
+    broker->now_ms = now.ms;
+}
+
+struct sl_now sl_broker_now(const struct sl_broker *broker)
+{
+    return (struct sl_now){.ms = broker->now_ms, .us = broker->now_us};
 }
 
 /* ---- events ---- */
@@ -217,7 +231,8 @@ static int64_t work(struct sl_broker *broker)
     sl_forward_dead_letters(broker);
     commit(broker);
     if (!sl_broker_has_failed(broker)) {
-        more = sl_deliver_all(broker);
+        more = sl_sift(broker);
+        more |= sl_deliver_all(broker);
         streams_ms = sl_streams_tick(broker);
         trim(broker);
     }

@@ -81,13 +81,15 @@ static void start_initial(struct sl_rpc_peer_call *call)
     start(call, &op, 1, &call->write_tag);
 }
 
-/* The status, after `n` operations of the same batch that are in `ops` already. */
-static void start_status(struct sl_rpc_peer_call *call, grpc_op *ops, size_t n, const struct sl_rpc_status *status)
+/* The status, after `n` operations of the same batch that are in `ops` already, with `trailing` metadata or NULL. gRPC copies what it is given. */
+static void start_status(struct sl_rpc_peer_call *call, grpc_op *ops, size_t n, const struct sl_rpc_status *status, grpc_metadata *trailing)
 {
     grpc_slice details = grpc_slice_from_copied_string(status->message);
     ops[n] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
     ops[n].data.send_status_from_server.status = (grpc_status_code)status->code;
     ops[n].data.send_status_from_server.status_details = &details;
+    ops[n].data.send_status_from_server.trailing_metadata_count = trailing ? 1 : 0;
+    ops[n].data.send_status_from_server.trailing_metadata = trailing;
     call->writing = call->answered = true;
     start(call, ops, n + 1, &call->write_tag);
     grpc_slice_unref(details);
@@ -104,7 +106,7 @@ static void start_write(struct sl_rpc_peer_call *call)
         call->writing = true;
         start(call, &op, 1, &call->write_tag);
     } else if (call->last) {
-        start_status(call, &op, 0, call->last);
+        start_status(call, &op, 0, call->last, NULL);
     }
 }
 
@@ -279,12 +281,11 @@ static void give_up(struct sl_rpc_peer_call *call)
     call->given_up = true;
 }
 
-void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len)
+static void reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, grpc_byte_buffer *buffer, grpc_metadata *trailing)
 {
     grpc_op ops[3] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
     size_t n = 1;
     assert(!call->streaming);
-    grpc_byte_buffer *buffer = status->code == SL_RPC_OK ? sl_rpc_buffer(data, len) : NULL;
     pthread_mutex_lock(&call->lock);
     give_up(call);
     if (call->over) {
@@ -293,10 +294,24 @@ void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *sta
         call->sent = buffer;
         if (buffer)
             ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
-        start_status(call, ops, n, status);
+        start_status(call, ops, n, status, trailing);
     }
     pthread_mutex_unlock(&call->lock);
     unref(call);
+}
+
+void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len)
+{
+    reply(call, status, status->code == SL_RPC_OK ? sl_rpc_buffer(data, len) : NULL, NULL);
+}
+
+void sl_rpc_refuse(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *details, size_t len)
+{
+    grpc_metadata trailing = {.key = grpc_slice_from_static_string("grpc-status-details-bin"),
+                              .value = grpc_slice_from_copied_buffer(details, len)};
+    assert(status->code != SL_RPC_OK);
+    reply(call, status, NULL, &trailing);
+    grpc_slice_unref(trailing.value);
 }
 
 void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len)
