@@ -149,7 +149,7 @@ enum sl_code sl_pubsub_read_create_snapshot(struct sl_create_snapshot *out, cons
                                             struct sl_err *err);
 void sl_pubsub_put_create_snapshot(struct sl_buf *out, const struct sl_create_snapshot *request);
 struct sl_seek_request {
-    const char *subscription, *snapshot; /* snapshot "": to the time */
+    const char *subscription, *snapshot; /* snapshot "": none; it or a time */
     bool has_time;
     int64_t time_us;
 };

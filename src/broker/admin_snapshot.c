@@ -85,8 +85,9 @@ enum sl_answer sl_create_snapshot(struct sl_broker *broker, struct sl_event *eve
     if (expiry_of(broker, subscription, &config.expire_us, &err))
         return sl_refuse_store(broker, event, &err);
     if (config.expire_us < broker->now_us + HOUR_US)
-        return sl_event_refuse(event, SL_RPC_FAILED_PRECONDITION,
-                               "The snapshot would expire in less than an hour: the subscription has an unacknowledged message that is too old");
+        return sl_event_refuse(
+            event, SL_RPC_FAILED_PRECONDITION,
+            "The snapshot would expire in less than an hour: the subscription has an unacknowledged message that is too old");
     return add(broker, event, subscription, &config);
 }
 

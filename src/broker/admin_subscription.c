@@ -118,7 +118,8 @@ static enum sl_answer add(struct sl_broker *broker, struct sl_event *event, cons
                                       .config_len = event->response.len};
     if (sl_store_add_subscription(broker->store, &row, &row.id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
-    sl_catalog_add_subscription(&broker->catalog, config, topic, &row, (uint64_t)broker->now_us & ((UINT64_C(1) << (SL_SERIAL_BITS - 1)) - 1));
+    sl_catalog_add_subscription(&broker->catalog, config, topic, &row,
+                                (uint64_t)broker->now_us & ((UINT64_C(1) << (SL_SERIAL_BITS - 1)) - 1));
     return SL_ANSWER_NOW;
 }
 

@@ -57,6 +57,7 @@ enum sl_event_kind {
     SL_EVENT_WRITABLE,
     SL_EVENT_OVERLOADED, /* from the rpc loop */
     SL_EVENT_BACKLOG,
+    SL_EVENT_DROP,
     SL_EVENT_STOP,
     SL_EVENT_QUIT, /* from broker.c */
 };
@@ -75,9 +76,9 @@ struct sl_event { /* heap; a call's lives until its answer */
     struct sl_rpc_status status;
     struct sl_buf response;
     struct sl_buf details; /* a google.rpc.Status that goes with a refusal */
-    /* a pull that waits */
-    struct sl_subscription *subscription;
+    /* a call that is slow (0: it is not), or a pull that waits */
     int64_t until_ms;
+    struct sl_subscription *subscription;
     int32_t max_messages;
     size_t len;
     char data[];
@@ -127,7 +128,8 @@ struct sl_recent { /* an ack that counted, exactly once */
     int64_t n;
     uint64_t serial;
 };
-#define SL_RECENT ((size_t)16384) /* x 16 bytes: 256 KiB for a subscription that is exactly once; an answer that is lost longer ago is forgotten */
+#define SL_RECENT                                                                                                                          \
+    ((size_t)16384) /* x 16 bytes: 256 KiB for a subscription that is exactly once; an answer that is lost longer ago is forgotten */
 
 struct sl_subscription { /* heap; freed by the catalog */
     int64_t id;
@@ -213,8 +215,10 @@ struct sl_stream {                 /* heap; made on the rpc loop, freed by the b
 
 /* ---- the broker ---- */
 
-struct sl_fault { /* what sl_broker_fail_next() has ordered; under the broker's mutex */
+struct sl_fault { /* what has been ordered for a method; under the broker's mutex */
     int n, code;
+    int n_slow;
+    int64_t slow_ms;
 };
 
 struct sl_forwarded {
@@ -248,17 +252,18 @@ struct sl_broker {
 
     struct sl_catalog catalog;
     struct sl_stream *streams;
-    bool confirming; /* a stream has a confirmation */
-    uint64_t holder; /* the newest that was given to a stream or a pull */
-    struct sl_event *pulls; /* waiting, oldest first */
+    bool confirming;          /* a stream has a confirmation */
+    uint64_t holder;          /* the newest that was given to a stream or a pull */
+    struct sl_event *pulls;   /* waiting, oldest first */
+    struct sl_event *delayed; /* slow calls, by the time at which they go on */
     struct sl_batch batch;
-    struct sl_arena arena; /* of one event */
-    struct sl_buf out;     /* a response being made */
+    struct sl_arena arena;     /* of one event */
+    struct sl_buf out;         /* a response being made */
     bool stopping, quit, more; /* more: there was too much to look at in one round */
-    int64_t now_ms, now_us; /* of this round: monotonic; and the time of day */
-    int64_t retry_ms;       /* a commit failed: not before, unless something new comes */
-    int64_t retention_ms;   /* when to look for what is too old */
-    int64_t quiet_ms;       /* nothing has come until then: deleting may begin */
+    int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
+    int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
+    int64_t retention_ms;      /* when to look for what is too old */
+    int64_t quiet_ms;          /* nothing has come until then: deleting may begin */
 };
 
 struct sl_backlog_question { /* asked by another thread, which waits */
@@ -387,8 +392,9 @@ void sl_put_bytes(struct sl_buf *out, int field, const void *bytes, size_t len);
 
 /* reason.c */
 /* What goes with the refusal of these ack ids: a google.rpc.Status whose ErrorInfo names each. */
-#define SL_INVALID_ACK_IDS \
-    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the acknowledgement " \
+#define SL_INVALID_ACK_IDS                                                                                                                 \
+    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the "             \
+    "acknowledgement "                                                                                                                     \
     "ids were malformed."
 void sl_put_invalid_ack_ids(struct sl_buf *out, int code, const char *message, const struct sl_span *ids, size_t n);
 
@@ -425,6 +431,13 @@ void *sl_broker_run(void *broker);
 /* One round at now_ms and now_us, which the caller has set; steals the events. When the next is due. */
 int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events);
 struct sl_now sl_now(void);
+
+/* faults.c */
+/* What was ordered for this call: true: the status. Any thread. */
+bool sl_fault_take(struct sl_broker *broker, size_t method, struct sl_rpc_status *status, int64_t *slow_ms);
+void sl_delay(struct sl_broker *broker, struct sl_event *event); /* until its until_ms */
+struct sl_event *sl_delayed_take(struct sl_broker *broker);      /* one whose time has come; NULL */
+int64_t sl_delayed_due_ms(const struct sl_broker *broker);
 
 /* serve.c */
 extern const struct sl_rpc_method SL_METHODS[SL_N_METHODS];

@@ -412,15 +412,16 @@ static enum sl_code load_snapshot_acked(void *arg, int64_t id, int64_t first, in
 {
     struct sl_snapshot *snapshot = loaded_snapshot(arg, id);
     if (!snapshot || first <= snapshot->acked.floor || last < first)
-        return sl_fail(err, SL_CORRUPT, "broker store: acked %lld..%lld of snapshot %lld", (long long)first, (long long)last, (long long)id);
+        return sl_fail(err, SL_CORRUPT, "broker store: acked %lld..%lld of snapshot %lld", (long long)first, (long long)last,
+                       (long long)id);
     sl_ranges_restore(&snapshot->acked, first, last);
     return SL_OK;
 }
 
 enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_now now, struct sl_err *err)
 {
-    static const struct sl_store_loader LOADER = {load_topic, load_subscription, load_acked, load_attempts, load_snapshot,
-                                                  load_snapshot_acked};
+    static const struct sl_store_loader LOADER = {load_topic,    load_subscription, load_acked,
+                                                  load_attempts, load_snapshot,     load_snapshot_acked};
     struct load load = {.catalog = catalog, .now = now};
     /* Leases of an earlier process must not look like ours. */
     if (getrandom(&load.first_serial, sizeof(load.first_serial), 0) != (ssize_t)sizeof(load.first_serial))

@@ -25,7 +25,8 @@ void sl_put_number(struct sl_buf *out, int field, int64_t value)
 static bool is_ours(const struct sl_body_field *field)
 {
     struct sl_pubsub_attribute attribute;
-    return sl_body_attribute(field, &attribute) && attribute.key.len >= strlen(PREFIX) && memcmp(attribute.key.ptr, PREFIX, strlen(PREFIX)) == 0;
+    return sl_body_attribute(field, &attribute) && attribute.key.len >= strlen(PREFIX) &&
+           memcmp(attribute.key.ptr, PREFIX, strlen(PREFIX)) == 0;
 }
 
 static void copy_fields(struct sl_buf *out, const char *body, size_t len)

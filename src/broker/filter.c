@@ -355,8 +355,7 @@ static bool matches(const struct sl_filter *filter, size_t i, const char *body, 
     case HAS: return find(&value, node, body, len);
     case EQUALS: return equals(node, body, len);
     case DIFFERS: return !equals(node, body, len);
-    case PREFIX:
-        return find(&value, node, body, len) && value.len >= node->text_len && memcmp(value.ptr, node->text, node->text_len) == 0;
+    case PREFIX: return find(&value, node, body, len) && value.len >= node->text_len && memcmp(value.ptr, node->text, node->text_len) == 0;
     }
     return false;
 }

@@ -79,6 +79,8 @@ static void count(struct sl_broker *broker, struct sl_backlog_question *question
     const struct sl_catalog *catalog = &broker->catalog;
     for (size_t i = 0; i < catalog->subscriptions.n; i++) {
         const struct sl_subscription *subscription = catalog->subscriptions.items[i];
+        if (subscription->config.detached)
+            continue;
         bool asked = question->n_names == 0;
         for (size_t k = 0; k < question->n_names && !asked; k++)
             asked = strcmp(question->names[k], subscription->config.name) == 0;
@@ -133,7 +135,12 @@ static void stop(struct sl_broker *broker)
 static void apply_event(struct sl_broker *broker, struct sl_event *event)
 {
     switch (event->kind) {
-    case SL_EVENT_CALL: apply_call(broker, event); return;
+    case SL_EVENT_CALL:
+        if (event->until_ms > broker->now_ms && !broker->stopping)
+            sl_delay(broker, event);
+        else
+            apply_call(broker, event);
+        return;
     case SL_EVENT_OPENED: sl_stream_opened(broker, event->stream); break;
     case SL_EVENT_MESSAGE:
         sl_stream_message(broker, event->stream, event->data, event->len);
@@ -144,6 +151,7 @@ static void apply_event(struct sl_broker *broker, struct sl_event *event)
     case SL_EVENT_CLOSED: sl_stream_closed(broker, event->stream); break;
     case SL_EVENT_WRITABLE: atomic_store(&event->stream->blocked, false); break;
     case SL_EVENT_BACKLOG: apply_question(broker, event->question); break;
+    case SL_EVENT_DROP: sl_streams_finish_all(broker, NULL, SL_RPC_UNAVAILABLE, "injected"); break;
     case SL_EVENT_STOP: stop(broker); break;
     case SL_EVENT_QUIT: broker->quit = true; break;
     }
@@ -159,6 +167,8 @@ static void apply_events(struct sl_broker *broker, struct sl_event *event)
         apply_event(broker, event);
         event = next;
     }
+    while ((event = sl_delayed_take(broker)))
+        apply_call(broker, event);
 }
 
 /* ---- rounds ---- */
@@ -217,6 +227,7 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
     if (sl_trim_waiting(broker))
         due = earlier(due, broker->quiet_ms > broker->retry_ms ? broker->quiet_ms : broker->retry_ms);
     due = earlier(due, broker->retention_ms);
+    due = earlier(due, sl_delayed_due_ms(broker));
     due = earlier(due, sl_pulls_due_ms(broker));
     return earlier(due, deliveries_due_ms(broker));
 }

@@ -102,7 +102,7 @@ enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event)
         return SL_ANSWER_NOW;
     if (subscription->config.detached)
         return sl_event_refuse(event, SL_RPC_FAILED_PRECONDITION, SL_DETACHED);
-    if (!request.has_time && !*request.snapshot)
+    if (request.has_time == (*request.snapshot != '\0'))
         return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A time or a snapshot to seek to must be given");
     sl_batch_commit(broker); /* what was published before the call is there */
     if (!request.has_time)

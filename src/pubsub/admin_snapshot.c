@@ -47,7 +47,6 @@ enum sl_code sl_pubsub_read_create_snapshot(struct sl_create_snapshot *out, cons
     return wire.code;
 }
 
-/* Time and snapshot are one of two: the last one counts. */
 enum sl_code sl_pubsub_read_seek(struct sl_seek_request *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "SeekRequest", err);
@@ -55,16 +54,14 @@ enum sl_code sl_pubsub_read_seek(struct sl_seek_request *out, const void *data, 
     struct sl_wire_time time = {0};
     *out = (struct sl_seek_request){.subscription = "", .snapshot = ""};
     while (sl_wire_next(&wire, &field)) {
-        if (field.key == SL_KEY(1, SL_WIRE_BYTES)) {
-            sl_wire_string(&wire, &field, arena, &out->subscription);
-        } else if (field.key == SL_KEY(2, SL_WIRE_BYTES)) {
+        switch (field.key) {
+        case SL_KEY(1, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->subscription); break;
+        case SL_KEY(2, SL_WIRE_BYTES):
             wire.code = sl_wire_read_time(&time, field.bytes, err);
             out->has_time = true;
-            out->snapshot = "";
-        } else if (field.key == SL_KEY(3, SL_WIRE_BYTES)) {
-            sl_wire_string(&wire, &field, arena, &out->snapshot);
-            out->has_time = false;
-            time = (struct sl_wire_time){0};
+            break;
+        case SL_KEY(3, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->snapshot); break;
+        default: break;
         }
     }
     out->time_us = sl_wire_time_us(time);
@@ -112,6 +109,5 @@ void sl_pubsub_put_seek(struct sl_buf *out, const struct sl_seek_request *reques
     sl_wire_put_text(out, 1, request->subscription);
     if (request->has_time)
         put_time(out, 2, request->time_us);
-    else
-        sl_wire_put_text(out, 3, request->snapshot);
+    sl_wire_put_text(out, 3, request->snapshot);
 }

@@ -100,7 +100,8 @@ static enum sl_code begin_empty(struct rig *rig, struct sl_err *err)
 
 static enum sl_code open_rig(struct rig *rig, struct sl_err *err)
 {
-    static const struct sl_store_loader LOADER = {.topic = load_topic, .subscription = load_subscription, .acked = load_acked, .attempts = load_attempts};
+    static const struct sl_store_loader LOADER = {
+        .topic = load_topic, .subscription = load_subscription, .acked = load_acked, .attempts = load_attempts};
     struct sl_store_options options = {.vfs = POWER_VFS, .checkpoint_pages = 64};
     rig->topic = 0;
     rig->flow = (struct sl_flow){0};
