@@ -157,8 +157,10 @@ static void set_leased(struct sl_delivery *self, uint32_t id, struct sl_flow *fl
     sl_entry_heap_put(self, id, until_ms);
     if (!entry->key)
         return;
-    sl_key_of(self, entry)->holder = flow->holder;
-    sl_key_of(self, entry)->n_leased++;
+    struct sl_key *key = sl_key_of(self, entry);
+    key->holder = flow->holder;
+    key->n_held = key->n_leased > 0 ? key->n_held + 1 : 1;
+    key->n_leased++;
     unblock(self, entry->key_after);
 }
 

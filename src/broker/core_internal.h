@@ -66,7 +66,10 @@ struct sl_key {
     uint64_t hash, holder;
     uint32_t first, last; /* index + 1; a free one chains by `first` */
     uint32_t n_leased;
+    uint32_t n_held; /* leases since the holder has it */
 };
+/* So many leases a holder gets of a key before it must have acked them all, where others want some too: it can't keep a key for ever. */
+#define SL_KEY_TENURE 64
 
 struct sl_delivery_policy {
     bool ordered;
@@ -76,6 +79,7 @@ struct sl_delivery_policy {
 };
 
 struct sl_delivery { /* sl_delivery_fini() frees */
+    bool shared;     /* there are several holders */
     struct sl_delivery_policy policy;
     struct sl_ranges acked;
     int64_t cursor;

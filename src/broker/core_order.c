@@ -160,5 +160,7 @@ bool sl_key_allows(const struct sl_delivery *self, const struct sl_entry *entry,
     if (!entry->key)
         return true;
     const struct sl_key *key = sl_key_of(self, entry);
-    return sl_key_is_next(self, entry) && (key->n_leased == 0 || key->holder == holder);
+    if (!sl_key_is_next(self, entry))
+        return false;
+    return key->n_leased == 0 || (key->holder == holder && (!self->shared || key->n_held < SL_KEY_TENURE));
 }

@@ -195,6 +195,7 @@ static size_t round_of(struct sl_broker *broker, struct sl_subscription *subscri
 {
     const struct sl_list *streams = &subscription->streams;
     size_t n_room = 0, sent = 0;
+    subscription->delivery.shared = streams->n > 1;
     for (size_t i = 0; i < streams->n; i++)
         n_room += has_room(streams->items[i]);
     if (n_room == 0)

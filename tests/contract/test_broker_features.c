@@ -50,7 +50,7 @@ Test(broker_features, a_nack_brings_the_later_ones_again)
     struct tap tap;
     open_with(&bed, (struct sl_pubsub_subscription){.ordering = true});
     for (int i = 0; i < 4; i++) {
-        char text[8];
+        char text[16];
         sprintf(text, "a%d", i);
         publish_with(&bed, TOPIC, text, "a", NULL);
     }
@@ -79,7 +79,7 @@ Test(broker_features, two_streams_share_keys_and_keep_each_in_order)
     for (int i = 0; i < 2; i++)
         tap_open(&taps[i], &bed, &(struct tap_options){.subscription = SUB, .max_messages = 25});
     for (int i = 0; i < KEYS * EACH; i++) {
-        char text[16], key[16];
+        char text[32], key[32];
         sprintf(text, "%03d %03d", i % KEYS, i / KEYS);
         sprintf(key, "key%d", i % KEYS);
         publish_with(&bed, TOPIC, text, key, NULL);

@@ -13,7 +13,7 @@
 struct bed {
     struct sl_delivery delivery;
     struct sl_flow a, b;
-    uint64_t serials[64];
+    uint64_t serials[128];
 };
 
 static void begin(struct bed *bed, struct sl_delivery_policy policy)
@@ -29,7 +29,7 @@ static void begin(struct bed *bed, struct sl_delivery_policy policy)
 /* As delivery does it: what is ready first, then the unseen; numbers are the messages', keys[n - 1] the key. "" when there is nothing for it. */
 static const char *deliver(struct bed *bed, const char *keys, struct sl_flow *flow, int64_t now_ms)
 {
-    static char text[256];
+    static char text[1024];
     struct sl_delivery *delivery = &bed->delivery;
     int64_t n, last = (int64_t)strlen(keys);
     uint32_t passed = 0;
@@ -50,7 +50,7 @@ static const char *deliver(struct bed *bed, const char *keys, struct sl_flow *fl
 
 static bool ack(struct bed *bed, int64_t n)
 {
-    return sl_delivery_accepts(&bed->delivery, n, bed->serials[n]) && sl_delivery_ack(&bed->delivery, n, 64);
+    return sl_delivery_accepts(&bed->delivery, n, bed->serials[n]) && sl_delivery_ack(&bed->delivery, n, 127);
 }
 
 Test(broker_order, a_key_goes_to_one_holder_at_a_time)
@@ -76,6 +76,25 @@ Test(broker_order, a_key_that_is_free_again_goes_to_anybody)
     cr_expect(ack(&bed, 1));
     cr_expect_str_eq(deliver(&bed, "xxx", &bed.b, 0), "2 3 ");
     cr_expect_str_eq(deliver(&bed, "xxx", &bed.a, 0), "");
+    sl_delivery_fini(&bed.delivery);
+}
+
+Test(broker_order, nobody_keeps_a_key_that_others_want)
+{
+    struct bed bed;
+    char keys[SL_KEY_TENURE + 3];
+    memset(keys, 'x', sizeof(keys));
+    keys[sizeof(keys) - 1] = '\0';
+    begin(&bed, (struct sl_delivery_policy){0});
+    bed.delivery.shared = true;
+    deliver(&bed, keys, &bed.a, 0);
+    cr_expect_eq(bed.delivery.n_leased, SL_KEY_TENURE);
+    cr_expect_str_eq(deliver(&bed, keys, &bed.b, 0), "");
+    for (int64_t n = 1; n < SL_KEY_TENURE; n++)
+        cr_expect(ack(&bed, n));
+    cr_expect_str_eq(deliver(&bed, keys, &bed.a, 0), "", "not before it is done with all");
+    cr_expect(ack(&bed, SL_KEY_TENURE));
+    cr_expect_str_eq(deliver(&bed, keys, &bed.b, 0), "65 66 ");
     sl_delivery_fini(&bed.delivery);
 }
 
@@ -357,6 +376,7 @@ Test(broker_order, model)
         unsigned state = seed;
         sl_delivery_init(&delivery, 0, 1);
         delivery.policy = POLICIES[seed % 3];
+        delivery.shared = seed % 2;
         for (int i = 0; i < 600; i++)
             step(&model, &delivery, flows, &state, seed);
         finish(&model, &delivery, flows, seed);
