@@ -8,6 +8,8 @@
 
 #include <sluice/mem.h>
 
+#define LEASE_AGAIN_S 60 /* the official clients extend by at least so much where delivery is exactly once */
+
 static int compare(const char *name, const char *text, size_t len)
 {
     int order = strncmp(name, text, len);
@@ -386,6 +388,18 @@ static enum sl_code load_attempts(void *arg, const struct sl_attempts_row *row, 
     return SL_OK;
 }
 
+/* Whoever holds it has the subscription's deadline once more: it was extended, but nobody wrote down how far. */
+static enum sl_code load_lease(void *arg, const struct sl_lease_row *row, struct sl_err *err)
+{
+    struct load *load = arg;
+    struct sl_subscription *subscription = loaded(load, row->subscription);
+    if (!subscription)
+        return sl_fail(err, SL_CORRUPT, "broker store: a lease of subscription %lld", (long long)row->subscription);
+    int64_t deadline_s = subscription->config.ack_deadline_s > LEASE_AGAIN_S ? subscription->config.ack_deadline_s : LEASE_AGAIN_S;
+    sl_delivery_restore_lease(&subscription->delivery, row->n, row->serial, row->key, load->now.ms + deadline_s * 1000);
+    return SL_OK;
+}
+
 static enum sl_code load_snapshot(void *arg, const struct sl_snapshot_row *row, struct sl_err *err)
 {
     struct load *load = arg;
@@ -420,8 +434,13 @@ static enum sl_code load_snapshot_acked(void *arg, int64_t id, int64_t first, in
 
 enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_now now, struct sl_err *err)
 {
-    static const struct sl_store_loader LOADER = {load_topic,    load_subscription, load_acked,
-                                                  load_attempts, load_snapshot,     load_snapshot_acked};
+    static const struct sl_store_loader LOADER = {.topic = load_topic,
+                                                  .subscription = load_subscription,
+                                                  .acked = load_acked,
+                                                  .attempts = load_attempts,
+                                                  .lease = load_lease,
+                                                  .snapshot = load_snapshot,
+                                                  .snapshot_acked = load_snapshot_acked};
     struct load load = {.catalog = catalog, .now = now};
     /* Leases of an earlier process must not look like ours. */
     if (getrandom(&load.first_serial, sizeof(load.first_serial), 0) != (ssize_t)sizeof(load.first_serial))

@@ -67,6 +67,12 @@ static void unlink_from(struct sl_delivery *self, struct sl_entry_list *list, ui
 
 /* ---- states: the one place that changes them ---- */
 
+static void note_change(struct sl_delivery *self, int64_t n)
+{
+    sl_grow((void **)&self->changed, &self->cap_changed, self->n_changed + 1, sizeof(*self->changed));
+    self->changed[self->n_changed++] = n;
+}
+
 static void leave_state(struct sl_delivery *self, uint32_t id)
 {
     struct sl_entry *entry = sl_entry_of(self, id);
@@ -82,6 +88,9 @@ static void leave_state(struct sl_delivery *self, uint32_t id)
         self->n_leased--;
         if (entry->key)
             sl_key_of(self, entry)->n_leased--;
+        if (entry->lease_stored)
+            note_change(self, entry->n);
+        entry->lease_stored = false;
         break;
     case SL_ENTRY_READY: unlink_from(self, &self->ready, id); break;
     case SL_ENTRY_DEAD: unlink_from(self, &self->dead, id); break;
@@ -166,12 +175,6 @@ static void set_leased(struct sl_delivery *self, uint32_t id, struct sl_flow *fl
 
 /* ---- attempts ---- */
 
-static void note_change(struct sl_delivery *self, int64_t n)
-{
-    sl_grow((void **)&self->changed, &self->cap_changed, self->n_changed + 1, sizeof(*self->changed));
-    self->changed[self->n_changed++] = n;
-}
-
 static int64_t backoff_ms(const struct sl_delivery_policy *policy, int attempts)
 {
     if (!policy->has_retry)
@@ -237,6 +240,22 @@ void sl_delivery_restore_attempts(struct sl_delivery *self, int64_t n, int attem
         entry->state = SL_ENTRY_STORED;
     else
         resume(self, id, until_ms, 0);
+}
+
+void sl_delivery_restore_lease(struct sl_delivery *self, int64_t n, uint64_t serial, uint64_t key, int64_t until_ms)
+{
+    if (sl_ranges_has(&self->acked, n))
+        return;
+    uint32_t id = sl_entry_find(self, n);
+    if (!id)
+        id = sl_entry_add(self, n);
+    if (key)
+        sl_key_put(self, id, key);
+    uint64_t next = self->serial;
+    self->serial = serial;
+    set_leased(self, id, &self->pulled, 0, until_ms);
+    self->serial = next;
+    sl_entry_of(self, id)->lease_stored = self->stores_leases = true;
 }
 
 /* ---- delivering ---- */
@@ -313,6 +332,40 @@ struct sl_lease sl_delivery_lease(struct sl_delivery *self, int64_t n, struct sl
     if (unseen && n > self->cursor)
         self->cursor = n;
     return (struct sl_lease){.serial = sl_entry_of(self, id)->serial, .attempt = sl_entry_of(self, id)->attempts + 1};
+}
+
+void sl_delivery_lease_stored(struct sl_delivery *self, int64_t n)
+{
+    uint32_t id = sl_entry_find(self, n);
+    if (id)
+        sl_entry_of(self, id)->lease_stored = self->stores_leases = true;
+}
+
+bool sl_delivery_has_stored_lease(const struct sl_delivery *self, int64_t n)
+{
+    uint32_t id = sl_entry_find(self, n);
+    return id && self->entries[id - 1].lease_stored;
+}
+
+uint64_t sl_delivery_serial(const struct sl_delivery *self, int64_t n)
+{
+    uint32_t id = sl_entry_find(self, n);
+    return id ? self->entries[id - 1].serial : 0;
+}
+
+uint64_t sl_delivery_key(const struct sl_delivery *self, int64_t n)
+{
+    uint32_t id = sl_entry_find(self, n);
+    return id && self->entries[id - 1].key ? sl_key_of(self, &self->entries[id - 1])->hash : 0;
+}
+
+void sl_delivery_unlease(struct sl_delivery *self, int64_t n)
+{
+    uint32_t id = sl_entry_find(self, n);
+    if (!id || sl_entry_of(self, id)->state != SL_ENTRY_LEASED)
+        return;
+    call_back_later(self, id);
+    set_free(self, id);
 }
 
 /* ---- what clients say ---- */

@@ -59,6 +59,7 @@ struct sl_entry {
     uint32_t key, key_before, key_after; /* index + 1; 0: none */
     enum sl_entry_state state;
     bool attempts_dirty, attempts_stored;
+    bool lease_stored; /* exactly once: the store knows its newest lease */
 };
 
 /* A key that has entries: ascending by n; leased ones come first, all with one holder. Two keys of one hash are ordered as if they were one. */
@@ -78,8 +79,9 @@ struct sl_delivery_policy {
     int64_t min_backoff_ms, max_backoff_ms;
 };
 
-struct sl_delivery { /* sl_delivery_fini() frees */
-    bool shared;     /* there are several holders */
+struct sl_delivery {    /* sl_delivery_fini() frees */
+    bool shared;        /* there are several holders */
+    bool stores_leases; /* there may be some in the store */
     struct sl_delivery_policy policy;
     struct sl_ranges acked;
     int64_t cursor;
@@ -98,7 +100,8 @@ struct sl_delivery { /* sl_delivery_fini() frees */
     size_t key_index_cap;
     struct sl_flow pulled;
     size_t n_leased;
-    int64_t *changed; /* numbers whose attempts are not stored as they are: an entry's own, or none any more */
+    int64_t
+        *changed; /* numbers whose attempts, or whose lease that has ended, are not stored as they are: an entry's own, or none any more */
     size_t n_changed, cap_changed;
     uint64_t serial;
 };
@@ -108,6 +111,9 @@ void sl_delivery_fini(struct sl_delivery *self);
 /* After a start: an acked range (ascending), and a message that has been tried, and when it may be again. */
 void sl_delivery_restore_acked(struct sl_delivery *self, int64_t first, int64_t last);
 void sl_delivery_restore_attempts(struct sl_delivery *self, int64_t n, int attempts, int64_t until_ms);
+
+/* A lease that an earlier process gave and that was stored, by ascending n after everything else: whoever has it may go on with it. */
+void sl_delivery_restore_lease(struct sl_delivery *self, int64_t n, uint64_t serial, uint64_t key, int64_t until_ms);
 
 /* What to deliver: first what is ready again and may go to `flow`; 0: nothing. `passed` (may be NULL) begins as 0 and keeps the place. */
 int64_t sl_delivery_ready(const struct sl_delivery *self, const struct sl_flow *flow, uint32_t *passed);
@@ -125,6 +131,14 @@ struct sl_lease {
 };
 /* Leases a ready, an offered or the next unseen message. */
 struct sl_lease sl_delivery_lease(struct sl_delivery *self, int64_t n, struct sl_flow *flow, int64_t bytes, int64_t until_ms);
+
+/* The newest lease is in the store now. */
+void sl_delivery_lease_stored(struct sl_delivery *self, int64_t n);
+bool sl_delivery_has_stored_lease(const struct sl_delivery *self, int64_t n); /* and does it last? */
+uint64_t sl_delivery_serial(const struct sl_delivery *self, int64_t n);       /* of an entry's newest lease */
+uint64_t sl_delivery_key(const struct sl_delivery *self, int64_t n);          /* of an entry; 0: none */
+/* It was never told to anybody. */
+void sl_delivery_unlease(struct sl_delivery *self, int64_t n);
 
 /* `last`: the topic's newest number. An ack counts whatever its lease has become: the work is done. false: acked before, or no such number. */
 bool sl_delivery_ack(struct sl_delivery *self, int64_t n, int64_t last);

@@ -16,6 +16,8 @@ struct packer {
     size_t n;
     struct sl_buf *out;
     size_t n_aside;
+    int64_t *leased; /* exactly once: what was added; in the broker's arena */
+    size_t n_leased;
     bool scanning, full;
     struct sl_err err;
 };
@@ -43,6 +45,10 @@ static void add(struct packer *packer, const struct sl_stored *stored)
                     .store = sl_store_id(packer->broker->store), .subscription = subscription->id, .n = stored->n, .serial = lease.serial});
     sl_message_id(message_id, packer->broker, subscription->topic, stored->n);
     int attempt = subscription->config.dead_letter_topic ? lease.attempt : 0;
+    if (subscription->config.exactly_once) {
+        packer->leased = sl_arena_push(&packer->broker->arena, packer->leased, &packer->n_leased, sizeof(*packer->leased));
+        packer->leased[packer->n_leased - 1] = stored->n;
+    }
     sl_pubsub_put_received(packer->out, ack_id, stored->body, stored->len, message_id, stored->publish_us, attempt, NULL, 0);
     packer->n++;
 }
@@ -131,14 +137,55 @@ static void pack_unseen(struct packer *packer)
     }
 }
 
+static enum sl_code write_leases(const struct packer *packer, struct sl_err *err)
+{
+    struct sl_store *store = packer->broker->store;
+    const struct sl_delivery *delivery = &packer->subscription->delivery;
+    enum sl_code code = SL_OK;
+    for (size_t i = 0; i < packer->n_leased && code == SL_OK; i++) {
+        int64_t n = packer->leased[i];
+        struct sl_lease_row row = {.subscription = packer->subscription->id,
+                                   .n = n,
+                                   .serial = sl_delivery_serial(delivery, n),
+                                   .key = sl_delivery_key(delivery, n)};
+        code = sl_store_put_lease(store, &row, err);
+    }
+    return code ? code : sl_store_commit(store, err);
+}
+
+/* Exactly once: a lease is durable before anybody hears of it, so that after a start its holder can still ack. */
+static void store_leases(struct packer *packer)
+{
+    struct sl_delivery *delivery = &packer->subscription->delivery;
+    if (packer->n_leased == 0)
+        return;
+    bool stored = write_leases(packer, &packer->err) == SL_OK;
+    for (size_t i = packer->n_leased; i-- > 0;)
+        if (stored)
+            sl_delivery_lease_stored(delivery, packer->leased[i]);
+        else
+            sl_delivery_unlease(delivery, packer->leased[i]);
+    packer->n_leased = 0;
+    packer->leased = NULL;
+    sl_arena_reset(&packer->broker->arena);
+    if (stored)
+        return;
+    packer->n = 0;
+    sl_buf_clear(packer->out);
+    sl_batch_refuse_publishes(packer->broker, &packer->err);
+}
+
 static size_t pack(struct packer *packer)
 {
     sl_buf_clear(packer->out);
+    if (packer->subscription->config.exactly_once && packer->broker->retry_ms > packer->broker->now_ms)
+        return 0; /* what can't be stored can't be leased */
     pack_ready(packer);
     if (!packer->full && !sl_broker_has_failed(packer->broker))
         pack_unseen(packer);
     sl_store_scan_close(packer->broker->store);
     packer->broker->more |= packer->n_aside >= ASIDE_MAX;
+    store_leases(packer);
     return packer->n;
 }
 

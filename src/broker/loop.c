@@ -222,7 +222,7 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
     int64_t due = broker->now_ms + 60000;
     if (more_to_send)
         return broker->now_ms;
-    if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker))
+    if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker) || broker->retry_ms > broker->now_ms)
         due = earlier(due, broker->retry_ms);
     if (sl_trim_waiting(broker))
         due = earlier(due, broker->quiet_ms > broker->retry_ms ? broker->quiet_ms : broker->retry_ms);

@@ -67,11 +67,16 @@ struct sl_attempts_row {
     int attempts;
     int64_t due_us; /* not before; 0: at any time */
 };
+struct sl_lease_row {
+    int64_t subscription, n;
+    uint64_t serial, key;
+};
 struct sl_store_loader {
     enum sl_code (*topic)(void *arg, const struct sl_topic_row *row, struct sl_err *err);
     enum sl_code (*subscription)(void *arg, const struct sl_subscription_row *row, struct sl_err *err);
     enum sl_code (*acked)(void *arg, int64_t subscription, int64_t first, int64_t last, struct sl_err *err);
     enum sl_code (*attempts)(void *arg, const struct sl_attempts_row *row, struct sl_err *err);
+    enum sl_code (*lease)(void *arg, const struct sl_lease_row *row, struct sl_err *err);
     enum sl_code (*snapshot)(void *arg, const struct sl_snapshot_row *row, struct sl_err *err);
     enum sl_code (*snapshot_acked)(void *arg, int64_t snapshot, int64_t first, int64_t last, struct sl_err *err);
 };
@@ -95,6 +100,7 @@ struct sl_now { /* one moment on both clocks: monotonic, and the time of day */
 /* What is dirty in `delivery`; sl_delivery_clean() it after the commit. */
 enum sl_code sl_store_put_delivery(struct sl_store *store, int64_t subscription, const struct sl_delivery *delivery, struct sl_now now,
                                    struct sl_err *err);
+enum sl_code sl_store_put_lease(struct sl_store *store, const struct sl_lease_row *row, struct sl_err *err);
 enum sl_code sl_store_set_epoch(struct sl_store *store, int64_t subscription, uint64_t epoch, struct sl_err *err);
 /* With all of `acked`, whose floor is the row's. */
 enum sl_code sl_store_add_snapshot(struct sl_store *store, const struct sl_snapshot_row *row, const struct sl_ranges *acked, int64_t *id,

@@ -104,6 +104,17 @@ static enum sl_code load_attempts(const struct load *load, sqlite3_stmt *stmt)
     return load->loader->attempts(load->arg, &row, load->err);
 }
 
+static enum sl_code load_lease(const struct load *load, sqlite3_stmt *stmt)
+{
+    struct sl_lease_row row = {
+        .subscription = sqlite3_column_int64(stmt, 0),
+        .n = sqlite3_column_int64(stmt, 1),
+        .serial = (uint64_t)sqlite3_column_int64(stmt, 2),
+        .key = (uint64_t)sqlite3_column_int64(stmt, 3),
+    };
+    return load->loader->lease(load->arg, &row, load->err);
+}
+
 static enum sl_code load_snapshot(const struct load *load, sqlite3_stmt *stmt)
 {
     struct sl_snapshot_row row = {
@@ -131,6 +142,7 @@ static const struct {
     {"SELECT id, name, topic, floor, config, epoch, born FROM subscriptions ORDER BY id", load_subscription},
     {"SELECT subscription, first, last FROM acked ORDER BY subscription, first", load_acked},
     {"SELECT subscription, n, attempts, due_us FROM attempts ORDER BY subscription, n", load_attempts},
+    {"SELECT subscription, n, serial, order_key FROM leases ORDER BY subscription, n", load_lease},
     {"SELECT id, name, topic, floor, config FROM snapshots ORDER BY id", load_snapshot},
     {"SELECT snapshot, first, last FROM snapshot_acked ORDER BY snapshot, first", load_snapshot_acked},
 };
@@ -229,6 +241,8 @@ enum sl_code sl_store_delete_subscription(struct sl_store *store, int64_t id, st
     enum sl_code code = write_id(store, SL_ST_DELETE_SUBSCRIPTION, id, err);
     if (code == SL_OK)
         code = write_id(store, SL_ST_DELETE_ACKED_OF, id, err);
+    if (code == SL_OK)
+        code = write_id(store, SL_ST_DELETE_LEASES_OF, id, err);
     return code ? code : write_id(store, SL_ST_DELETE_ATTEMPTS_OF, id, err);
 }
 
@@ -282,9 +296,24 @@ enum sl_code sl_store_put_delivery(struct sl_store *store, int64_t subscription,
                                    struct sl_err *err)
 {
     enum sl_code code = put_acked(store, subscription, &delivery->acked, err);
-    for (size_t i = 0; i < delivery->n_changed && code == SL_OK; i++)
-        code = put_attempts(store, subscription, delivery, delivery->changed[i], now, err);
+    for (size_t i = 0; i < delivery->n_changed && code == SL_OK; i++) {
+        int64_t n = delivery->changed[i];
+        code = put_attempts(store, subscription, delivery, n, now, err);
+        if (code == SL_OK && delivery->stores_leases && !sl_delivery_has_stored_lease(delivery, n))
+            code = write_ints(store, SL_ST_DELETE_LEASE, subscription, n, 0, err);
+    }
     return code;
+}
+
+enum sl_code sl_store_put_lease(struct sl_store *store, const struct sl_lease_row *row, struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = use_to_write(store, SL_ST_PUT_LEASE, &stmt, err);
+    if (code)
+        return code;
+    bind_ints(stmt, row->subscription, row->n, (int64_t)row->serial);
+    sqlite3_bind_int64(stmt, 4, (int64_t)row->key);
+    return sl_store_run(store, stmt, err);
 }
 
 enum sl_code sl_store_set_epoch(struct sl_store *store, int64_t subscription, uint64_t epoch, struct sl_err *err)

@@ -24,6 +24,9 @@ static const char *const STEPS[] = {
     "CREATE TABLE snapshots(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, topic INTEGER NOT NULL, floor INTEGER NOT "
     "NULL,"
     " config BLOB NOT NULL);"
+    /* exactly once: leases that clients may hold; order_key: the hash of the ordering key */
+    "CREATE TABLE leases(subscription INTEGER NOT NULL, n INTEGER NOT NULL, serial INTEGER NOT NULL, order_key INTEGER NOT NULL,"
+    " PRIMARY KEY(subscription, n)) WITHOUT ROWID;"
     "CREATE TABLE snapshot_acked(snapshot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(snapshot, first))"
     " WITHOUT ROWID;",
 };

@@ -218,18 +218,61 @@ Test(broker_features, acks_on_a_stream_are_confirmed)
     bed_close(&bed);
 }
 
-Test(broker_features, ids_of_an_earlier_process_are_invalid)
+Test(broker_features, exactly_once_leases_outlive_a_restart)
 {
     struct bed bed;
+    struct gots first = {0}, second = {0};
+    open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true, .ordering = true});
+    publish_with(&bed, TOPIC, "m0", NULL, NULL);
+    publish_with(&bed, TOPIC, "m1", NULL, NULL);
+    publish_with(&bed, TOPIC, "m2", NULL, NULL);
+    publish_with(&bed, TOPIC, "a0", "a", NULL);
+    publish_with(&bed, TOPIC, "a1", "a", NULL);
+    pull(&bed, SUB, 4, true, &first);
+    ack(&bed, SUB, &first, 0, 1);
+    cr_expect_eq(modify(&bed, SUB, &first, 1, 1, 0), SL_RPC_OK);
+    bed_restart(&bed);
+    expect_backlog(&bed, SUB, 2, 2);
+    pull(&bed, SUB, 10, true, &second);
+    expect_texts(&second, "m1 "); /* a1 waits for a0, which is out */
+    cr_expect_eq(try_ack(&bed, SUB, &first, 1, 1), SL_RPC_INVALID_ARGUMENT, "it was nacked");
+    ack(&bed, SUB, &first, 2, 2);
+    bed_restart(&bed);
+    cr_expect_eq(try_ack(&bed, SUB, &first, 2, 1), SL_RPC_INVALID_ARGUMENT, "it is done");
+    ack(&bed, SUB, &second, 0, 1);
+    pull(&bed, SUB, 10, true, &second);
+    expect_texts(&second, "a1 ");
+    ack(&bed, SUB, &second, 0, 1);
+    bed_restart(&bed);
+    expect_backlog(&bed, SUB, 0, 0);
+    gots_fini(&first);
+    gots_fini(&second);
+    bed_close(&bed);
+}
+
+Test(broker_features, exactly_once_can_be_turned_off_and_on)
+{
+    struct bed bed;
+    struct tap tap;
     struct gots gots = {0};
+    struct sl_buf request = {0};
+    const char *paths[] = {"enable_exactly_once_delivery"};
     open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish(&bed, TOPIC, "m0");
-    pull(&bed, SUB, 10, true, &gots);
-    bed_restart(&bed);
-    cr_expect_eq(try_ack(&bed, SUB, &gots, 0, 1), SL_RPC_INVALID_ARGUMENT);
-    pull(&bed, SUB, 10, true, &gots);
-    expect_texts(&gots, "m0 ");
+    pull(&bed, SUB, 4, true, &gots);
+    for (int i = 0; i < 2; i++) {
+        sl_pubsub_put_update_subscription(&request, &(struct sl_pubsub_subscription){.name = SUB, .exactly_once = i == 1}, paths, 1);
+        cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_OK, "%s", bed.message);
+        tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+        tap_ping(&tap);
+        tap_wait_responses(&tap, 1);
+        cr_expect_eq(tap.exactly_once, i == 1);
+        tap_close(&tap);
+        bed_restart(&bed);
+    }
     ack(&bed, SUB, &gots, 0, 1);
+    expect_backlog(&bed, SUB, 0, 0);
+    sl_buf_fini(&request);
     gots_fini(&gots);
     bed_close(&bed);
 }
@@ -245,6 +288,35 @@ Test(broker_features, a_request_of_ids_has_a_size)
     cr_expect_eq(bed_call(&bed, "Subscriber/Acknowledge", &request, NULL), SL_RPC_INVALID_ARGUMENT);
     cr_expect_str_eq(bed.message, "Request payload size exceeds the limit: 524288 bytes.");
     sl_buf_fini(&request);
+    bed_close(&bed);
+}
+
+Test(broker_features, a_full_disk_leases_nothing_that_must_be_stored)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    struct sl_broker_options options = {.max_pages = 120};
+    char *data = sl_calloc(1, 20000);
+    memset(data, 'x', 20000);
+    bed_open(&bed, &options);
+    make_topic(&bed, TOPIC);
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .exactly_once = true};
+    cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
+    size_t n = 0;
+    while (try_publish(&bed, TOPIC, data, 20000, NULL) == SL_RPC_OK)
+        n++;
+    cr_assert_gt(n, 3);
+    while (try_publish(&bed, TOPIC, data, 500, NULL) == SL_RPC_OK)
+        n++;
+    size_t got = 0;
+    for (int i = 0; i < 1000 && got < n; i++) { /* room comes with acks */
+        cr_assert_eq(try_pull(&bed, SUB, 1, true, &gots), SL_RPC_OK, "%s", bed.message);
+        for (size_t k = 0; k < gots.n; k++)
+            got += try_ack(&bed, SUB, &gots, k, 1) == SL_RPC_OK;
+    }
+    cr_expect_not(sl_broker_failed(bed.broker, NULL));
+    free(data);
+    gots_fini(&gots);
     bed_close(&bed);
 }
 
