@@ -79,6 +79,7 @@ static void wake_decider(struct runner *run)
 void sl_run_load_free(struct load_work *work)
 {
     sl_arena_fini(&work->arena);
+    sl_arena_fini(&work->stamping.arena);
     free(work);
 }
 
@@ -88,7 +89,10 @@ static void *loader_main(void *arg)
     void *item = NULL;
     while (sl_queue_pop(run->loads, &item, -1)) {
         struct load_work *work = item;
-        work->code = sl_load_run(run->worker->config, run->load_warehouse, &work->job, &work->err);
+        if (work->is_stamping)
+            sl_stamp_run(run->worker->config, run->load_warehouse, &work->stamping);
+        else
+            work->code = sl_load_run(run->worker->config, run->load_warehouse, &work->job, &work->err);
         if (!sl_queue_push(run->loaded, work))
             sl_run_load_free(work);
     }
