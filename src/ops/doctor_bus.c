@@ -284,7 +284,7 @@ void sl_doctor_look_at_bus(struct sl_doctor *d, struct sl_service *service)
     struct sl_bus_plan plan;
     struct sl_err err = {0};
     sl_bus_plan(&plan, d->config, d->arena);
-    if (sl_pubsub_admin_create(&looking.admin, sl_service_address(service), &err) != SL_OK) {
+    if (sl_pubsub_admin_create(&looking.admin, sl_service_peer(service), &err) != SL_OK) {
         sl_doctor_add(d, SL_HEALTH_CRITICAL, "bus", sl_service_address(service), NULL, "%s", err.text);
         return;
     }

@@ -382,5 +382,5 @@ enum sl_code sl_service_holding_bus(struct sl_bus **out, struct sl_service *serv
                                                 .publish_ms = PUBLISH_MS,
                                                 .backlog = backlog,
                                                 .backlog_arg = service};
-    return sl_grpc_bus_create(out, service->address, service->config, &phase, 1, &options, err);
+    return sl_grpc_bus_create(out, &service->peer, service->config, &phase, 1, &options, err);
 }
