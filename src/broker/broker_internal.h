@@ -33,6 +33,7 @@ enum sl_method {
     SL_ACKNOWLEDGE,
     SL_MODIFY_ACK_DEADLINE,
     SL_BACKLOG,
+    SL_LOOK,
     SL_STREAMING_PULL,
     SL_N_METHODS
 };
@@ -253,6 +254,7 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 
 /* admin_common.c */
 bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err);

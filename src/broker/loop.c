@@ -24,6 +24,7 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_ACKNOWLEDGE] = sl_acknowledge,
     [SL_MODIFY_ACK_DEADLINE] = sl_modify_ack_deadline,
     [SL_BACKLOG] = sl_backlog,
+    [SL_LOOK] = sl_look,
 };
 
 int64_t sl_clock_ms(void)

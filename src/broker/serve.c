@@ -23,6 +23,7 @@ const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_ACKNOWLEDGE] = {SUBSCRIBER "Acknowledge", false},
     [SL_MODIFY_ACK_DEADLINE] = {SUBSCRIBER "ModifyAckDeadline", false},
     [SL_BACKLOG] = {"/sluice.broker.v1.Broker/Backlog", false},
+    [SL_LOOK] = {"/sluice.broker.v1.Broker/Look", false},
     [SL_STREAMING_PULL] = {SUBSCRIBER "StreamingPull", true},
 };
 
