@@ -105,14 +105,15 @@ class Evidence:
         return max(map(str, starts), default="0000-00-00")
 
     def entity_rows(self, table, column):
-        """{entity: [(date, unit)]} of a table, ascending, each once."""
+        """{entity: [(date, unit)]}, ascending, each once: who is in the rows of the source that serves a unit of the table."""
         def make():
             owner, found = self.owners.get(table), {}
-            date_column, unit_column = self.policy.columns(owner.raw if owner else {})
-            for row in self.warehouse.tables.get(table, []):
-                if row.get(column):
-                    unit = "" if unit_column == "none" else row.get(unit_column, "")
-                    found.setdefault(row[column], set()).add((row[date_column], unit))
+            sources = self.policy.sources(owner) if owner else [(table, *self.policy.columns({}))]
+            for date, unit in {(d, u) for s in sources if s[0] in self.warehouse.tables for d, us in self.warehouse.index(s).items() for u in us}:
+                index, rows = self.serving(owner, date, unit) if owner else (0, self.warehouse.rows(sources[0], date, unit))
+                theirs = owner.column_map(index).get(column, column) if owner else column
+                for entity in {r[theirs] for r in rows if r.get(theirs)}:
+                    found.setdefault(entity, []).append((date, unit))
             return {e: sorted(keys) for e, keys in found.items()}
         return self.once(("entities", table, column), make)
 

@@ -17,6 +17,7 @@ from collections import Counter
 import yaml
 
 from evidence import Evidence
+from stale import Stale
 from world import DAY, TRIGGER_NS, Calendar, Policy, Warehouse, day, fraction, instant, override, seconds
 
 READINGS = {
@@ -26,6 +27,7 @@ READINGS = {
     "skip_of_any_run": False,           # a skip flag on a run that a newer one replaced still counts
     "skip_is_carried": False,           # a skip flag on a run carried over from the generation before counts
     "observe_beats_skip": True,         # a phase in mode observe is observed, whatever a skip flag says
+    "degraded_by_season": False,        # fewer rows than the season's progress lets expect are source_degraded too, not only than expected_rows
     "failed_optional_partial": False,   # partial counts, even for a processor that covers nothing
 }
 OPEN = ("triggered", "suppressed", "observed")
@@ -53,7 +55,7 @@ class Gate:
         self.phase, self.date, self.generation, self.own = phase, date, generation, own
         self.state, self.reasons, self.trigger_id = None, [], None
         self.delivered, self.reported, self.missing, self.ready = set(), set(), [], None
-        self.tier, self.score = None, None
+        self.tier, self.score, self.prints = None, None, None
         self.due = True
 
     def line(self):
@@ -67,7 +69,7 @@ class Model:
         self.config, self.batch, self.warehouse = config, batch, Warehouse()
         self.policy, self.calendar, self.evidence = Policy(config), None, None
         self.runs, self.gates = {}, {}
-        self.known_gaps, self.events, self.optional = set(), {}, {}
+        self.known_gaps, self.events, self.optional, self.stale = set(), {}, {}, Stale(self)
 
     # steps
 
@@ -160,9 +162,16 @@ class Model:
             gates.append(Gate(phase, date, gate.generation + 1, {processor.name}))
         elif processor.name not in gate.delivered and processor.need("past"):
             self.event("processor_late", "warning", phase, processor.table, processor.name, date, source=gate.generation)
+            self.late(gate, processor)
         if gates[-1].own is not None:
             gates[-1].own.add(processor.name)
         self.touch(phase, date)
+
+    def late(self, gate, processor):
+        """Decisions that used the date did so without these rows, unless they were there already."""
+        now = self.stale.prints([processor], gate.date)
+        if self.policy.value(gate.phase, "on_late", "mark") == "mark" and self.stale.changed(gate.prints or {}, now):
+            self.stale.spread(gate.phase, gate.date, gate.generation, "late")
 
     def touch(self, phase, date):
         """Gates that are not open, of the phase and the next ones, on the date or with the date in their look-back."""
@@ -205,6 +214,9 @@ class Model:
         gate.reasons = sorted(set(reasons))
         if gate.state == "triggered":
             self.fire(gate)
+        before = self.gates[gate.phase, gate.date][-2:-1]
+        if before and gate.prints and self.stale.changed(before[0].prints or {}, gate.prints):
+            self.stale.spread(gate.phase, gate.date, gate.generation, "rerun")
 
     def fire(self, gate):
         following = self.policy.after(gate.phase)
@@ -318,6 +330,7 @@ class Model:
 
     def checks_step(self, gate, needed, newest, soft):
         failed = {"strict": set(), "soft": set()}
+        gate.prints = self.stale.prints(needed, gate.date)
         for name, fails in (("upstream", self.upstream_fails), ("gaps", self.date_gaps), ("completeness", self.completeness_fails),
                             ("quality", self.quality_fails)):
             check = self.policy.check(gate.phase, name)
@@ -419,11 +432,12 @@ class Model:
         for p in self.policy.processors[gate.phase]:
             if p.name in gate.reported and p.need("past"):
                 for unit, (tier, _, _), rows in self.evidence.units_of(p, gate.date):
-                    note = lambda kind, severity: self.event(kind, severity, p.phase, p.table, p.name, gate.date, unit or None, gate.generation)
+                    source = f"{gate.generation}/{self.evidence.serving(p, gate.date, unit)[0]}"
+                    note = lambda kind, optional: self.event(kind, "info", p.phase, p.table, p.name, gate.date, unit or None, source, optional)
                     if tier != "gold":
-                        note("quality_degradation", "info")
+                        note("quality_degradation", False)
                     if rows < self.evidence.expected(p, gate.date):
-                        note("source_degraded", "info")
+                        note("source_degraded", not p.profile.get("expected_rows") and not READINGS["degraded_by_season"])
 
     def rows_differ(self, gate, needed, newest):
         """What the run said against all rows of the primary on the date; nothing where one of them is none."""
@@ -438,7 +452,7 @@ class Model:
                 continue
             heavy = difference >= 0.1 * larger - 1e-9
             soft |= {"rows_differ"} if heavy else set()
-            self.event("validation_failure", "warning" if heavy else "info", gate.phase, p.table, p.name, gate.date, source=run.execution)
+            self.event("validation_failure", "warning" if heavy else "info", gate.phase, p.table, p.name, gate.date, source=gate.generation)
         return soft
 
     # results
