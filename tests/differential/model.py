@@ -75,7 +75,7 @@ class Model:
 
     def load(self, table, path, replaced=None):
         self.warehouse.load(table, path, replaced)
-        self.calendar = None
+        self.evidence = None
 
     def use(self, config, settings=()):
         """Another config from here on; a changed one makes every gate that is not open due."""
@@ -83,7 +83,7 @@ class Model:
         for setting in settings:
             override(config, setting)
         if config != self.config:
-            self.config, self.policy = config, Policy(config)
+            self.config, self.policy, self.evidence = config, Policy(config), None
             self.all_due()
 
     def add_known_gap(self, phase, what, table=None):
@@ -97,8 +97,9 @@ class Model:
 
     def feed(self, lines):
         messages = [json.loads(line) for line in lines if line.strip()]
-        self.calendar = Calendar(self.config, self.warehouse)
-        self.evidence = Evidence(self.config, self.policy, self.warehouse, self.calendar, self.known_gaps)
+        if self.evidence is None:
+            self.calendar = Calendar(self.config, self.warehouse)
+            self.evidence = Evidence(self.config, self.policy, self.warehouse, self.calendar, self.known_gaps)
         for start in range(0, max(len(messages), 1), self.batch):
             for message in messages[start:start + self.batch]:
                 self.record(message)
@@ -307,8 +308,10 @@ class Model:
     def resolve(self, p, gate, unit):
         """The primary serves a unit that it lacked: an event for every earlier one that said so."""
         where = p.phase, p.table, p.name, gate.date, unit or None
-        for key in [k for k in self.events if k[0] in ("source_missing", "fallback_used") and k[1:6] == where]:
-            self.event("source_available", "info", *where, source=f"{key[0]}/{key[6]}")
+        for kind in ("source_missing", "fallback_used"):
+            for generation in range(1, gate.generation + 1):
+                if (kind, *where, generation) in self.events:
+                    self.event("source_available", "info", *where, source=f"{kind}/{generation}")
 
     def compare(self, p, run, units, have, covered, note, quiet):
         """Rows against what the run said of them. By unit or by date is left open, so the second is optional."""

@@ -194,6 +194,7 @@ def one_case(options, index, root):
         models = [play_model(config, season.plan, batch) for batch in (1000, 1 << 30, 1)]
         gates = binary.gates()
         found += compare_gates(gates, [g.line() for g in models[0].newest_gates()])
+        tally(options.seen, gates, models[0])
         found += compare_generations(binary.rows("gates", "--all"))
         found += compare_ready(gates, models[0])
         found += compare_stale(binary.stale(), models[0].stale.plan())
@@ -202,6 +203,15 @@ def one_case(options, index, root):
     except (Failed, subprocess.TimeoutExpired, json.JSONDecodeError, KeyError, OSError) as error:
         found = [f"{type(error).__name__}: {error}"]
     return found, season.notes
+
+
+def tally(seen, gates, model):
+    """What a case has had, so that one sees what the seasons put to the test."""
+    seen.update("tier " + g["quality_tier"] for g in gates if g["quality_tier"])
+    seen.update("reason " + r for g in gates for r in g["reasons"])
+    seen.update("event " + key[0] for key in model.events)
+    seen.update("mark " + culprit[3] for culprits in model.stale.marks.values() for culprit in culprits)
+    seen["stale at the end"] += len(model.stale.plan())
 
 
 def report(options, index, found, notes):
@@ -246,6 +256,7 @@ def parse():
 
 def main():
     options = parse()
+    options.seen = collections.Counter()
     for reading in options.reading:
         name, _, value = reading.partition("=")
         if name not in gate_model.READINGS:
@@ -253,6 +264,7 @@ def main():
         gate_model.READINGS[name] = value in ("1", "true")
     chosen = range(options.count) if options.only is None else [options.only]
     passed = sum(run_case(options, index) for index in chosen)
+    print("seen: " + ", ".join(f"{what} {n}" for what, n in sorted(options.seen.items())))
     print(f"{passed} passed, {len(chosen) - passed} failed")
     return passed != len(chosen)
 

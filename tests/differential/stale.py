@@ -1,4 +1,5 @@
 """Which decisions used a date whose rows have changed since. Part of the model: by the design and its rules alone."""
+import operator
 from collections import Counter
 
 from evidence import window
@@ -16,9 +17,13 @@ class Stale:
 
     def content(self, p, date):
         """The processor's rows of the date, whatever their order, without what says nothing of them."""
+        return self.model.evidence.once(("content", p.name, date), lambda: self.count(p, date))
+
+    def count(self, p, date):
         left_out = QUALITY_COLUMNS | set((p.raw.get("fingerprint") or {}).get("exclude", []))
         rows = self.model.warehouse.rows(self.model.policy.sources(p)[0], date)
-        return Counter(tuple((c, v) for c, v in sorted(r.items()) if c not in left_out) for r in rows)
+        columns = [c for c in self.model.warehouse.columns.get(p.table, []) if c not in left_out]
+        return Counter(map(operator.itemgetter(*columns), rows)) if rows else Counter()
 
     def prints(self, processors, date):
         return {p.name: self.content(p, date) for p in processors if p.table}
