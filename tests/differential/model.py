@@ -100,7 +100,8 @@ class Model:
         if self.evidence is None:
             self.calendar = Calendar(self.config, self.warehouse)
             self.evidence = Evidence(self.config, self.policy, self.warehouse, self.calendar, self.known_gaps)
-        for start in range(0, max(len(messages), 1), self.batch):
+        self.decide_due()  # what another config, known gap or table made due, before the first message
+        for start in range(0, len(messages), self.batch):
             for message in messages[start:start + self.batch]:
                 self.record(message)
             self.decide_due()
@@ -163,15 +164,16 @@ class Model:
             gates.append(Gate(phase, date, gate.generation + 1, {processor.name}))
         elif processor.name not in gate.delivered and processor.need("past"):
             self.event("processor_late", "warning", phase, processor.table, processor.name, date, source=gate.generation)
-            self.late(gate, processor)
+            self.late(gate, processor, run)
         if gates[-1].own is not None:
             gates[-1].own.add(processor.name)
         self.touch(phase, date)
 
-    def late(self, gate, processor):
-        """Decisions that used the date did so without these rows, unless they were there already."""
-        now = self.stale.prints([processor], gate.date)
-        if self.policy.value(gate.phase, "on_late", "mark") == "mark" and self.stale.changed(gate.prints or {}, now):
+    def late(self, gate, processor, run):
+        """Decisions that used the date did so without these rows, unless it is known that they were there already."""
+        before, now = (gate.prints or {}).get(processor.name), self.stale.prints([processor], gate.date).get(processor.name)
+        brought = run.status in ("success", "partial") and (before is None or before != now)
+        if brought and self.policy.value(gate.phase, "on_late", "mark") == "mark":
             self.stale.spread(gate.phase, gate.date, gate.generation, "late")
 
     def touch(self, phase, date):
@@ -215,8 +217,8 @@ class Model:
         gate.reasons = sorted(set(reasons))
         if gate.state == "triggered":
             self.fire(gate)
-        before = self.gates[gate.phase, gate.date][-2:-1]
-        if before and gate.prints and self.stale.changed(before[0].prints or {}, gate.prints):
+        before = next((g.prints for g in reversed(self.gates[gate.phase, gate.date][:-1]) if g.prints), {})
+        if gate.generation > 1 and gate.prints and self.stale.changed(before, gate.prints):
             self.stale.spread(gate.phase, gate.date, gate.generation, "rerun")
 
     def fire(self, gate):
@@ -333,7 +335,7 @@ class Model:
 
     def checks_step(self, gate, needed, newest, soft):
         failed = {"strict": set(), "soft": set()}
-        gate.prints = self.stale.prints(needed, gate.date)
+        gate.prints = self.stale.prints([p for p in needed if p.name in gate.reported], gate.date)
         for name, fails in (("upstream", self.upstream_fails), ("gaps", self.date_gaps), ("completeness", self.completeness_fails),
                             ("quality", self.quality_fails)):
             check = self.policy.check(gate.phase, name)

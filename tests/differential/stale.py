@@ -29,7 +29,8 @@ class Stale:
         return {p.name: self.content(p, date) for p in processors if p.table}
 
     def changed(self, old, new):
-        return any(old[name] != new[name] for name in new if name in old)
+        """A rerun's rows against those that the generation before saw; of what that did not look at, nothing is known: they count as changed."""
+        return any(name not in old or old[name] != new[name] for name in new)
 
     def spread(self, phase, date, generation, reason):
         """Marks the open gates of the phases after that used the date."""
@@ -83,10 +84,10 @@ class Stale:
                    for e in evidence.entities(p, given, date))
 
     def plan(self):
-        """Lines of `sluice stale`: marks of generations that are still the newest; dates ascending, phases in DAG order."""
+        """Lines of `sluice stale`: marks of generations after which none was decided; dates ascending, phases in DAG order."""
         order, found = self.model.policy.order, []
         for (phase, date, generation), culprits in self.marks.items():
-            if self.model.gates[phase, date][-1].generation == generation:
+            if all(g.generation <= generation or g.reasons == ["settle"] for g in self.model.gates[phase, date]):
                 found.append({"date": date, "phase": phase, "generation": generation, "culprits": len(culprits),
                               **dict(zip(("culprit_phase", "culprit_date", "culprit_generation", "reason"), culprits[0]))})
         return sorted(found, key=lambda line: (line["date"], order.index(line["phase"])))
