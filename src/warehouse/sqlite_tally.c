@@ -54,6 +54,8 @@ static void find_key(struct tally *tally, sqlite3_value *date, sqlite3_value *un
 
 static void count_nulls(struct tally *tally, size_t key, size_t first, sqlite3_value **values, size_t n)
 {
+    if (n == 0)
+        return;
     int64_t *nulls = tally->nulls + key * tally->n_columns;
     for (size_t i = 0; i < n; i++)
         nulls[tally->counted[first + i]] += sqlite3_value_type(values[i]) == SQLITE_NULL;
