@@ -36,7 +36,7 @@ struct tally {
 static bool is_same(sqlite3_value *value, const char *text, size_t len)
 {
     return sqlite3_value_type(value) == SQLITE_TEXT && (size_t)sqlite3_value_bytes(value) == len &&
-           !memcmp(sqlite3_value_blob(value), text, len);
+           (len == 0 || !memcmp(sqlite3_value_blob(value), text, len));
 }
 
 static void find_key(struct tally *tally, sqlite3_value *date, sqlite3_value *unit)
