@@ -145,6 +145,7 @@ struct sl_ledger_ops {
     enum sl_code (*decision_get)(struct sl_ledger *self, const char *phase, sl_date date, enum sl_profile profile, int generation,
                                  struct sl_decision_record *out, struct sl_arena *arena, struct sl_err *err); /* the newest of that gate */
     enum sl_code (*config_add)(struct sl_ledger *self, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);
+    enum sl_code (*config_get)(struct sl_ledger *self, const char *hash, const char **normal, struct sl_arena *arena, struct sl_err *err);
 
     enum sl_code (*event_add)(struct sl_ledger *self, const char *const *cells /* SL_N_LOG_COLUMNS */, bool *is_new, struct sl_err *err);
     /* By sequence. Cells are borrowed for the callback, which must not call the ledger. */
@@ -251,6 +252,8 @@ enum sl_code sl_ledger_decision_add(struct sl_ledger *ledger, const struct sl_ga
 enum sl_code sl_ledger_decision_get(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
                                     struct sl_decision_record *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_config_add(struct sl_ledger *ledger, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);
+enum sl_code sl_ledger_config_get(struct sl_ledger *ledger, const char *hash, const char **normal, struct sl_arena *arena,
+                                  struct sl_err *err);
 enum sl_code sl_ledger_event_add(struct sl_ledger *ledger, const char *const *cells, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filter *filter,
                               void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);

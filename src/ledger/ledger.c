@@ -149,6 +149,12 @@ enum sl_code sl_ledger_config_add(struct sl_ledger *ledger, const char *hash, co
     return CALL(config_add, hash, normal, now_us, err);
 }
 
+enum sl_code sl_ledger_config_get(struct sl_ledger *ledger, const char *hash, const char **normal, struct sl_arena *arena,
+                                  struct sl_err *err)
+{
+    return CALL(config_get, hash, normal, arena, err);
+}
+
 enum sl_code sl_ledger_event_add(struct sl_ledger *ledger, const char *const *cells, bool *is_new, struct sl_err *err)
 {
     return CALL(event_add, cells, is_new, err);

@@ -253,6 +253,7 @@ static const struct sl_ledger_ops SQLITE_OPS = {
     .decision_add = sl_lsqlite_decision_add,
     .decision_get = sl_lsqlite_decision_get,
     .config_add = sl_lsqlite_config_add,
+    .config_get = sl_lsqlite_config_get,
     .event_add = sl_lsqlite_event_add,
     .events = sl_lsqlite_events,
     .open_events = sl_lsqlite_open_events,

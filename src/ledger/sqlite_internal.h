@@ -40,6 +40,7 @@ enum sl_lsqlite_id {
     SQ_DECISION_GET,
     SQ_DECISION_NEWEST,
     SQ_CONFIG_ADD,
+    SQ_CONFIG_GET,
     SQ_EVENT_ADD,
     SQ_EVENTS,
     SQ_EVENTS_DATES,
@@ -174,6 +175,7 @@ enum sl_code sl_lsqlite_decision_add(struct sl_ledger *, const struct sl_gate *,
 enum sl_code sl_lsqlite_decision_get(struct sl_ledger *, const char *, sl_date, enum sl_profile, int, struct sl_decision_record *,
                                      struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_config_add(struct sl_ledger *, const char *, const char *, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_config_get(struct sl_ledger *, const char *, const char **, struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_prune(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
 
 enum sl_code sl_lsqlite_event_add(struct sl_ledger *, const char *const *, bool *, struct sl_err *);
