@@ -442,8 +442,15 @@ void sl_what_if_find_lacks(struct sl_what_if_lacks *out, const struct sl_facts *
                            const struct sl_config *old, const struct sl_config *config, const struct sl_config_change *changes,
                            size_t n_changes, const struct sl_gate *gate, struct sl_arena *arena)
 {
-    struct weighing w = {.out = out, .facts = facts, .recorded = recorded, .old = old, .config = config, .changes = changes,
-                         .n_changes = n_changes, .arena = arena, .phase = facts->phase};
+    struct weighing w = {.out = out,
+                         .facts = facts,
+                         .recorded = recorded,
+                         .old = old,
+                         .config = config,
+                         .changes = changes,
+                         .n_changes = n_changes,
+                         .arena = arena,
+                         .phase = facts->phase};
     *out = (struct sl_what_if_lacks){0};
     w.was = phase_called(old, facts->phase->name);
     if (!w.was || n_changes == 0)

@@ -70,7 +70,7 @@ const char SIM_QUALITY[] = CALENDAR
     "        table: raw.a\n"
     "        fallback: [{table: raw.a2, columns: {team: side, pts: points}}]\n"
     "        quality: {required: [team, pts], optional: [extra], expected_rows: 2}\n"
-    "        reconstruction: {sql: 'INSERT INTO a SELECT * FROM lines WHERE game_date = @date AND game_id = @unit', min_rows: 2}\n"
+    "        reconstruction: {sql: 'INSERT INTO raw.a SELECT * FROM raw.lines WHERE game_date = @date AND game_id = @unit', min_rows: 2}\n"
     "    checks: {units: strict, completeness: {mode: soft, entity: team, table: raw.a, entity_column: team, window: 3 units}}\n"
     "  - name: stats\n"
     "    after: [raw]\n"

@@ -247,9 +247,9 @@ Test(sim_quality, completeness_counts_per_entity)
     static const char *const DATES[] = {"2025-01-03", "2025-01-04", "2025-01-05", "2025-01-06", DAY};
     quality_open(&sim, SETS("phases.stats.checks.upstream.mode=off", "phases.stats.checks.quality.mode=off"));
     for (int i = 0; i < 5; i++) {
-        char unit[8];
+        char unit[16];
         snprintf(unit, sizeof unit, "G'%d", i);
-        char quoted[8];
+        char quoted[16];
         snprintf(quoted, sizeof quoted, "G''%d", i);
         game(&sim, DATES[i], quoted, "A", SQL_TEAM);
         players(&sim, DATES[i], quoted, "A", "C", false);
@@ -427,7 +427,7 @@ Test(sim_quality, each_check_asks_each_table_once)
 {
     static const char *const PHASES[] = {"raw", "stats", "cache", "show"}, *const PROCESSORS[] = {"a", "s", "k", "p"};
     struct sim sim = {.quiet_trace = true};
-    char date[SL_DATE_LEN + 1], unit[8], run[16];
+    char date[SL_DATE_LEN + 1], unit[16], run[16];
     quality_open(&sim, NULL);
     for (int d = 0; d < 10; d++) {
         sl_date_format(sim_date("2024-12-28") + d, date);
