@@ -363,6 +363,27 @@ Test(sim_quality, a_unit_that_no_source_covers_is_reconstructed)
     sim_close(&sim);
 }
 
+/* The warehouse keeps what was made; the batch comes again and finds it. */
+Test(sim_quality, a_reconstruction_outlives_a_failed_commit)
+{
+    struct sim sim = {0};
+    quality_open(&sim, NULL);
+    game(&sim, DAY, "G2", "A", "B");
+    lines(&sim, "G2");
+    sim_break(&sim, SIM_LEDGER_commit, 1, SL_UNAVAILABLE);
+    report(&sim, "raw", "a", DAY, "success");
+    sim_persist(&sim);
+    cr_expect_eq(sim_count(&sim, "raw", "SELECT count(*) FROM a"), 2);
+    sim_expect(&sim, "0:00:00 batch: unavailable\n"
+                     "0:00:00 raw 01-09 past/1 triggered by all_complete T1\n"
+                     "0:00:00 event reconstruction info raw/a 01-09 G2\n"
+                     "0:00:00 event quality_degradation info raw/a 01-09 G2\n"
+                     "0:00:00 event gate_triggered info raw 01-09\n"
+                     "0:00:00 ack 1\n"
+                     "0:00:00 publish stats-go 01-09 past/1 all_complete T1\n");
+    sim_close(&sim);
+}
+
 Test(sim_quality, a_source_that_takes_too_long)
 {
     struct sim sim = {0};
