@@ -82,11 +82,13 @@ struct sl_inherited_part {
     enum sl_tier tier;
     double score;
     struct sl_culprit culprit;
+    const char *const *issues; /* of what decides */
+    size_t n_issues;
 };
 /* What is inherited from a phase before this one on the gate's date, or by a processor of this one from one of its inputs. Unusable units are left out of tier and score, but are parts. */
 struct sl_inherited {
-    const struct sl_phase *phase;         /* the phase before; NULL: an input */
-    const struct sl_processor *processor; /* of this phase, whose input it is */
+    const struct sl_phase *phase;         /* the phase before; NULL: an input of this one */
+    const struct sl_processor *processor; /* whose input it is: of this phase, or of `phase`; NULL: units of `phase` */
     const struct sl_input *input;
     const char *error; /* could not be assessed */
     bool any;          /* something was assessed; else nothing below is set */

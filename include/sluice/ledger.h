@@ -15,6 +15,7 @@
 
 #include <sluice/config.h>
 #include <sluice/event.h>
+#include <sluice/gate.h>
 #include <sluice/mem.h>
 #include <sluice/records.h>
 
@@ -150,6 +151,9 @@ struct sl_ledger_ops {
     /* By sequence. Cells are borrowed for the callback, which must not call the ledger. */
     enum sl_code (*events)(struct sl_ledger *self, const struct sl_log_filter *filter, void (*row)(void *arg, const char *const *cells),
                            void *arg, struct sl_err *err);
+    /* Events of a processor of (phase, date) that a later state of its source resolves (source_missing, fallback_used, reconstruction) and that no source_available names yet: by sequence. */
+    enum sl_code (*open_events)(struct sl_ledger *self, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*warn_once)(struct sl_ledger *self, const char *what, bool *is_new, struct sl_err *err);
 
     enum sl_code (*outbox_add)(struct sl_ledger *self, const struct sl_outbox_row *row, struct sl_err *err);
@@ -253,6 +257,8 @@ enum sl_code sl_ledger_config_get(struct sl_ledger *ledger, const char *hash, co
 enum sl_code sl_ledger_event_add(struct sl_ledger *ledger, const char *const *cells, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filter *filter,
                               void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
+enum sl_code sl_ledger_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_warn_once(struct sl_ledger *ledger, const char *what, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_outbox_add(struct sl_ledger *ledger, const struct sl_outbox_row *row, struct sl_err *err);
 enum sl_code sl_ledger_outbox_claim(struct sl_ledger *ledger, const char *owner, int64_t now_us, int64_t until_us, size_t limit,

@@ -166,6 +166,12 @@ enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filt
     return CALL(events, filter, row, arg, err);
 }
 
+enum sl_code sl_ledger_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err)
+{
+    return CALL(open_events, phase, date, out, n, arena, err);
+}
+
 enum sl_code sl_ledger_warn_once(struct sl_ledger *ledger, const char *what, bool *is_new, struct sl_err *err)
 {
     return CALL(warn_once, what, is_new, err);

@@ -256,6 +256,7 @@ static const struct sl_ledger_ops SQLITE_OPS = {
     .config_get = sl_lsqlite_config_get,
     .event_add = sl_lsqlite_event_add,
     .events = sl_lsqlite_events,
+    .open_events = sl_lsqlite_open_events,
     .warn_once = sl_lsqlite_warn_once,
     .outbox_add = sl_lsqlite_outbox_add,
     .outbox_claim = sl_lsqlite_outbox_claim,

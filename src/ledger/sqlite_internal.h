@@ -44,6 +44,7 @@ enum sl_lsqlite_id {
     SQ_EVENT_ADD,
     SQ_EVENTS,
     SQ_EVENTS_DATES,
+    SQ_EVENTS_OPEN,
     SQ_WARN_ONCE,
     SQ_LOAD_OPEN,
     SQ_LOAD_LAST,
@@ -178,6 +179,8 @@ enum sl_code sl_lsqlite_config_get(struct sl_ledger *, const char *, const char 
 enum sl_code sl_lsqlite_prune(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
 
 enum sl_code sl_lsqlite_event_add(struct sl_ledger *, const char *const *, bool *, struct sl_err *);
+enum sl_code sl_lsqlite_open_events(struct sl_ledger *, const char *, sl_date, struct sl_open_event **, size_t *, struct sl_arena *,
+                                    struct sl_err *);
 enum sl_code sl_lsqlite_events(struct sl_ledger *, const struct sl_log_filter *, void (*)(void *, const char *const *), void *,
                                struct sl_err *);
 enum sl_code sl_lsqlite_warn_once(struct sl_ledger *, const char *, bool *, struct sl_err *);

@@ -56,6 +56,7 @@ static const struct sl_warehouse_ops OPS = {
     .count = sl_wh_count,
     .tally = sl_wh_tally,
     .entities = sl_wh_entities,
+    .tiers = sl_wh_tiers,
     .fingerprint = sl_wh_fingerprint,
     .reconstruct = sl_wh_reconstruct,
     .reconstructed = sl_wh_reconstructed,

@@ -167,6 +167,8 @@ enum sl_code sl_wh_count(struct sl_warehouse *self, const struct sl_source *sour
                          struct sl_err *err);
 enum sl_code sl_wh_tally(struct sl_warehouse *self, const struct sl_source *source, const char *const *columns, size_t n_columns,
                          const struct sl_key *keys, size_t n, int64_t *rows, int64_t *nulls, struct sl_err *err);
+enum sl_code sl_wh_tiers(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
+                         bool *has, struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_entities(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
                             struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_fingerprint(struct sl_warehouse *self, const struct sl_source *source, const char *const *exclude, size_t n_exclude,

@@ -49,6 +49,7 @@ struct sl_gate ledger_test_gate(const char *phase, sl_date date, enum sl_state s
     X(decisions_share_facts)                                                                                                               \
     X(configs_and_warnings_once)                                                                                                           \
     X(events_once_and_in_order)                                                                                                            \
+    X(open_events)                                                                                                                         \
     X(events_are_filtered)                                                                                                                 \
     X(outbox_order_within_topics)                                                                                                          \
     X(outbox_two_owners)                                                                                                                   \

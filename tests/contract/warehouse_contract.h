@@ -48,6 +48,7 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(tally_maps_columns)                                                                                                                  \
     X(tally_takes_many_columns)                                                                                                            \
     X(odd_names_are_only_text)                                                                                                             \
+    X(tiers_are_the_rows_own)                                                                                                              \
     X(entities_are_distinct_and_sorted)                                                                                                    \
     X(fingerprint_tells_content)                                                                                                           \
     X(fingerprint_per_date)                                                                                                                \
