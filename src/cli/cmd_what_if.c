@@ -85,7 +85,8 @@ static int print(struct sl_cli *cli, const struct sl_what_if *found)
     }
     if (sl_rows_finish(&rows, &cli->err) != SL_OK)
         return sl_cli_failed(cli, NULL);
-    sl_cli_note(cli, "%zu gates decided again from their stored facts: %zu would differ, of %zu the record says too little; nothing was changed",
+    sl_cli_note(cli,
+                "%zu gates decided again from their stored facts: %zu would differ, of %zu the record says too little; nothing was changed",
                 found->n, n_differ, n_unknown);
     return n_differ + n_unknown > 0 ? SL_EXIT_FINDINGS : SL_EXIT_OK;
 }
@@ -105,8 +106,10 @@ const struct sl_command SL_CMD_WHAT_IF = {
     .name = "what-if",
     .usage = "--config NEW.yaml [PHASE] [A..B]",
     .help = "decides every recorded gate again under another config and prints the differences; changes nothing",
-    .more = "The ledger is the one that NEW.yaml names, and it is only read: --set ledger.path=FILE names another, --set KEY=VALUE tries one key.\n"
-            "Each gate is decided from the facts that were stored with it, as of the moment it was decided. `rules` are the changed keys that explain a\n"
+    .more = "The ledger is the one that NEW.yaml names, and it is only read: --set ledger.path=FILE names another, --set KEY=VALUE tries "
+            "one key.\n"
+            "Each gate is decided from the facts that were stored with it, as of the moment it was decided. `rules` are the changed keys "
+            "that explain a\n"
             "difference; `lacks` is what NEW.yaml needs to know and nobody asked then: such a gate has no state after.\n"
             "Exit 0 when no gate would differ, 3 when some would or the record says too little.",
     .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,

@@ -85,8 +85,12 @@ static const char *quality_json(struct sl_cli *cli, const json_t *decision)
 {
     static const struct {
         const char *key, *from;
-    } KEYS[] = {{"tier", "quality_tier"},       {"score", "quality_score"}, {"issues", "quality_issues"},
-                {"culprit", "quality_culprit"}, {"note", "quality_note"},   {"unusable_units", "unusable_units"},
+    } KEYS[] = {{"tier", "quality_tier"},
+                {"score", "quality_score"},
+                {"issues", "quality_issues"},
+                {"culprit", "quality_culprit"},
+                {"note", "quality_note"},
+                {"unusable_units", "unusable_units"},
                 {"completeness_pct", "completeness_pct"}};
     bool any = false;
     json_t *quality = json_object();
@@ -120,9 +124,13 @@ static void unknown_gate_row(struct sl_rows *rows, const struct sl_explained *wh
 
 static enum sl_code print_record(struct sl_cli *cli, const struct sl_explained *why)
 {
-    static const struct sl_field FIELDS[] = {
-        SL_GATE_FIELDS,           {"facts", false, false},   {"checks", false, false}, {"messages", false, false},
-        {"quality", false, false}, {"triggers", false, false}, {"next", false, false}};
+    static const struct sl_field FIELDS[] = {SL_GATE_FIELDS,
+                                             {"facts", false, false},
+                                             {"checks", false, false},
+                                             {"messages", false, false},
+                                             {"quality", false, false},
+                                             {"triggers", false, false},
+                                             {"next", false, false}};
     struct sl_rows *rows;
     json_t *decision = why->decision == NULL ? NULL : json_loads(why->decision, 0, NULL);
     sl_cli_rows(cli, &rows, FIELDS, SL_N_GATE_FIELDS + 6, true);
@@ -206,7 +214,8 @@ static void print_triggers(struct sl_cli *cli, const struct sl_gate *gate, const
         const char *topic = phase != NULL && phase->trigger_topic != NULL
                                 ? sl_arena_printf(&cli->arena, " by topic %s", phase->trigger_topic)
                                 : "";
-        sl_explain_line(cli, "trigger", sl_arena_printf(&cli->arena, "%s%s to %s%s", sl_explain_text(trigger, "trigger_id"), by, to, topic));
+        sl_explain_line(cli, "trigger",
+                        sl_arena_printf(&cli->arena, "%s%s to %s%s", sl_explain_text(trigger, "trigger_id"), by, to, topic));
     }
     if (json_array_size(triggers) == 0 && gate->trigger_id != NULL)
         sl_explain_line(cli, "trigger", sl_arena_printf(&cli->arena, "%s%s", gate->trigger_id, by));

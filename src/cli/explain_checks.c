@@ -60,7 +60,8 @@ static const char *rows_line(struct sl_cli *cli, const json_t *proc)
         return NULL;
     if (json_is_true(json_object_get(rows, "by_date")))
         return sl_arena_printf(&cli->arena, "%s: no rows", name);
-    return sl_arena_printf(&cli->arena, "%s: %lld of %lld units: %s", name, missing, (long long)json_integer_value(json_object_get(rows, "due")),
+    return sl_arena_printf(&cli->arena, "%s: %lld of %lld units: %s", name, missing,
+                           (long long)json_integer_value(json_object_get(rows, "due")),
                            sl_explain_names(cli, json_object_get(rows, "missing"), (size_t)missing, MOST_NAMES));
 }
 

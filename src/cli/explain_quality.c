@@ -168,7 +168,8 @@ static void inherited_row(struct sl_cli *cli, struct sl_rows *rows, const json_t
     sl_rows_str(rows, sl_explain_indent(cli, where));
     sl_rows_painted(rows, or_dash(tier), tier[0] == '\0' ? SL_PAINT_NONE : tier_paint(tier));
     sl_rows_str(rows, score_of(cli, from));
-    sl_rows_str(rows, json_object_get(from, "error") ? sl_explain_text(from, "error") : culprit_words(cli, json_object_get(from, "culprit")));
+    sl_rows_str(rows,
+                json_object_get(from, "error") ? sl_explain_text(from, "error") : culprit_words(cli, json_object_get(from, "culprit")));
     sl_rows_str(rows, or_dash(sl_explain_names(cli, issues, json_array_size(issues), MOST_NAMES)));
     sl_rows_str(rows, part_words(cli, from));
 }
@@ -180,7 +181,7 @@ static bool tells_something(const json_t *from)
 
 static enum sl_code print_inherited(struct sl_cli *cli, const json_t *facts)
 {
-    static const struct sl_field FIELDS[] = {{"  from", false, false},    {"tier", false, false},   {"score", false, true},
+    static const struct sl_field FIELDS[] = {{"  from", false, false},     {"tier", false, false},   {"score", false, true},
                                              {"because of", false, false}, {"issues", false, false}, {"below gold", false, false}};
     const json_t *from, *inherited = json_object_get(facts, "inherited");
     size_t i, n = 0;

@@ -114,7 +114,8 @@ static enum sl_code check_record(struct sl_what_if_run *run, struct sl_what_if_e
     struct sl_what_if_outcome again;
     struct sl_err why;
     if (!entry->old->config) {
-        sl_what_if_lack(run, entry->out, "the config that it was decided under: the ledger does not have it, or this version does not accept it");
+        sl_what_if_lack(run, entry->out,
+                        "the config that it was decided under: the ledger does not have it, or this version does not accept it");
         return SL_OK;
     }
     enum sl_code code = sl_facts_read(recorded, entry->old->config, record->facts, strlen(record->facts), &run->scratch, &why);
@@ -124,8 +125,9 @@ static enum sl_code check_record(struct sl_what_if_run *run, struct sl_what_if_e
         sl_what_if_lack(run, entry->out, sl_arena_printf(&run->scratch, "facts that can be read: %s", why.text));
     else if (!sl_what_if_decide(run, entry->old->config, recorded, &again) || !sl_what_if_same(&again, &entry->out->before))
         sl_what_if_lack(run, entry->out,
-                        strstr(record->facts, "\"truncated\":true") ? "facts as they were: too long, they were cut"
-                                                                     : "facts that decide as they did: another version may have recorded them");
+                        strstr(record->facts, "\"truncated\":true")
+                            ? "facts as they were: too long, they were cut"
+                            : "facts that decide as they did: another version may have recorded them");
     else
         entry->read = true;
     return SL_OK;
@@ -223,8 +225,8 @@ static void begin_entries(struct sl_what_if_run *run, struct sl_what_if *out, co
         entry->out = mine;
         entry->phase = phase_named(run->ops->config, gate->phase);
         /* generations ascend: the newest stays */
-        sl_map_put(run->newest,
-                   sl_arena_printf(run->arena, "%s/%s/%d", gate->phase, sl_date_format(gate->date, day), (int)gate->profile), entry);
+        sl_map_put(run->newest, sl_arena_printf(run->arena, "%s/%s/%d", gate->phase, sl_date_format(gate->date, day), (int)gate->profile),
+                   entry);
     }
 }
 

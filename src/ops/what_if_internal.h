@@ -19,10 +19,10 @@ struct sl_what_if_entry {
     struct sl_what_if_gate *out;
     const struct sl_phase *phase; /* of the other config; NULL: it has no such phase */
     struct sl_what_if_old *old;
-    bool read;                         /* its record could be read and decides as recorded */
-    struct sl_what_if_outcome alone;   /* under the other config, joins left aside */
-    bool *fired;                       /* per follower: the record says that this gate's own trigger went out */
-    bool joined;                       /* one of its followers waits for other phases too */
+    bool read;                       /* its record could be read and decides as recorded */
+    struct sl_what_if_outcome alone; /* under the other config, joins left aside */
+    bool *fired;                     /* per follower: the record says that this gate's own trigger went out */
+    bool joined;                     /* one of its followers waits for other phases too */
 };
 
 struct sl_what_if_run {

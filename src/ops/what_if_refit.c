@@ -378,6 +378,24 @@ static bool has_change(const struct weighing *w, const char *first, const char *
     return false;
 }
 
+static sl_date history_of(const struct sl_config *config)
+{
+    return config->calendar ? config->calendar->history_from : SL_DATE_NONE;
+}
+
+/* Units before history_from are not expected. It matters where the windows reach that far; those that lack nothing stay whole when they get shorter. */
+static bool history_cuts_windows(const struct weighing *w)
+{
+    const struct sl_completeness_facts *found = &w->facts->completeness;
+    const sl_date is = history_of(w->config), was = history_of(w->old);
+    size_t n_missing = 0;
+    for (size_t i = 0; i < found->n_entities; i++)
+        n_missing += found->entities[i].n_expected - found->entities[i].n_actual;
+    if (is == was || found->error || (found->from > is && found->from > was))
+        return false;
+    return n_missing > 0 || is < was;
+}
+
 static void weigh_completeness(struct weighing *w)
 {
     const struct sl_checks *is = &w->phase->checks, *was = &w->was->checks;
@@ -398,6 +416,8 @@ static void weigh_completeness(struct weighing *w)
         key = ".window";
     if (key)
         lack(w, "phases.%s.checks.completeness%s: who has which units", name, key);
+    else if (history_cuts_windows(w))
+        lack(w, "calendar.history_from: who has which units in the other window");
     else if ((owner && owned ? !same_sources(owned, owner) : owner != owned) || has_change(w, "calendar", "entities"))
         lack(w, "the sources of %s, or calendar.entities: who has which units", is->completeness.table);
 }
@@ -411,9 +431,19 @@ static bool is_before(const struct sl_config *config, const struct sl_phase *pha
     return found;
 }
 
+static bool has_inputs(const struct sl_phase *phase)
+{
+    for (size_t i = 0; i < phase->n_processors; i++)
+        if (phase->processors[i].n_inputs)
+            return true;
+    return false;
+}
+
 static bool changes_tier(const struct weighing *w, const struct sl_config_change *change)
 {
     static const char *const OF_PROCESSOR[] = {"quality", "inputs", "fallback", "table", "date_column", "unit_column", "reconstruction"};
+    if (!strcmp(change->keys[0], "calendar") && change->n_keys > 1 && !strcmp(change->keys[1], "history_from"))
+        return has_inputs(w->phase);
     if (!strcmp(change->keys[0], "quality"))
         return change->n_keys < 2 || (strcmp(change->keys[1], "ceilings") != 0 && strcmp(change->keys[1], "historical") != 0);
     if (strcmp(change->keys[0], "phases") != 0 || change->n_keys < 2 || !is_before(w->config, w->phase, change->keys[1]))
@@ -442,8 +472,15 @@ void sl_what_if_find_lacks(struct sl_what_if_lacks *out, const struct sl_facts *
                            const struct sl_config *old, const struct sl_config *config, const struct sl_config_change *changes,
                            size_t n_changes, const struct sl_gate *gate, struct sl_arena *arena)
 {
-    struct weighing w = {.out = out, .facts = facts, .recorded = recorded, .old = old, .config = config, .changes = changes,
-                         .n_changes = n_changes, .arena = arena, .phase = facts->phase};
+    struct weighing w = {.out = out,
+                         .facts = facts,
+                         .recorded = recorded,
+                         .old = old,
+                         .config = config,
+                         .changes = changes,
+                         .n_changes = n_changes,
+                         .arena = arena,
+                         .phase = facts->phase};
     *out = (struct sl_what_if_lacks){0};
     w.was = phase_called(old, facts->phase->name);
     if (!w.was || n_changes == 0)

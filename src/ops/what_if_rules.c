@@ -24,7 +24,8 @@ static bool concerns(const struct sl_what_if_run *run, const struct sl_what_if_e
             return true;
     if (strcmp(change->keys[0], "phases") != 0)
         return false;
-    return change->n_keys < 2 || is_before(run->ops->config, entry->phase, change->keys[1]) || !strcmp(change->keys[change->n_keys - 1], "after");
+    return change->n_keys < 2 || is_before(run->ops->config, entry->phase, change->keys[1]) ||
+           !strcmp(change->keys[change->n_keys - 1], "after");
 }
 
 static const char *value_words(struct sl_arena *arena, const char *value)
@@ -114,9 +115,9 @@ static void explain_join(struct sl_what_if_run *run, struct sl_what_if_entry *en
             snprintf(key, sizeof key, "%s/%s/%d", other->name, sl_date_format(gate->date, day), (int)gate->profile);
             const struct sl_what_if_entry *there = sl_map_get(run->newest, key);
             if (other != entry->phase && there && there->out->has_after && !sl_what_if_same(&there->out->before, &there->alone))
-                sl_what_if_rule(run, entry->out,
-                                sl_arena_printf(&run->scratch, "the join with %s, which would be %s", other->name,
-                                                sl_state_name(there->alone.state)));
+                sl_what_if_rule(
+                    run, entry->out,
+                    sl_arena_printf(&run->scratch, "the join with %s, which would be %s", other->name, sl_state_name(there->alone.state)));
         }
     }
 }
