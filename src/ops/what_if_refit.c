@@ -245,8 +245,10 @@ static const char *rows_unknown(const struct sl_processor *was, const struct sl_
     for (size_t i = 0; i < found->n_served; i++) {
         const size_t source = found->served[i].source;
         const bool rebuilt = source >= was->n_sources;
-        if (rebuilt ? !sl_str_eq(was->reconstruction_sql, is->reconstruction_sql) : place_of(is, &was->sources[source]) != source)
-            return rebuilt ? "reconstruction" : "fallback";
+        if (rebuilt && !sl_str_eq(was->reconstruction_sql, is->reconstruction_sql))
+            return "reconstruction";
+        if (!rebuilt && (source >= is->n_sources || !same_source(&was->sources[source], &is->sources[source])))
+            return "fallback";
     }
     for (size_t i = 1; found->n_missing && i < is->n_sources; i++)
         if (place_of(was, &is->sources[i]) == was->n_sources)
