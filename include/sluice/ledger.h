@@ -185,6 +185,7 @@ struct sl_ledger_ops {
     enum sl_code (*reject_add)(struct sl_ledger *self, const struct sl_reject_row *row, struct sl_err *err);
     enum sl_code (*rejects)(struct sl_ledger *self, int64_t id /* 0: all, data NULL, but len */, struct sl_reject_row **out, size_t *n,
                             struct sl_arena *arena, struct sl_err *err);
+    enum sl_code (*reject_remove)(struct sl_ledger *self, int64_t id, struct sl_err *err); /* SL_NOT_FOUND: gone already */
 
     enum sl_code (*known_gap_add)(struct sl_ledger *self, struct sl_known_gap *gap /* id is set */, struct sl_err *err);
     enum sl_code (*known_gaps)(struct sl_ledger *self, struct sl_known_gap **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
@@ -293,6 +294,7 @@ enum sl_code sl_ledger_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t 
 enum sl_code sl_ledger_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err);
 enum sl_code sl_ledger_rejects(struct sl_ledger *ledger, int64_t id, struct sl_reject_row **out, size_t *n, struct sl_arena *arena,
                                struct sl_err *err);
+enum sl_code sl_ledger_reject_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
 enum sl_code sl_ledger_known_gap_add(struct sl_ledger *ledger, struct sl_known_gap *gap, struct sl_err *err);
 enum sl_code sl_ledger_known_gaps(struct sl_ledger *ledger, struct sl_known_gap **out, size_t *n, struct sl_arena *arena,
                                   struct sl_err *err);

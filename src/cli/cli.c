@@ -61,6 +61,8 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_QUALITY_CAP,
     &SL_CMD_DLQ_LIST,
     &SL_CMD_DLQ_SHOW,
+    &SL_CMD_REPLAY,
+    &SL_CMD_DOCTOR,
     &SL_CMD_CONFIG_CHECK,
     &SL_CMD_CONFIG_SHOW,
     &SL_CMD_CONFIG_SCHEMA,

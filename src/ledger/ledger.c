@@ -215,6 +215,11 @@ enum sl_code sl_ledger_rejects(struct sl_ledger *ledger, int64_t id, struct sl_r
     return CALL(rejects, id, out, n, arena, err);
 }
 
+enum sl_code sl_ledger_reject_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
+{
+    return CALL(reject_remove, id, err);
+}
+
 enum sl_code sl_ledger_known_gap_add(struct sl_ledger *ledger, struct sl_known_gap *gap, struct sl_err *err)
 {
     return CALL(known_gap_add, gap, err);

@@ -265,6 +265,7 @@ static const struct sl_ledger_ops SQLITE_OPS = {
     .outbox_left = sl_lsqlite_outbox_left,
     .reject_add = sl_lsqlite_reject_add,
     .rejects = sl_lsqlite_rejects,
+    .reject_remove = sl_lsqlite_reject_remove,
     .known_gap_add = sl_lsqlite_known_gap_add,
     .known_gaps = sl_lsqlite_known_gaps,
     .known_gap_remove = sl_lsqlite_known_gap_remove,

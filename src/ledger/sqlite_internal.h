@@ -67,6 +67,7 @@ enum sl_lsqlite_id {
     SQ_REJECT_ADD,
     SQ_REJECTS,
     SQ_REJECT_GET,
+    SQ_REJECT_REMOVE,
     SQ_KNOWN_GAP_ADD,
     SQ_KNOWN_GAPS,
     SQ_KNOWN_GAP_REMOVE,
@@ -201,6 +202,7 @@ enum sl_code sl_lsqlite_outbox_done(struct sl_ledger *, int64_t, struct sl_err *
 enum sl_code sl_lsqlite_outbox_failed(struct sl_ledger *, int64_t, const char *, int64_t, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_outbox_left(struct sl_ledger *, size_t *, int64_t *, struct sl_err *);
 enum sl_code sl_lsqlite_reject_add(struct sl_ledger *, const struct sl_reject_row *, struct sl_err *);
+enum sl_code sl_lsqlite_reject_remove(struct sl_ledger *, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_rejects(struct sl_ledger *, int64_t, struct sl_reject_row **, size_t *, struct sl_arena *, struct sl_err *);
 
 enum sl_code sl_lsqlite_known_gap_add(struct sl_ledger *, struct sl_known_gap *, struct sl_err *);

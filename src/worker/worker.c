@@ -262,15 +262,20 @@ static enum sl_code add_touched(struct touched *t, struct sl_err *err)
 static enum sl_code process(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err)
 {
     struct touched touched = {.worker = worker, .seen = sl_map_create()};
-    sl_clocks_advance(worker, now_us);
-    enum sl_code code = sl_calendar_refresh(worker, now_us, err);
+    enum sl_code code = SL_OK;
+    if (worker->options.beside)
+        code = sl_clocks_borrow(worker, err);
+    else
+        sl_clocks_advance(worker, now_us);
+    if (code == SL_OK)
+        code = sl_calendar_refresh(worker, now_us, err);
     if (code == SL_OK)
         code = sl_worker_record(worker, incoming, now_us, err);
     if (code == SL_OK)
         code = add_touched(&touched, err);
     if (code == SL_OK)
         code = sl_worker_decide(worker, touched.works, touched.n, now_us, err);
-    if (code == SL_OK)
+    if (code == SL_OK && !worker->options.beside)
         code = sl_clocks_save(worker, false, err);
     sl_map_destroy(&touched.seen);
     return code;

@@ -146,6 +146,9 @@ struct sl_incoming {
 };
 void sl_incoming_decode(struct sl_incoming *incoming, const struct sl_config *config, int64_t now_us);
 enum sl_code sl_worker_record(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err);
+/* replay.c: the event of one message, and what record.c made of it. In the transaction that is open. */
+enum sl_code sl_replay_record(struct sl_worker *worker, const struct sl_bus_message *message, const struct sl_completion *completion,
+                              const char *to, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_process(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_group(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct group **out, struct sl_err *err);
 void sl_worker_forget_groups(struct sl_worker *worker);
@@ -218,6 +221,8 @@ void sl_worker_note(struct sl_worker *worker, const struct sl_gate *gate);
 
 /* clocks.c */
 enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err);
+/* As of now, or a little later: what a running worker hasn't saved yet may only make gates wait. */
+enum sl_code sl_clocks_borrow(struct sl_worker *worker, struct sl_err *err);
 void sl_clocks_advance(struct sl_worker *worker, int64_t now_us);
 enum sl_code sl_clocks_save(struct sl_worker *worker, bool all, struct sl_err *err);
 bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us);

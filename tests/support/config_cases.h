@@ -112,7 +112,8 @@ static const struct broken_config {
     {"enum case", "{type: sqlite, path: data}", NULL, "{type: SQLite, path: data}",
      "shop.yaml:7: warehouse.type: found 'SQLite'; expected one of sqlite, bigquery\n"},
     {"bus as text", "bus: {type: embedded, project: p, path: state/broker}", NULL, "bus: embedded",
-     "shop.yaml:5: bus: found 'embedded'; expected a map with the keys type, project, listen, path\n"},
+     "shop.yaml:5: bus: found 'embedded'; expected a map with the keys type, project, listen, path, endpoint, ca, streams, connections, "
+     "compress\n"},
     {"text as list", "environment: test", NULL, "environment: [a]", "shop.yaml:4: environment: found a list; expected a text\n"},
     {"text empty", "environment: test", NULL, "environment: ''", "shop.yaml:4: environment: found ''; expected a text\n"},
     {"text null", "environment: test", NULL, "environment:", "shop.yaml:4: environment: found null; expected a text\n"},
