@@ -6,6 +6,7 @@
 #include <sluice/rpc.h>
 
 #include "grpc_retry.h"
+#include "pubsub_call.h"
 #include "wire.h"
 
 enum { CALL_MS = 30000, BACKLOG_MS = 3000, PAGE = 1000, MAX_PAGES = 1000 };
@@ -18,12 +19,12 @@ struct sl_pubsub_admin {
     struct sl_rpc_channel *channel;
 };
 
-enum sl_code sl_pubsub_admin_create(struct sl_pubsub_admin **out, const char *address, struct sl_err *err)
+enum sl_code sl_pubsub_admin_create(struct sl_pubsub_admin **out, const struct sl_pubsub_peer *peer, struct sl_err *err)
 {
     struct sl_pubsub_admin *admin = *out = sl_calloc(1, sizeof *admin);
     enum sl_code code = sl_rpc_loop_create(&admin->loop, err);
     if (code == SL_OK)
-        code = sl_rpc_channel_create(&admin->channel, admin->loop, address, NULL, err);
+        code = sl_pubsub_dial(&admin->channel, admin->loop, peer, 0, 0, err);
     if (code != SL_OK)
         sl_pubsub_admin_destroy(out);
     return code;
@@ -197,4 +198,10 @@ enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *
     sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
+}
+
+enum sl_code sl_pubsub_admin_call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name,
+                                  struct sl_buf *request, struct sl_buf *response, struct sl_err *err)
+{
+    return call(admin, method, key, name, request, response, err);
 }
