@@ -362,7 +362,7 @@ const struct sl_command SL_CMD_DLQ_LIST = {
     .more =
         "Looking leaves them as they are. Sluice's own broker is asked what it holds: nothing is delivered, no attempt is counted, and it\n"
         "doesn't matter who else receives. Any other server shows a message only by delivering it: there they are pulled and given back\n"
-        "at once, unacked (what others hold just then is not seen). Google counts delivery attempts only on a subscription that has a\n"
+        "at once, unacked, and what others hold just then is not seen. Google counts delivery attempts only on a subscription that has a\n"
         "dead-letter policy; where the one on the dead-letter topic has one, looking would count, and is refused.",
     .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
     .opens = SL_READS,
