@@ -29,6 +29,7 @@ struct sl_key {
 struct sl_entity_row {
     sl_date date;
     const char *unit, *entity; /* unit "": the source has no unit column */
+    const char *tier;          /* the row's own quality_tier, where it was asked for; NULL: it has none */
 };
 
 #endif

@@ -104,6 +104,9 @@ struct sl_warehouse_ops {
     /* Who the rows of from..to are about, ascending by (date, unit, entity), each once; `entity_column` is our name, mapped as above. NULL and empty entities never count. */
     enum sl_code (*entities)(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
                              struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+    /* The same with the rows' own quality_tier: each (date, unit, entity, tier) once. *has false, and no rows: the table has no such column. */
+    enum sl_code (*tiers)(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
+                          bool *has, struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     /* The content of the source's rows on each date, ascending, without the quality columns and `exclude`. */
     enum sl_code (*fingerprint)(struct sl_warehouse *self, const struct sl_source *source, const char *const *exclude, size_t n_exclude,
                                 const sl_date *dates, size_t n, struct sl_fingerprint *out, struct sl_err *err);
@@ -169,6 +172,8 @@ enum sl_code sl_warehouse_tally(struct sl_warehouse *w, const struct sl_source *
                                 const struct sl_key *keys, size_t n, int64_t *rows, int64_t *nulls, struct sl_err *err);
 enum sl_code sl_warehouse_entities(struct sl_warehouse *w, const struct sl_source *source, const char *entity_column, sl_date from,
                                    sl_date to, struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_warehouse_tiers(struct sl_warehouse *w, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
+                                bool *has, struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_warehouse_fingerprint(struct sl_warehouse *w, const struct sl_source *source, const char *const *exclude, size_t n_exclude,
                                       const sl_date *dates, size_t n, struct sl_fingerprint *out, struct sl_err *err);
 enum sl_code sl_warehouse_reconstruct(struct sl_warehouse *w, const struct sl_reconstruct *rule, int64_t *rows, struct sl_err *err);

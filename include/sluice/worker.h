@@ -45,6 +45,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
 enum sl_code sl_worker_drain(struct sl_worker *worker, int64_t now_us, size_t *left, struct sl_err *err);
 /* Load coverage events and run history (RULES 26); everything there is when `flush`, else only when the batch is due. */
 enum sl_code sl_worker_load(struct sl_worker *worker, int64_t now_us, bool flush, struct sl_err *err);
+/* Write the quality columns that are due. What fails is kept and due again later; only the ledger's troubles are errors. */
+enum sl_code sl_worker_stamp(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 /* The earliest time at which sl_worker_tick() has something to do; SL_NEVER_US. */
 enum sl_code sl_worker_next_due(struct sl_worker *worker, int64_t *out_us, struct sl_err *err);
 void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out);
@@ -97,6 +99,10 @@ struct sl_date_coverage {
 enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err);
+
+/* Completeness of a phase on a date by its check's table, entity and window (whatever its mode), asked afresh; today's known gaps count. SL_INVALID: it has no such check. Arena-held. */
+enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct sl_completeness_facts *out,
+                                    struct sl_arena *arena, struct sl_err *err);
 
 /* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30; SL_UNAVAILABLE after 30 s without a stream, or with an outbox row that fails); `stop` (may be
  * NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a publisher, a loader, a checkpointer. */

@@ -26,7 +26,8 @@ enum {
     SL_OPENS_LEDGER = 1 << 1,       /* for reading; must be there */
     SL_OPENS_LEDGER_WRITE = 1 << 2, /* must be there */
     SL_OPENS_WAREHOUSE = 1 << 3,
-    SL_OPENS_WORKER = 1 << 4, /* the deciding engine over the two */
+    SL_OPENS_WORKER = 1 << 4,        /* the deciding engine over the two */
+    SL_OPENS_CONFIG_IF_ANY = 1 << 5, /* one that is named, or ./sluice.yaml; else cli->config stays NULL */
     SL_READS = SL_OPENS_CONFIG | SL_OPENS_LEDGER,
     SL_ASKS = SL_READS | SL_OPENS_WAREHOUSE | SL_OPENS_WORKER,
     SL_CHANGES = SL_OPENS_CONFIG | SL_OPENS_LEDGER_WRITE | SL_OPENS_WAREHOUSE | SL_OPENS_WORKER,

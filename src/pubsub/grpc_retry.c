@@ -12,7 +12,9 @@ enum { STREAM = 1, ACK = 2, PUBLISH = 4 };
 
 static const unsigned char RETRIED[] = {
     [SL_RPC_OK] = STREAM, /* the server has closed it, as it may */
-    [SL_RPC_CANCELLED] = STREAM | PUBLISH,
+    [SL_RPC_CANCELLED] =
+        STREAM | ACK |
+        PUBLISH, /* somebody on the way has reset the call; an ack that was lost would be work done again when its lease ends */
     [SL_RPC_UNKNOWN] = STREAM | PUBLISH,
     [SL_RPC_DEADLINE_EXCEEDED] = STREAM | ACK | PUBLISH,
     [SL_RPC_RESOURCE_EXHAUSTED] = STREAM | ACK | PUBLISH,
@@ -70,6 +72,17 @@ int64_t sl_monotonic_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+enum sl_code sl_pubsub_dial(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const struct sl_pubsub_peer *peer, int channel_id,
+                            int64_t keepalive_ms, struct sl_err *err)
+{
+    const struct sl_rpc_channel_options options = {.channel_id = channel_id,
+                                                   .keepalive_ms = keepalive_ms,
+                                                   .tls = peer->tls,
+                                                   .roots = peer->roots,
+                                                   .tokens = peer->credentials ? sl_credentials_tokens(peer->credentials) : NULL};
+    return sl_rpc_channel_create(out, loop, peer->address, &options, err);
 }
 
 char *sl_routing(const char *key, const char *name)

@@ -20,6 +20,8 @@ struct sl_rpc_peer_call {
     bool streaming;
     bool serving; /* handlers know it */
     grpc_call *call;
+    grpc_metadata_array headers; /* values of the call, for as long as that lives */
+    char *header;                /* the last that was asked for */
     struct sl_rpc_tag close_tag, read_tag, write_tag;
     grpc_byte_buffer *received, *sent; /* of the batch that is outstanding */
     int cancelled;                     /* written by gRPC; the close says enough */
@@ -45,6 +47,7 @@ static void unref(struct sl_rpc_peer_call *call)
     sl_rpc_outbox_clear(&call->outbox);
     pthread_mutex_destroy(&call->lock);
     free(call->last);
+    free(call->header);
     free(call);
 }
 
@@ -81,13 +84,15 @@ static void start_initial(struct sl_rpc_peer_call *call)
     start(call, &op, 1, &call->write_tag);
 }
 
-/* The status, after `n` operations of the same batch that are in `ops` already. */
-static void start_status(struct sl_rpc_peer_call *call, grpc_op *ops, size_t n, const struct sl_rpc_status *status)
+/* The status, after `n` operations of the same batch that are in `ops` already, with `trailing` metadata or NULL. gRPC copies what it is given. */
+static void start_status(struct sl_rpc_peer_call *call, grpc_op *ops, size_t n, const struct sl_rpc_status *status, grpc_metadata *trailing)
 {
     grpc_slice details = grpc_slice_from_copied_string(status->message);
     ops[n] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
     ops[n].data.send_status_from_server.status = (grpc_status_code)status->code;
     ops[n].data.send_status_from_server.status_details = &details;
+    ops[n].data.send_status_from_server.trailing_metadata_count = trailing ? 1 : 0;
+    ops[n].data.send_status_from_server.trailing_metadata = trailing;
     call->writing = call->answered = true;
     start(call, ops, n + 1, &call->write_tag);
     grpc_slice_unref(details);
@@ -104,7 +109,7 @@ static void start_write(struct sl_rpc_peer_call *call)
         call->writing = true;
         start(call, &op, 1, &call->write_tag);
     } else if (call->last) {
-        start_status(call, &op, 0, call->last);
+        start_status(call, &op, 0, call->last, NULL);
     }
 }
 
@@ -122,6 +127,7 @@ static void end(struct sl_rpc_peer_call *call)
     if (call->streaming && handlers(call)->closed)
         handlers(call)->closed(server->arg, call);
     bool serving = call->serving;
+    grpc_metadata_array_destroy(&call->headers);
     grpc_call_unref(call->call);
     unref(call);
     sl_rpc_server_drop(server, serving);
@@ -237,6 +243,7 @@ static struct sl_rpc_peer_call *make(struct sl_rpc_server *server, grpc_call *gr
     call->server = server;
     call->call = grpc;
     call->refs = 2;
+    grpc_metadata_array_init(&call->headers);
     call->close_tag.run = closed;
     call->read_tag.run = message_came;
     call->write_tag.run = written;
@@ -244,9 +251,11 @@ static struct sl_rpc_peer_call *make(struct sl_rpc_server *server, grpc_call *gr
     return call;
 }
 
-void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *grpc, size_t method)
+void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *grpc, size_t method, grpc_metadata_array *headers)
 {
     struct sl_rpc_peer_call *call = make(server, grpc);
+    call->headers = *headers;
+    grpc_metadata_array_init(headers);
     call->method = method;
     call->serving = true;
     call->streaming = server->methods[method].streaming;
@@ -279,12 +288,11 @@ static void give_up(struct sl_rpc_peer_call *call)
     call->given_up = true;
 }
 
-void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len)
+static void reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, grpc_byte_buffer *buffer, grpc_metadata *trailing)
 {
     grpc_op ops[3] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
     size_t n = 1;
     assert(!call->streaming);
-    grpc_byte_buffer *buffer = status->code == SL_RPC_OK ? sl_rpc_buffer(data, len) : NULL;
     pthread_mutex_lock(&call->lock);
     give_up(call);
     if (call->over) {
@@ -293,10 +301,24 @@ void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *sta
         call->sent = buffer;
         if (buffer)
             ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
-        start_status(call, ops, n, status);
+        start_status(call, ops, n, status, trailing);
     }
     pthread_mutex_unlock(&call->lock);
     unref(call);
+}
+
+void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len)
+{
+    reply(call, status, status->code == SL_RPC_OK ? sl_rpc_buffer(data, len) : NULL, NULL);
+}
+
+void sl_rpc_refuse(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *details, size_t len)
+{
+    grpc_metadata trailing = {.key = grpc_slice_from_static_string("grpc-status-details-bin"),
+                              .value = grpc_slice_from_copied_buffer(details, len)};
+    assert(status->code != SL_RPC_OK);
+    reply(call, status, NULL, &trailing);
+    grpc_slice_unref(trailing.value);
 }
 
 void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len)
@@ -368,4 +390,17 @@ void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data)
 void *sl_rpc_data(const struct sl_rpc_peer_call *call)
 {
     return call->data;
+}
+
+const char *sl_rpc_header(struct sl_rpc_peer_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->headers.count; i++) {
+        const grpc_metadata *header = &call->headers.metadata[i];
+        if (grpc_slice_str_cmp(header->key, name) != 0)
+            continue;
+        free(call->header);
+        call->header = sl_strndup((const char *)GRPC_SLICE_START_PTR(header->value), GRPC_SLICE_LENGTH(header->value));
+        return call->header;
+    }
+    return NULL;
 }

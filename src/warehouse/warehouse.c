@@ -115,6 +115,18 @@ enum sl_code sl_warehouse_entities(struct sl_warehouse *w, const struct sl_sourc
     return asked(w, code ? code : w->ops->entities(w, source, entity_column, from, to, out, n, arena, err));
 }
 
+enum sl_code sl_warehouse_tiers(struct sl_warehouse *w, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
+                                bool *has, struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
+{
+    enum sl_code code = check_source(source, err);
+    *out = NULL;
+    *n = 0;
+    *has = false;
+    if (!code)
+        code = sl_wh_check_column(source->table, entity_column, err);
+    return asked(w, code ? code : w->ops->tiers(w, source, entity_column, from, to, has, out, n, arena, err));
+}
+
 enum sl_code sl_warehouse_fingerprint(struct sl_warehouse *w, const struct sl_source *source, const char *const *exclude, size_t n_exclude,
                                       const sl_date *dates, size_t n, struct sl_fingerprint *out, struct sl_err *err)
 {
@@ -157,6 +169,12 @@ enum sl_code sl_warehouse_confidence(struct sl_warehouse *w, const struct sl_sou
     if (!code)
         code = check_columns(source->table, names, columns->skipped ? 4 : 3, err);
     return loaded(w, code ? code : w->ops->confidence(w, source, columns, ceilings, dates, n, out, err));
+}
+
+enum sl_code sl_warehouse_migrate(struct sl_warehouse *w, const struct sl_config *config, bool apply, struct sl_migration **out, size_t *n,
+                                  struct sl_arena *arena, struct sl_err *err)
+{
+    return loaded(w, w->ops->migrate(w, config, apply, out, n, arena, err));
 }
 
 enum sl_code sl_warehouse_dates(struct sl_warehouse *w, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,

@@ -85,6 +85,15 @@ static enum sl_code find_gate(struct sl_worker *worker, struct work *work, const
     return code;
 }
 
+/* Facts and decision of a pass that leaves nothing behind, not even in the warehouse. */
+static enum sl_code look_at(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
+{
+    worker->looking = true;
+    enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
+    worker->looking = false;
+    return code;
+}
+
 enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int64_t now_us,
                              struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err)
 {
@@ -100,7 +109,7 @@ enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *ph
         code = SL_OK;
     }
     if (code == SL_OK)
-        code = sl_worker_decide_one(worker, &work, now_us, err);
+        code = look_at(worker, &work, now_us, err);
     if (code == SL_OK)
         verdict_of(out, worker, &work, now_us, arena);
     sl_worker_undo(worker);
@@ -121,7 +130,7 @@ static enum sl_code release_one(struct sl_worker *worker, const struct sl_releas
         code = sl_ledger_gate_get(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, &work.gate, &worker->arena,
                                   err);
     if (code == SL_OK)
-        code = sl_worker_decide_one(worker, &work, now_us, err);
+        code = release->dry_run ? look_at(worker, &work, now_us, err) : sl_worker_decide_one(worker, &work, now_us, err);
     if (code != SL_OK) {
         sl_worker_undo(worker);
         return code;
@@ -305,7 +314,7 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err)
 {
-    struct sl_questions questions = {0};
+    struct sl_sources sources = SL_SOURCES_INIT;
     const struct sl_calendar *calendar = NULL;
     (void)phase;
     *out = NULL;
@@ -317,15 +326,15 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
     struct sl_due *due = sl_arena_array(arena, n_days + 1, sizeof *due);
     for (size_t i = 0; i < n_days; i++)
         if (day_is_due(worker, from + (sl_date)i, every_day, &due[n_due], arena))
-            sl_coverage_ask(&questions, processor, &due[n_due++]);
-    code = sl_questions_ask(&questions, worker->warehouse, arena, err);
+            sl_coverage_ask(&sources, processor, &due[n_due++]);
+    code = sl_sources_ask(&sources, worker->warehouse, arena, err);
     *out = sl_arena_array(arena, n_due + 1, sizeof **out);
     for (size_t i = 0; code == SL_OK && i < n_due; i++) {
         (*out)[i].date = due[i].date;
-        sl_coverage_read(&(*out)[i].coverage, &questions, processor, &due[i], arena);
+        sl_coverage_read(&(*out)[i].coverage, &sources, processor, &due[i], arena);
         own_units(&(*out)[i].coverage, arena);
     }
     *n = code == SL_OK ? n_due : 0;
-    sl_questions_fini(&questions);
+    sl_sources_fini(&sources);
     return code;
 }

@@ -379,6 +379,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
         code = sl_clocks_load(worker, err);
     if (code == SL_OK)
         code = sl_ledger_counts(worker->ledger, now_us, &counts, err);
+    if (code == SL_OK)
+        code = sl_ledger_stamps_next(worker->ledger, &worker->stamp_due_us, err);
     if (code == SL_OK) { /* what the worker before us left to load is due like our own */
         worker->events_unloaded = (size_t)counts.events_unloaded;
         worker->runs_unloaded = (size_t)counts.runs_unloaded;

@@ -167,6 +167,29 @@ void warehouse_contract_entities_are_distinct_and_sorted(struct warehouse_fixtur
     cr_expect_eq(n, 0);
 }
 
+void warehouse_contract_tiers_are_the_rows_own(struct warehouse_fixture *f)
+{
+    struct sl_entity_row *rows;
+    size_t n;
+    bool has = false;
+    const sl_date day = warehouse_day("2025-01-01");
+    import_ok(f, "raw.scores",
+              "day,game,who,quality_tier\n2025-01-01,a,x,gold\n2025-01-01,a,x,\n2025-01-01,a,x,gold\n2025-01-01,a,y,b'ad\n"
+              "2025-01-01,,y,gold\n2025-01-01,b,,gold\n2025-01-02,b,x,silver\n");
+    import_ok(f, "raw.loose", "day,game,who\n2025-01-01,a,x\n");
+    cr_assert_eq(sl_warehouse_tiers(f->warehouse, &BY_GAME, "who", day, day, &has, &rows, &n, &f->arena, &f->err), SL_OK, "%s",
+                 f->err.text);
+    cr_expect(has);
+    cr_assert_eq(n, 3, "%zu", n);
+    cr_expect(!strcmp(rows[0].entity, "x") && rows[0].tier == NULL);
+    cr_expect(!strcmp(rows[1].entity, "x") && sl_str_eq(rows[1].tier, "gold"));
+    cr_expect(!strcmp(rows[2].entity, "y") && sl_str_eq(rows[2].tier, "b'ad"));
+    cr_assert_eq(sl_warehouse_tiers(f->warehouse, &LOOSE, "who", day, day, &has, &rows, &n, &f->arena, &f->err), SL_OK, "%s", f->err.text);
+    cr_expect(!has && n == 0);
+    cr_expect_eq(sl_warehouse_tiers(f->warehouse, &BY_GAME, "gone", day, day, &has, &rows, &n, &f->arena, &f->err), SL_NOT_FOUND);
+    says(f, "gone");
+}
+
 /* ---- fingerprints ---- */
 
 static void fingerprint(struct warehouse_fixture *f, const char *table, const char *exclude, const char *const *days, size_t n,
