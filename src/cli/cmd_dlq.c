@@ -179,7 +179,7 @@ static enum sl_code list_bus(struct listing *l)
     if (code == SL_OK)
         code = sl_service_reach(l->service, &cli->err);
     if (code == SL_OK)
-        code = sl_pubsub_admin_create(&l->admin, sl_service_address(l->service), &cli->err);
+        code = sl_pubsub_admin_create(&l->admin, sl_service_peer(l->service), &cli->err);
     if (code == SL_OK)
         code = list_boxes(l);
     sl_pubsub_admin_destroy(&l->admin);
@@ -315,7 +315,7 @@ static enum sl_code find_letter(struct listing *l, const char *message_id, struc
     struct sl_cli *cli = l->cli;
     struct sl_letter_box box;
     struct sl_letter_look look;
-    enum sl_code code = sl_pubsub_admin_create(&l->admin, sl_service_address(l->service), &cli->err);
+    enum sl_code code = sl_pubsub_admin_create(&l->admin, sl_service_peer(l->service), &cli->err);
     if (code == SL_OK)
         code = sl_letter_box_find(&box, l->only, l->admin, cli->config, &cli->arena, &cli->err);
     if (code == SL_OK)

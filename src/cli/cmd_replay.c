@@ -135,7 +135,7 @@ static enum sl_code find_box(struct replaying *r)
     struct sl_pubsub_admin *admin = NULL;
     if (r->from_ledger)
         return SL_OK;
-    enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_address(r->service), &cli->err);
+    enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_peer(r->service), &cli->err);
     if (code == SL_OK)
         code = name != NULL ? sl_letter_box_find(&r->box, name, admin, cli->config, &cli->arena, &cli->err) : find_phase_box(r, admin);
     sl_pubsub_admin_destroy(&admin);

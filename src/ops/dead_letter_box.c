@@ -193,7 +193,7 @@ enum sl_code sl_letters_look(struct sl_letter_look *out, const struct sl_letter_
     struct looking looking = {.out = out, .box = box, .config = config, .limit = limit, .now_us = now_us, .arena = arena};
     struct sl_pubsub_admin *admin = NULL;
     *out = (struct sl_letter_look){0};
-    enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_address(service), err);
+    enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_peer(service), err);
     if (code == SL_OK)
         code = ask_pages(&looking, admin, stop, err);
     if (code == SL_INVALID && admin != NULL && out->n == 0)

@@ -22,7 +22,7 @@ static void set_up(struct looker *l)
     bed_open(&l->bed, NULL);
     make_topic(&l->bed, TOPIC);
     make_subscription(&l->bed, SUB, TOPIC);
-    cr_assert_eq(sl_pubsub_admin_create(&l->admin, l->bed.address, &l->err), SL_OK, "%s", l->err.text);
+    cr_assert_eq(sl_pubsub_admin_create(&l->admin, SL_PLAIN_PEER(l->bed.address), &l->err), SL_OK, "%s", l->err.text);
 }
 
 static void tear_down(struct looker *l)
