@@ -149,14 +149,14 @@ class Server:
 class Broker(Server):
     """`sluice broker` on a directory; started again it has the same address."""
 
-    def __init__(self, path):
+    def __init__(self, path, *options):
         super().__init__()
-        self.path, self.log = path, open(path.rstrip("/") + ".log", "ab")
+        self.path, self.options, self.log = path, options, open(path.rstrip("/") + ".log", "ab")
         self.start()
 
     def start(self):
         listen = self.address or "127.0.0.1:%d" % free_port()
-        self.process = spawn([sluice(), "broker", "--listen", listen, "--path", self.path], env=environment(), stdout=subprocess.PIPE, stderr=self.log)
+        self.process = spawn([sluice(), "broker", "--listen", listen, "--path", self.path, *self.options], env=environment(), stdout=subprocess.PIPE, stderr=self.log)
         self.address = self.first_line()
         return self
 
