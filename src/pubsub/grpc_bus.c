@@ -398,8 +398,8 @@ static void grpc_destroy(struct sl_bus *self)
         stop_keeper(bus);
     for (size_t i = 0; i < bus->n_channels; i++)
         sl_rpc_channel_destroy(&bus->channels[i]);
+    destroy_leases(bus); /* what they hold is gRPC's */
     sl_rpc_loop_destroy(&bus->loop);
-    destroy_leases(bus);
     free(bus->channels);
     free(bus->subscribers);
     pthread_cond_destroy(&bus->quiet);
