@@ -40,5 +40,11 @@ enum sl_code sl_broker_find(char *address, size_t size, const char *path, struct
 
 /* Tests: the next `n` calls of this method ("Publish", "Acknowledge", "StreamingPull", ...) answer with this gRPC status code. Any thread. */
 void sl_broker_fail_next(struct sl_broker *broker, const char *method, int n, int rpc_code);
+/* The same and more, from lines of text that take the place of what was ordered before:
+ *   fail METHOD N CODE   the next N calls of it, or streams, answer with this code ("UNAVAILABLE")
+ *   slow METHOD N MS     the next N calls of it are served so many milliseconds late
+ *   drop                 all streams end now, with UNAVAILABLE
+ * Empty lines and lines that begin with # are none. SL_INVALID: the line and why; nothing has changed. Any thread. */
+enum sl_code sl_broker_order_faults(struct sl_broker *broker, const char *text, struct sl_err *err);
 
 #endif

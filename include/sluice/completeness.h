@@ -26,4 +26,7 @@ void sl_completeness_find(struct sl_completeness_facts *out, const struct sl_com
 /* Per cent, one decimal; 100 when nothing is expected. */
 double sl_completeness_pct(size_t n_actual, size_t n_expected);
 
+/* Does the entity have this share (0..1) of its units? Nothing expected is complete. */
+bool sl_entity_is_complete(const struct sl_entity_facts *entity, double threshold);
+
 #endif

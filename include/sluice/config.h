@@ -254,7 +254,7 @@ struct sl_config {
     const char *normal; /* the normal form: canonical JSON (sorted keys, all defaults, env expanded) */
     const char *hash;   /* SHA-256 hex of `normal` */
     const char **warnings;
-    size_t n_warnings; /* sentences: accepted, but worth knowing (tables judged by date, checks not evaluated yet) */
+    size_t n_warnings; /* sentences: accepted, but worth knowing (tables judged by date, checks that have nothing to look at) */
     void *owner;       /* arena and friends */
 };
 

@@ -271,6 +271,12 @@ enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_ga
 /* The facts as JSON: what is missing and counts; at most SL_FACTS_MAX_BYTES, with "truncated": true when lists were cut. */
 #define SL_FACTS_MAX_BYTES (256 * 1024)
 void sl_facts_json(struct sl_json *json, const struct sl_facts *facts);
+/* Back from the text that sl_facts_json() wrote, under a config that may be another one: phases, processors and tables are found by name, what the config no longer names is
+ * left out, what it names in addition has no facts, and whether a processor is required is what it says. Under the config of the record sl_gate_decide() decides as recorded.
+ * Of the done units only their number comes back (`done` is NULL), of what a cut list does not name only how many there are ("?"), of runs what a decision looks at.
+ * Arena-held; nothing of `text` is kept. SL_NOT_FOUND: the config has no such phase; SL_CORRUPT: no text of ours. */
+enum sl_code sl_facts_read(struct sl_facts *out, const struct sl_config *config, const char *text, size_t len, struct sl_arena *arena,
+                           struct sl_err *err);
 /* The decision as JSON: state, reasons, checks, triggers. */
 void sl_decision_json(struct sl_json *json, const struct sl_decision *decision);
 

@@ -115,6 +115,12 @@ struct sl_pubsub_subscription {
     bool has_retry;
     int64_t min_backoff_ms, max_backoff_ms; /* read: 10 s and 600 s where the policy doesn't say */
     bool has_push;                          /* a push endpoint was asked for: refused; never written */
+    int64_t topic_retention_ms;             /* the topic's, as the server tells it */
+};
+struct sl_pubsub_snapshot {
+    const char *name, *topic;
+    int64_t expire_us;
+    struct sl_pubsub_labels labels;
 };
 enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic);
@@ -129,6 +135,26 @@ enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *o
 void sl_pubsub_put_update_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic, const char *const *paths, size_t n);
 void sl_pubsub_put_update_subscription(struct sl_buf *out, const struct sl_pubsub_subscription *subscription, const char *const *paths,
                                        size_t n);
+enum sl_code sl_pubsub_read_snapshot(struct sl_pubsub_snapshot *out, const void *data, size_t len, struct sl_arena *arena,
+                                     struct sl_err *err);
+void sl_pubsub_put_snapshot(struct sl_buf *out, const struct sl_pubsub_snapshot *snapshot);
+enum sl_code sl_pubsub_read_update_snapshot(struct sl_pubsub_snapshot *out, const char ***paths, size_t *n, const void *data, size_t len,
+                                            struct sl_arena *arena, struct sl_err *err);
+void sl_pubsub_put_update_snapshot(struct sl_buf *out, const struct sl_pubsub_snapshot *snapshot, const char *const *paths, size_t n);
+struct sl_create_snapshot { /* name "": the server makes one up */
+    const char *name, *subscription;
+    struct sl_pubsub_labels labels;
+};
+enum sl_code sl_pubsub_read_create_snapshot(struct sl_create_snapshot *out, const void *data, size_t len, struct sl_arena *arena,
+                                            struct sl_err *err);
+void sl_pubsub_put_create_snapshot(struct sl_buf *out, const struct sl_create_snapshot *request);
+struct sl_seek_request {
+    const char *subscription, *snapshot; /* snapshot "": none; it or a time */
+    bool has_time;
+    int64_t time_us;
+};
+enum sl_code sl_pubsub_read_seek(struct sl_seek_request *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
+void sl_pubsub_put_seek(struct sl_buf *out, const struct sl_seek_request *request);
 /* Get*, Delete*: field 1 is the name. List*: field 1 the parent, 2 page_size, 3 page_token. */
 enum sl_code sl_pubsub_read_name(const char **name, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_name(struct sl_buf *out, const char *name);

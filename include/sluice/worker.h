@@ -15,6 +15,7 @@ struct sl_worker;
 
 struct sl_worker_options {
     bool skip_downstream_trigger; /* suppress every trigger */
+    bool beside;                  /* another engine may be at work: the phases' clocks are its own, read and never written here */
 };
 
 /* RULES 36. */
@@ -29,6 +30,13 @@ void sl_worker_destroy(struct sl_worker **worker);
 
 /* Record, decide and commit one batch, then ack it. On any other code than SL_OK nothing of it was kept unless only the ack failed; it then comes again and is known. */
 enum sl_code sl_worker_batch(struct sl_worker *worker, struct sl_bus_batch *batch, int64_t now_us, struct sl_err *err);
+/* The same for dead letters that come again (each message has its `replay`, whose outcome is set): one transaction with an event message_replayed for each; nothing is acked. */
+enum sl_code sl_worker_replay(struct sl_worker *worker, struct sl_bus_batch *batch, int64_t now_us, struct sl_err *err);
+/* Pure. Is it an attribute that a dead letter was given by us or by the bus, not by its sender? */
+bool sl_replay_is_mark(const char *key);
+/* Only the events of messages that were replayed to their topic. */
+enum sl_code sl_worker_replayed(struct sl_worker *worker, const struct sl_bus_batch *batch, const char *to, int64_t now_us,
+                                struct sl_err *err);
 /* Decide what is due (clocks, rechecks, known gaps, config change), at most one batch; *more: call again at once. */
 enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more, struct sl_err *err);
 /* At start: gates that were decided under another config become due; the config is recorded. */
@@ -37,6 +45,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
 enum sl_code sl_worker_drain(struct sl_worker *worker, int64_t now_us, size_t *left, struct sl_err *err);
 /* Load coverage events and run history (RULES 26); everything there is when `flush`, else only when the batch is due. */
 enum sl_code sl_worker_load(struct sl_worker *worker, int64_t now_us, bool flush, struct sl_err *err);
+/* Write the quality columns that are due. What fails is kept and due again later; only the ledger's troubles are errors. */
+enum sl_code sl_worker_stamp(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 /* The earliest time at which sl_worker_tick() has something to do; SL_NEVER_US. */
 enum sl_code sl_worker_next_due(struct sl_worker *worker, int64_t *out_us, struct sl_err *err);
 void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out);

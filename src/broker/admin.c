@@ -18,7 +18,7 @@ size_t sl_page_size(int asked)
     return asked < SL_PAGE_MAX ? (size_t)asked : SL_PAGE_MAX;
 }
 
-static struct sl_topic *find(struct sl_broker *broker, struct sl_event *event, const char *name)
+struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name)
 {
     struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name, strlen(name));
     if (!topic)
@@ -26,10 +26,26 @@ static struct sl_topic *find(struct sl_broker *broker, struct sl_event *event, c
     return topic;
 }
 
-static bool read_name(struct sl_broker *broker, struct sl_event *event, const char **name)
+bool sl_read_name(struct sl_broker *broker, struct sl_event *event, const char **name)
 {
     struct sl_err err;
     return !sl_read_failed(event, sl_pubsub_read_name(name, event->data, event->len, &broker->arena, &err), &err);
+}
+
+#define RETENTION_MIN_MS (INT64_C(10) * 60 * 1000)
+#define RETENTION_MAX_MS (INT64_C(31) * 24 * 3600 * 1000)
+
+bool sl_retention_valid(int64_t ms)
+{
+    return ms >= RETENTION_MIN_MS && ms <= RETENTION_MAX_MS;
+}
+
+static bool settings_valid(struct sl_event *event, const struct sl_pubsub_topic *config)
+{
+    if (config->retention_ms == 0 || sl_retention_valid(config->retention_ms))
+        return true;
+    sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_retention_duration must be between 10 minutes and 31 days");
+    return false;
 }
 
 enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
@@ -42,6 +58,8 @@ enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
         return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=%s)", config.name);
     if (sl_catalog_topic(&broker->catalog, config.name, strlen(config.name)))
         return sl_event_refuse(event, SL_RPC_ALREADY_EXISTS, "Topic already exists");
+    if (!settings_valid(event, &config))
+        return SL_ANSWER_NOW;
     sl_pubsub_put_topic(&event->response, &config);
     sl_batch_commit(broker);
     struct sl_topic_row row = {.name = config.name, .config = event->response.data, .config_len = event->response.len};
@@ -55,7 +73,7 @@ enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
 enum sl_answer sl_get_topic(struct sl_broker *broker, struct sl_event *event)
 {
     const char *name;
-    struct sl_topic *topic = read_name(broker, event, &name) ? find(broker, event, name) : NULL;
+    struct sl_topic *topic = sl_read_name(broker, event, &name) ? sl_find_topic(broker, event, name) : NULL;
     if (topic)
         sl_pubsub_put_topic(&event->response, &topic->config);
     return SL_ANSWER_NOW;
@@ -95,7 +113,7 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
     struct sl_err err;
     if (sl_read_failed(event, sl_pubsub_read_update_topic(&asked, &paths, &n, event->data, event->len, &broker->arena, &err), &err))
         return SL_ANSWER_NOW;
-    struct sl_topic *topic = find(broker, event, asked.name);
+    struct sl_topic *topic = sl_find_topic(broker, event, asked.name);
     if (!topic)
         return SL_ANSWER_NOW;
     if (n == 0)
@@ -104,6 +122,8 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
     for (size_t i = 0; i < n; i++)
         if (!apply_topic_path(&config, &asked, paths[i], event))
             return SL_ANSWER_NOW;
+    if (!settings_valid(event, &config))
+        return SL_ANSWER_NOW;
     sl_pubsub_put_topic(&event->response, &config);
     sl_batch_commit(broker);
     if (put_topic(broker, topic, config.name, &event->response, &err))
@@ -112,7 +132,7 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
     return SL_ANSWER_NOW;
 }
 
-static bool read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after)
+bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after)
 {
     struct sl_err err;
     int size;
@@ -127,7 +147,7 @@ enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event)
 {
     const char *project, *after, *newest = NULL;
     size_t page;
-    if (!read_list(broker, event, &project, &page, &after))
+    if (!sl_read_list(broker, event, &project, &page, &after))
         return SL_ANSWER_NOW;
     const char *prefix = sl_arena_printf(&broker->arena, "%s/topics/", project);
     const struct sl_list *topics = &broker->catalog.topics;
@@ -152,14 +172,14 @@ enum sl_answer sl_list_topic_subscriptions(struct sl_broker *broker, struct sl_e
 {
     const char *name, *after, *newest = NULL;
     size_t page, n = 0;
-    if (!read_list(broker, event, &name, &page, &after))
+    if (!sl_read_list(broker, event, &name, &page, &after))
         return SL_ANSWER_NOW;
-    const struct sl_topic *topic = find(broker, event, name);
+    const struct sl_topic *topic = sl_find_topic(broker, event, name);
     const struct sl_list *subscriptions = &broker->catalog.subscriptions; /* sorted, as the topic's own list is not */
     size_t i = sl_catalog_subscription_after(&broker->catalog, after);
     for (; topic && i < subscriptions->n; i++) {
         const struct sl_subscription *subscription = subscriptions->items[i];
-        if (subscription->topic != topic)
+        if (subscription->topic != topic || subscription->config.detached)
             continue;
         if (n++ == page) {
             sl_pubsub_put_page_token(&event->response, newest);
@@ -171,8 +191,8 @@ enum sl_answer sl_list_topic_subscriptions(struct sl_broker *broker, struct sl_e
     return SL_ANSWER_NOW;
 }
 
-/* Its subscriptions keep their messages and say _deleted-topic_. */
-static enum sl_code detach_subscriptions(struct sl_broker *broker, const struct sl_topic *topic, struct sl_err *err)
+/* Its subscriptions and snapshots keep their messages and say _deleted-topic_. */
+static enum sl_code store_deleted(struct sl_broker *broker, const struct sl_topic *topic, struct sl_err *err)
 {
     enum sl_code code = SL_OK;
     for (size_t i = 0; i < topic->subscriptions.n && code == SL_OK; i++) {
@@ -183,31 +203,50 @@ static enum sl_code detach_subscriptions(struct sl_broker *broker, const struct 
         sl_pubsub_put_subscription(&broker->out, &config);
         code = sl_store_set_subscription_config(broker->store, subscription->id, broker->out.data, broker->out.len, err);
     }
+    for (size_t i = 0; i < topic->snapshots.n && code == SL_OK; i++) {
+        const struct sl_snapshot *snapshot = topic->snapshots.items[i];
+        struct sl_pubsub_snapshot config = snapshot->config;
+        config.topic = SL_DELETED_TOPIC;
+        sl_buf_clear(&broker->out);
+        sl_pubsub_put_snapshot(&broker->out, &config);
+        code = sl_store_set_snapshot_config(broker->store, snapshot->id, broker->out.data, broker->out.len, err);
+    }
     return code;
+}
+
+static void tell_deleted(const struct sl_topic *topic)
+{
+    for (size_t i = 0; i < topic->subscriptions.n; i++) {
+        struct sl_subscription *subscription = topic->subscriptions.items[i];
+        struct sl_pubsub_subscription config = subscription->config;
+        config.topic = SL_DELETED_TOPIC;
+        sl_catalog_set_subscription(subscription, &config);
+    }
+    for (size_t i = 0; i < topic->snapshots.n; i++) {
+        struct sl_snapshot *snapshot = topic->snapshots.items[i];
+        struct sl_pubsub_snapshot config = snapshot->config;
+        config.topic = SL_DELETED_TOPIC;
+        sl_catalog_set_snapshot(snapshot, &config);
+    }
 }
 
 enum sl_answer sl_delete_topic(struct sl_broker *broker, struct sl_event *event)
 {
     const char *name;
     struct sl_err err;
-    struct sl_topic *topic = read_name(broker, event, &name) ? find(broker, event, name) : NULL;
+    struct sl_topic *topic = sl_read_name(broker, event, &name) ? sl_find_topic(broker, event, name) : NULL;
     if (!topic)
         return SL_ANSWER_NOW;
     sl_batch_commit(broker);
     struct sl_buf config = {0};
     sl_pubsub_put_topic(&config, &topic->config);
-    enum sl_code code = detach_subscriptions(broker, topic, &err);
+    enum sl_code code = store_deleted(broker, topic, &err);
     if (code == SL_OK)
         code = put_topic(broker, topic, NULL, &config, &err);
     sl_buf_fini(&config);
     if (code)
         return sl_refuse_store(broker, event, &err);
-    for (size_t i = 0; i < topic->subscriptions.n; i++) {
-        struct sl_subscription *subscription = topic->subscriptions.items[i];
-        struct sl_pubsub_subscription now = subscription->config;
-        now.topic = SL_DELETED_TOPIC;
-        sl_catalog_set_subscription(subscription, &now);
-    }
+    tell_deleted(topic);
     sl_catalog_delete_topic(&broker->catalog, topic);
     return SL_ANSWER_NOW;
 }

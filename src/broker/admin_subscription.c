@@ -1,18 +1,15 @@
 /* admin_subscription.c - subscriptions: create, get, update, list, delete. As admin.c: each change is its own transaction.
- * What this broker does not do (push, filters, ordering, exactly-once, detaching) is refused when it is asked for, not taken and ignored. */
+ * What this broker does not do (push) is refused when it is asked for, not taken and ignored. */
 #include "broker_internal.h"
 
 #include <string.h>
 
-#define DAY_MS            (INT64_C(24) * 3600 * 1000)
-#define RETENTION_MIN_MS  (INT64_C(10) * 60 * 1000)
-#define RETENTION_MAX_MS  (31 * DAY_MS)
-#define RETENTION_MS      (7 * DAY_MS)
+#define RETENTION_MS      (INT64_C(7) * 24 * 3600 * 1000)
 #define ACK_DEADLINE_S    10
 #define DELIVERY_ATTEMPTS 5
 #define BACKOFF_MAX_MS    (INT64_C(600) * 1000)
 
-static struct sl_subscription *find(struct sl_broker *broker, struct sl_event *event, const char *name)
+struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name)
 {
     struct sl_subscription *subscription = sl_catalog_subscription(&broker->catalog, name, strlen(name));
     if (!subscription)
@@ -20,10 +17,12 @@ static struct sl_subscription *find(struct sl_broker *broker, struct sl_event *e
     return subscription;
 }
 
-static bool read_name(struct sl_broker *broker, struct sl_event *event, const char **name)
+/* As clients see it: with what is its topic's. */
+static void put_now(struct sl_buf *out, const struct sl_subscription *subscription)
 {
-    struct sl_err err;
-    return !sl_read_failed(event, sl_pubsub_read_name(name, event->data, event->len, &broker->arena, &err), &err);
+    struct sl_pubsub_subscription config = subscription->config;
+    config.topic_retention_ms = subscription->topic->deleted ? 0 : subscription->topic->config.retention_ms;
+    sl_pubsub_put_subscription(out, &config);
 }
 
 static void set_defaults(struct sl_pubsub_subscription *config)
@@ -36,26 +35,6 @@ static void set_defaults(struct sl_pubsub_subscription *config)
         config->dead_letter_topic = NULL;
     if (config->dead_letter_topic && config->max_delivery_attempts == 0)
         config->max_delivery_attempts = DELIVERY_ATTEMPTS;
-}
-
-static bool supported(struct sl_event *event, const struct sl_pubsub_subscription *config)
-{
-    const char *what = NULL;
-    if (config->has_push)
-        what = "push delivery";
-    else if (config->filter && *config->filter)
-        what = "filters";
-    else if (config->ordering)
-        what = "message ordering";
-    else if (config->exactly_once)
-        what = "exactly-once delivery";
-    else if (config->detached)
-        what = "detached subscriptions";
-    else if (config->retain_acked)
-        what = "retained acked messages";
-    if (what)
-        sl_event_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement %s", what);
-    return what == NULL;
 }
 
 static void check_attempts(struct sl_event *event, int attempts)
@@ -89,15 +68,17 @@ static bool settings_valid(struct sl_broker *broker, struct sl_event *event, con
     if (config->ack_deadline_s < 10 || config->ack_deadline_s > 600)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid ack deadline given: %d (must be between 10 and 600 seconds)",
                         config->ack_deadline_s);
-    else if (config->retention_ms < RETENTION_MIN_MS || config->retention_ms > RETENTION_MAX_MS)
+    else if (!sl_retention_valid(config->retention_ms))
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_retention_duration must be between 10 minutes and 31 days");
     else if (config->has_retry && (config->min_backoff_ms < 0 || config->min_backoff_ms > BACKOFF_MAX_MS || config->max_backoff_ms < 0 ||
                                    config->max_backoff_ms > BACKOFF_MAX_MS))
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: a backoff must be between 0 and 600 seconds");
     else if (config->has_retry && config->min_backoff_ms > config->max_backoff_ms)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: minimum_backoff is greater than maximum_backoff");
+    else if (config->has_push)
+        sl_event_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement push delivery");
     else
-        return dead_letter_valid(broker, event, config) && supported(event, config);
+        return dead_letter_valid(broker, event, config);
     return false;
 }
 
@@ -114,6 +95,15 @@ static bool new_name_valid(struct sl_broker *broker, struct sl_event *event, con
     return event->status.code == SL_RPC_OK;
 }
 
+static bool filter_valid(struct sl_event *event, const struct sl_pubsub_subscription *config)
+{
+    struct sl_filter *filter = NULL;
+    struct sl_err err;
+    bool failed = sl_read_failed(event, sl_filter_parse(&filter, config->filter, &err), &err);
+    sl_filter_free(&filter);
+    return !failed;
+}
+
 /* It begins after the newest message of its topic. */
 static enum sl_answer add(struct sl_broker *broker, struct sl_event *event, const struct sl_pubsub_subscription *config)
 {
@@ -123,12 +113,13 @@ static enum sl_answer add(struct sl_broker *broker, struct sl_event *event, cons
     struct sl_subscription_row row = {.topic = topic->id,
                                       .name = config->name,
                                       .floor = topic->committed,
+                                      .born = topic->committed,
                                       .config = event->response.data,
                                       .config_len = event->response.len};
-    int64_t id;
-    if (sl_store_add_subscription(broker->store, &row, &id, &err) || sl_store_commit(broker->store, &err))
+    if (sl_store_add_subscription(broker->store, &row, &row.id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
-    sl_catalog_add_subscription(&broker->catalog, id, config, topic, topic->committed, (uint64_t)broker->now_us << 8);
+    sl_catalog_add_subscription(&broker->catalog, config, topic, &row,
+                                (uint64_t)broker->now_us & ((UINT64_C(1) << (SL_SERIAL_BITS - 1)) - 1));
     return SL_ANSWER_NOW;
 }
 
@@ -139,8 +130,10 @@ enum sl_answer sl_create_subscription(struct sl_broker *broker, struct sl_event 
     if (sl_read_failed(event, sl_pubsub_read_subscription(&config, event->data, event->len, &broker->arena, &err), &err))
         return SL_ANSWER_NOW;
     set_defaults(&config);
-    if (!new_name_valid(broker, event, &config) || !settings_valid(broker, event, &config))
+    if (!new_name_valid(broker, event, &config) || !settings_valid(broker, event, &config) || !filter_valid(event, &config))
         return SL_ANSWER_NOW;
+    config.detached = false; /* only the server says these */
+    config.topic_retention_ms = 0;
     sl_pubsub_put_subscription(&event->response, &config);
     return add(broker, event, &config);
 }
@@ -148,9 +141,9 @@ enum sl_answer sl_create_subscription(struct sl_broker *broker, struct sl_event 
 enum sl_answer sl_get_subscription(struct sl_broker *broker, struct sl_event *event)
 {
     const char *name;
-    struct sl_subscription *subscription = read_name(broker, event, &name) ? find(broker, event, name) : NULL;
+    struct sl_subscription *subscription = sl_read_name(broker, event, &name) ? sl_find_subscription(broker, event, name) : NULL;
     if (subscription)
-        sl_pubsub_put_subscription(&event->response, &subscription->config);
+        put_now(&event->response, subscription);
     return SL_ANSWER_NOW;
 }
 
@@ -275,7 +268,7 @@ enum sl_answer sl_update_subscription(struct sl_broker *broker, struct sl_event 
     struct sl_err err;
     if (sl_read_failed(event, sl_pubsub_read_update_subscription(&asked, &paths, &n, event->data, event->len, &broker->arena, &err), &err))
         return SL_ANSWER_NOW;
-    struct sl_subscription *subscription = find(broker, event, asked.name);
+    struct sl_subscription *subscription = sl_find_subscription(broker, event, asked.name);
     if (!subscription)
         return SL_ANSWER_NOW;
     if (n == 0)
@@ -310,7 +303,7 @@ enum sl_answer sl_list_subscriptions(struct sl_broker *broker, struct sl_event *
         }
         newest = subscription->config.name;
         sl_buf_clear(&broker->out);
-        sl_pubsub_put_subscription(&broker->out, &subscription->config);
+        put_now(&broker->out, subscription);
         sl_pubsub_put_item(&event->response, broker->out.data, broker->out.len);
     }
     return SL_ANSWER_NOW;
@@ -320,7 +313,7 @@ enum sl_answer sl_delete_subscription(struct sl_broker *broker, struct sl_event 
 {
     const char *name;
     struct sl_err err;
-    struct sl_subscription *subscription = read_name(broker, event, &name) ? find(broker, event, name) : NULL;
+    struct sl_subscription *subscription = sl_read_name(broker, event, &name) ? sl_find_subscription(broker, event, name) : NULL;
     if (!subscription)
         return SL_ANSWER_NOW;
     sl_batch_commit(broker);

@@ -29,7 +29,10 @@ enum sl_answer sl_event_refuse(struct sl_event *event, enum sl_rpc_code code, co
 void sl_reply(struct sl_event *event)
 {
     bool ok = event->status.code == SL_RPC_OK;
-    sl_rpc_reply(event->call, &event->status, ok ? event->response.data : NULL, ok ? event->response.len : 0);
+    if (event->details.len > 0 && !ok)
+        sl_rpc_refuse(event->call, &event->status, event->details.data, event->details.len);
+    else
+        sl_rpc_reply(event->call, &event->status, ok ? event->response.data : NULL, ok ? event->response.len : 0);
     sl_event_free(event);
 }
 
@@ -76,8 +79,10 @@ static void answer(struct sl_broker *broker, bool (*which)(const struct sl_event
         if (which && !which(event)) {
             sl_batch_add(broker, event);
         } else {
-            if (status)
+            if (status) {
                 event->status = *status;
+                sl_buf_clear(&event->details);
+            }
             sl_reply(event);
         }
         event = next;
@@ -128,6 +133,21 @@ void sl_batch_refuse_publishes(struct sl_broker *broker, const struct sl_err *er
     answer(broker, is_publish, &batch->refusal);
 }
 
+static uint64_t epoch_of(const struct sl_subscription *subscription)
+{
+    return subscription->delivery.serial >> SL_SERIAL_BITS;
+}
+
+static enum sl_code write_subscription(struct sl_broker *broker, const struct sl_subscription *subscription, struct sl_err *err)
+{
+    enum sl_code code = SL_OK;
+    if (epoch_of(subscription) != subscription->epoch)
+        code = sl_store_set_epoch(broker->store, subscription->id, epoch_of(subscription), err);
+    if (code == SL_OK && sl_delivery_dirty(&subscription->delivery))
+        code = sl_store_put_delivery(broker->store, subscription->id, &subscription->delivery, sl_broker_now(broker), err);
+    return code;
+}
+
 static enum sl_code write_all(struct sl_broker *broker, struct sl_err *err)
 {
     const struct sl_list *topics = &broker->catalog.topics, *subscriptions = &broker->catalog.subscriptions;
@@ -137,11 +157,8 @@ static enum sl_code write_all(struct sl_broker *broker, struct sl_err *err)
         if (topic->last != topic->committed)
             code = sl_store_set_topic_last(broker->store, topic->id, topic->last, err);
     }
-    for (size_t i = 0; i < subscriptions->n && code == SL_OK; i++) {
-        const struct sl_subscription *subscription = subscriptions->items[i];
-        if (sl_delivery_dirty(&subscription->delivery))
-            code = sl_store_put_delivery(broker->store, subscription->id, &subscription->delivery, err);
-    }
+    for (size_t i = 0; i < subscriptions->n && code == SL_OK; i++)
+        code = write_subscription(broker, subscriptions->items[i], err);
     if (code == SL_OK)
         code = sl_trim_step(broker, TRIM_AT_LEAST, err);
     return code ? code : sl_store_commit(broker->store, err);
@@ -153,6 +170,7 @@ static void keep(struct sl_broker *broker)
     each_topic(broker, keep_topic);
     for (size_t i = 0; i < broker->catalog.subscriptions.n; i++) {
         struct sl_subscription *subscription = broker->catalog.subscriptions.items[i];
+        subscription->epoch = epoch_of(subscription);
         if (sl_delivery_dirty(&subscription->delivery))
             sl_delivery_clean(&subscription->delivery);
     }
@@ -167,7 +185,7 @@ static void keep(struct sl_broker *broker)
 
 bool sl_batch_pending(struct sl_broker *broker)
 {
-    if (broker->batch.first || sl_store_in_transaction(broker->store))
+    if (broker->batch.first || broker->confirming || sl_store_in_transaction(broker->store))
         return true;
     for (size_t i = 0; i < broker->catalog.subscriptions.n; i++) {
         const struct sl_subscription *subscription = broker->catalog.subscriptions.items[i];
@@ -200,12 +218,14 @@ void sl_batch_commit(struct sl_broker *broker)
     if (code == SL_OK) {
         keep(broker);
         answer(broker, NULL, NULL);
+        sl_streams_confirm(broker, true);
         return;
     }
     take_back(broker);
     note_failure(broker, &err);
     set_store_status(&status, SL_RPC_UNAVAILABLE, &err);
     answer(broker, NULL, &status);
+    sl_streams_confirm(broker, false);
 }
 
 void sl_batch_fini(struct sl_broker *broker)

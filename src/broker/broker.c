@@ -50,7 +50,7 @@ static enum sl_code open_store(struct sl_broker *broker, const struct sl_broker_
     if (code == SL_OK)
         code = sl_store_open(&broker->store, store_path, &store, err);
     if (code == SL_OK)
-        code = sl_catalog_load(&broker->catalog, broker->store, err);
+        code = sl_catalog_load(&broker->catalog, broker->store, sl_now(), err);
     free(lock_path);
     free(store_path);
     return code;

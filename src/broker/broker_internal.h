@@ -10,6 +10,7 @@
 #include <sluice/pubsub.h>
 #include <sluice/rpc.h>
 
+#include "filter_internal.h"
 #include "store_internal.h"
 
 /* One response holds about this much, unless a single message is bigger; a stream that has more than UNSENT in the transport gets no more. */
@@ -22,6 +23,8 @@ enum sl_method {
     SL_UPDATE_TOPIC,
     SL_LIST_TOPICS,
     SL_LIST_TOPIC_SUBSCRIPTIONS,
+    SL_LIST_TOPIC_SNAPSHOTS,
+    SL_DETACH_SUBSCRIPTION,
     SL_DELETE_TOPIC,
     SL_PUBLISH,
     SL_CREATE_SUBSCRIPTION,
@@ -32,7 +35,14 @@ enum sl_method {
     SL_PULL,
     SL_ACKNOWLEDGE,
     SL_MODIFY_ACK_DEADLINE,
+    SL_CREATE_SNAPSHOT,
+    SL_GET_SNAPSHOT,
+    SL_UPDATE_SNAPSHOT,
+    SL_LIST_SNAPSHOTS,
+    SL_DELETE_SNAPSHOT,
+    SL_SEEK,
     SL_BACKLOG,
+    SL_LOOK,
     SL_STREAMING_PULL,
     SL_N_METHODS
 };
@@ -48,6 +58,7 @@ enum sl_event_kind {
     SL_EVENT_WRITABLE,
     SL_EVENT_OVERLOADED, /* from the rpc loop */
     SL_EVENT_BACKLOG,
+    SL_EVENT_DROP,
     SL_EVENT_STOP,
     SL_EVENT_QUIT, /* from broker.c */
 };
@@ -65,9 +76,10 @@ struct sl_event { /* heap; a call's lives until its answer */
     /* the answer */
     struct sl_rpc_status status;
     struct sl_buf response;
-    /* a pull that waits */
-    struct sl_subscription *subscription;
+    struct sl_buf details; /* a google.rpc.Status that goes with a refusal */
+    /* a call that is slow (0: it is not), or a pull that waits */
     int64_t until_ms;
+    struct sl_subscription *subscription;
     int32_t max_messages;
     size_t len;
     char data[];
@@ -108,8 +120,17 @@ struct sl_topic { /* heap; freed by the catalog */
     int64_t last, committed;       /* newest number given; newest that is durable. Differ during a batch only */
     int64_t trimmed, trimming;     /* deleted up to; and what this batch deletes */
     int64_t publish_us;            /* of the newest: never goes back */
-    struct sl_list subscriptions;  /* of struct sl_subscription */
+    int64_t old;                   /* everything up to it is older than anybody retains what is acked */
+    struct sl_list subscriptions;  /* of struct sl_subscription, detached ones too */
+    struct sl_list snapshots;      /* of struct sl_snapshot */
 };
+
+struct sl_recent { /* an ack that counted, exactly once */
+    int64_t n;
+    uint64_t serial;
+};
+#define SL_RECENT                                                                                                                          \
+    ((size_t)16384) /* x 16 bytes: 256 KiB for a subscription that is exactly once; an answer that is lost longer ago is forgotten */
 
 struct sl_subscription { /* heap; freed by the catalog */
     int64_t id;
@@ -117,39 +138,65 @@ struct sl_subscription { /* heap; freed by the catalog */
     struct sl_pubsub_subscription config; /* in the arena */
     struct sl_topic *topic;
     struct sl_delivery delivery;
-    struct sl_list streams; /* of struct sl_stream: those that have said which subscription they want */
-    size_t turn;            /* which stream is served first */
+    int64_t born;             /* it was made behind this number */
+    uint64_t epoch;           /* of its leases, as it is stored */
+    struct sl_filter *filter; /* NULL: everything matches */
+    int64_t sifted;           /* what does not match is acked up to here; nothing is delivered beyond */
+    struct sl_recent *recent; /* SL_RECENT of them, by n; NULL: not exactly once */
+    struct sl_list streams;   /* of struct sl_stream: those that have said which subscription they want */
+    size_t turn;              /* which stream is served first */
+};
+
+struct sl_snapshot { /* heap; freed by the catalog */
+    int64_t id;
+    struct sl_arena arena;
+    struct sl_pubsub_snapshot config; /* in the arena */
+    struct sl_topic *topic;
+    struct sl_ranges acked;
 };
 
 struct sl_catalog {
     struct sl_list topics;        /* of struct sl_topic, by name, ascending */
     struct sl_list deleted;       /* of struct sl_topic */
     struct sl_list subscriptions; /* of struct sl_subscription, by name, ascending */
+    struct sl_list snapshots;     /* of struct sl_snapshot, by name, ascending */
 };
 
 /* Reads the whole store. */
-enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_err *err);
+enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_now now, struct sl_err *err);
 void sl_catalog_fini(struct sl_catalog *catalog);
 struct sl_topic *sl_catalog_topic(const struct sl_catalog *catalog, const char *name, size_t len);               /* NULL */
 struct sl_subscription *sl_catalog_subscription(const struct sl_catalog *catalog, const char *name, size_t len); /* NULL */
+struct sl_snapshot *sl_catalog_snapshot(const struct sl_catalog *catalog, const char *name, size_t len);         /* NULL */
 /* The first whose name is > `after`. */
 size_t sl_catalog_topic_after(const struct sl_catalog *catalog, const char *after);
 size_t sl_catalog_subscription_after(const struct sl_catalog *catalog, const char *after);
+size_t sl_catalog_snapshot_after(const struct sl_catalog *catalog, const char *after);
 /* After the store has it. `config` is copied. */
 struct sl_topic *sl_catalog_add_topic(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_topic *config);
 void sl_catalog_set_topic(struct sl_topic *topic, const struct sl_pubsub_topic *config);
 void sl_catalog_delete_topic(struct sl_catalog *catalog, struct sl_topic *topic); /* its subscriptions and messages stay */
 void sl_catalog_forget_topic(struct sl_catalog *catalog, struct sl_topic *topic); /* a deleted one without subscriptions */
-struct sl_subscription *sl_catalog_add_subscription(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_subscription *config,
-                                                    struct sl_topic *topic, int64_t floor, uint64_t first_serial);
+struct sl_subscription *sl_catalog_add_subscription(struct sl_catalog *catalog, const struct sl_pubsub_subscription *config,
+                                                    struct sl_topic *topic, const struct sl_subscription_row *row, uint64_t first_serial);
 void sl_catalog_set_subscription(struct sl_subscription *subscription, const struct sl_pubsub_subscription *config);
 void sl_catalog_remove_subscription(struct sl_catalog *catalog, struct sl_subscription *subscription);
-/* Everything up to it is acked by every subscription of the topic. */
+struct sl_snapshot *sl_catalog_add_snapshot(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_snapshot *config,
+                                            struct sl_topic *topic, int64_t floor);
+void sl_catalog_set_snapshot(struct sl_snapshot *snapshot, const struct sl_pubsub_snapshot *config);
+void sl_catalog_remove_snapshot(struct sl_catalog *catalog, struct sl_snapshot *snapshot);
+
+/* topic.c */
+/* Everything up to it nobody needs any more: it is acked by every subscription and snapshot of the topic, and no retention keeps it. */
 int64_t sl_topic_floor(const struct sl_topic *topic);
+bool sl_topic_is_wanted(const struct sl_topic *topic); /* does anybody need what is published now? */
+/* For how long acked messages are kept, by the topic or for any of its subscriptions; 0: not at all. */
+int64_t sl_topic_retention_ms(const struct sl_topic *topic);
 
 /* "projects/P/KIND/ID": the real service's rules for ids. */
 bool sl_resource_name_valid(const char *name, const char *kind);
 #define SL_DELETED_TOPIC "_deleted-topic_"
+#define SL_DETACHED      "The subscription is detached from its topic"
 
 /* ---- streams ---- */
 
@@ -161,13 +208,18 @@ struct sl_stream {                 /* heap; made on the rpc loop, freed by the b
     struct sl_flow flow;
     int deadline_s;
     int64_t opened_ms, sent_ms;
+    struct sl_confirmation { /* exactly once: ack ids, one after the other, whose fate is told after the commit */
+        struct sl_buf acked, invalid, modified, modify_invalid;
+    } confirmation;
     struct sl_stream *before, *after;
 };
 
 /* ---- the broker ---- */
 
-struct sl_fault { /* what sl_broker_fail_next() has ordered; under the broker's mutex */
+struct sl_fault { /* what has been ordered for a method; under the broker's mutex */
     int n, code;
+    int n_slow;
+    int64_t slow_ms;
 };
 
 struct sl_forwarded {
@@ -201,15 +253,18 @@ struct sl_broker {
 
     struct sl_catalog catalog;
     struct sl_stream *streams;
-    struct sl_event *pulls; /* waiting, oldest first */
+    bool confirming;          /* a stream has a confirmation */
+    uint64_t holder;          /* the newest that was given to a stream or a pull */
+    struct sl_event *pulls;   /* waiting, oldest first */
+    struct sl_event *delayed; /* slow calls, by the time at which they go on */
     struct sl_batch batch;
-    struct sl_arena arena; /* of one event */
-    struct sl_buf out;     /* a response being made */
-    bool stopping, quit;
-    int64_t now_ms, now_us; /* of this round: monotonic; and the time of day */
-    int64_t retry_ms;       /* a commit failed: not before, unless something new comes */
-    int64_t retention_ms;   /* when to look for what is too old */
-    int64_t quiet_ms;       /* nothing has come until then: deleting may begin */
+    struct sl_arena arena;     /* of one event */
+    struct sl_buf out;         /* a response being made */
+    bool stopping, quit, more; /* more: there was too much to look at in one round */
+    int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
+    int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
+    int64_t retention_ms;      /* when to look for what is too old */
+    int64_t quiet_ms;          /* nothing has come until then: deleting may begin */
 };
 
 struct sl_backlog_question { /* asked by another thread, which waits */
@@ -233,6 +288,7 @@ enum sl_answer sl_event_refuse(struct sl_event *event, enum sl_rpc_code code, co
 /* The store's failure as a status. */
 enum sl_answer sl_refuse_store(struct sl_broker *broker, struct sl_event *event, const struct sl_err *err);
 void sl_reply(struct sl_event *event); /* answers and frees */
+struct sl_now sl_broker_now(const struct sl_broker *broker);
 void sl_broker_fail(struct sl_broker *broker, const struct sl_err *err);
 bool sl_broker_has_failed(struct sl_broker *broker);
 
@@ -253,8 +309,22 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_list_topic_snapshots(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_detach_subscription(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_create_snapshot(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_get_snapshot(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_update_snapshot(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_delete_snapshot(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
 
-/* admin_common.c */
+/* admin.c, admin_subscription.c */
+struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name); /* NULL: refused */
+struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name);
+bool sl_retention_valid(int64_t ms);
+bool sl_read_name(struct sl_broker *broker, struct sl_event *event, const char **name);
+bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after);
 bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err);
 #define SL_PAGE_DEFAULT 100
 #define SL_PAGE_MAX     1000
@@ -269,8 +339,8 @@ struct sl_ack_id {
 #define SL_ACK_ID_LEN 42
 void sl_ack_id_format(char out[SL_ACK_ID_LEN + 1], const struct sl_ack_id *id);
 bool sl_ack_id_parse(struct sl_ack_id *out, const char *text, size_t len);
-void sl_apply_acks(struct sl_broker *broker, struct sl_subscription *subscription, const struct sl_span *ids, size_t n);
-/* 0 seconds: nack. true: something must be stored. */
+/* One id. false: exactly once, and it counts for nothing. */
+bool sl_apply_ack(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_span id);
 bool sl_apply_modify(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_span id, int32_t seconds);
 
 /* publish.c */
@@ -297,6 +367,19 @@ bool sl_trim_waiting(const struct sl_broker *broker);
 void sl_forget_deleted_topics(struct sl_broker *broker);
 void sl_expire_old(struct sl_broker *broker);
 
+/* body.c */
+struct sl_body { /* what is left of a stored message */
+    const char *at, *end;
+};
+struct sl_body_field {
+    const char *start; /* of its key */
+    uint64_t key;      /* number << 3 | wire type */
+    struct sl_span value;
+};
+bool sl_body_next(struct sl_body *at, struct sl_body_field *out);
+bool sl_body_attribute(const struct sl_body_field *field, struct sl_pubsub_attribute *out); /* false: it is none */
+uint64_t sl_body_order(const char *body, size_t len);                                       /* the hash of its ordering key; 0: none */
+
 /* dead_letter.c */
 struct sl_dead_letter {
     const char *subscription; /* its whole name */
@@ -307,6 +390,19 @@ struct sl_dead_letter {
 void sl_dead_letter_put(struct sl_buf *out, const char *body, size_t len, const struct sl_dead_letter *about);
 
 void sl_put_number(struct sl_buf *out, int field, int64_t value); /* a varint field */
+void sl_put_bytes(struct sl_buf *out, int field, const void *bytes, size_t len);
+
+/* reason.c */
+/* What goes with the refusal of these ack ids: a google.rpc.Status whose ErrorInfo names each. */
+#define SL_INVALID_ACK_IDS                                                                                                                 \
+    "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have expired or the "             \
+    "acknowledgement "                                                                                                                     \
+    "ids were malformed."
+void sl_put_invalid_ack_ids(struct sl_buf *out, int code, const char *message, const struct sl_span *ids, size_t n);
+
+/* sift.c */
+/* What filtered subscriptions don't want is acked, a part of it at a time; true: there is more. */
+bool sl_sift(struct sl_broker *broker);
 
 /* deliver.c */
 /* One response for every stream that has room; true: there may be more to send. */
@@ -321,6 +417,8 @@ void sl_stream_message(struct sl_broker *broker, struct sl_stream *stream, const
 void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream);                        /* frees it */
 void sl_stream_send(struct sl_broker *broker, struct sl_stream *stream, struct sl_buf *response); /* adds the properties */
 void sl_stream_finish(struct sl_stream *stream, enum sl_rpc_code code, const char *fmt, ...) SL_PRINTF(3, 4);
+/* After a commit: what became of the acks that came on streams. */
+void sl_streams_confirm(struct sl_broker *broker, bool committed);
 void sl_streams_finish_all(struct sl_broker *broker, const struct sl_subscription *only, enum sl_rpc_code code, const char *text);
 /* Heartbeats and age; when the next is due. */
 int64_t sl_streams_tick(struct sl_broker *broker);
@@ -334,7 +432,14 @@ void sl_pulls_refuse(struct sl_broker *broker, const struct sl_subscription *onl
 void *sl_broker_run(void *broker);
 /* One round at now_ms and now_us, which the caller has set; steals the events. When the next is due. */
 int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events);
-int64_t sl_clock_ms(void);
+struct sl_now sl_now(void);
+
+/* faults.c */
+/* What was ordered for this call: true: the status. Any thread. */
+bool sl_fault_take(struct sl_broker *broker, size_t method, struct sl_rpc_status *status, int64_t *slow_ms);
+void sl_delay(struct sl_broker *broker, struct sl_event *event); /* until its until_ms */
+struct sl_event *sl_delayed_take(struct sl_broker *broker);      /* one whose time has come; NULL */
+int64_t sl_delayed_due_ms(const struct sl_broker *broker);
 
 /* serve.c */
 extern const struct sl_rpc_method SL_METHODS[SL_N_METHODS];

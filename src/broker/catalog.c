@@ -1,4 +1,4 @@
-/* catalog.c - topics and subscriptions in memory, sorted by name; the store has them all too. A deleted topic stays, without a name, as long as
+/* catalog.c - topics, subscriptions and snapshots in memory, sorted by name; the store has them all too. A deleted topic stays, without a name, as long as
  * messages of it are there: its subscriptions may still want them. */
 #include "broker_internal.h"
 
@@ -7,6 +7,8 @@
 #include <sys/random.h>
 
 #include <sluice/mem.h>
+
+#define LEASE_AGAIN_S 60 /* the official clients extend by at least so much where delivery is exactly once */
 
 static int compare(const char *name, const char *text, size_t len)
 {
@@ -22,6 +24,11 @@ static const char *topic_name(const void *item)
 static const char *subscription_name(const void *item)
 {
     return ((const struct sl_subscription *)item)->config.name;
+}
+
+static const char *snapshot_name(const void *item)
+{
+    return ((const struct sl_snapshot *)item)->config.name;
 }
 
 /* The first whose name is not below. */
@@ -60,6 +67,11 @@ struct sl_subscription *sl_catalog_subscription(const struct sl_catalog *catalog
     return find(&catalog->subscriptions, subscription_name, name, len);
 }
 
+struct sl_snapshot *sl_catalog_snapshot(const struct sl_catalog *catalog, const char *name, size_t len)
+{
+    return find(&catalog->snapshots, snapshot_name, name, len);
+}
+
 size_t sl_catalog_topic_after(const struct sl_catalog *catalog, const char *after)
 {
     return after_name(&catalog->topics, topic_name, after);
@@ -68,6 +80,11 @@ size_t sl_catalog_topic_after(const struct sl_catalog *catalog, const char *afte
 size_t sl_catalog_subscription_after(const struct sl_catalog *catalog, const char *after)
 {
     return after_name(&catalog->subscriptions, subscription_name, after);
+}
+
+size_t sl_catalog_snapshot_after(const struct sl_catalog *catalog, const char *after)
+{
+    return after_name(&catalog->snapshots, snapshot_name, after);
 }
 
 /* ---- arrays of pointers ---- */
@@ -135,6 +152,7 @@ static void free_topic(struct sl_topic *topic)
 {
     sl_arena_fini(&topic->arena);
     free(topic->subscriptions.items);
+    free(topic->snapshots.items);
     free(topic);
 }
 
@@ -142,17 +160,6 @@ void sl_catalog_forget_topic(struct sl_catalog *catalog, struct sl_topic *topic)
 {
     sl_list_remove(&catalog->deleted, topic);
     free_topic(topic);
-}
-
-int64_t sl_topic_floor(const struct sl_topic *topic)
-{
-    int64_t floor = topic->committed;
-    for (size_t i = 0; i < topic->subscriptions.n; i++) {
-        const struct sl_subscription *subscription = topic->subscriptions.items[i];
-        if (subscription->delivery.acked.floor < floor)
-            floor = subscription->delivery.acked.floor;
-    }
-    return floor;
 }
 
 /* ---- subscriptions ---- */
@@ -165,7 +172,10 @@ void sl_catalog_set_subscription(struct sl_subscription *subscription, const str
     sl_pubsub_read_subscription(&subscription->config, bytes.data, bytes.len, &subscription->arena, NULL);
     sl_buf_fini(&bytes);
     const struct sl_pubsub_subscription *now = &subscription->config;
+    if (now->exactly_once && !subscription->recent)
+        subscription->recent = sl_calloc(SL_RECENT, sizeof(*subscription->recent));
     subscription->delivery.policy = (struct sl_delivery_policy){
+        .ordered = now->ordering,
         .max_attempts = now->dead_letter_topic ? now->max_delivery_attempts : 0,
         .has_retry = now->has_retry,
         .min_backoff_ms = now->min_backoff_ms,
@@ -173,15 +183,20 @@ void sl_catalog_set_subscription(struct sl_subscription *subscription, const str
     };
 }
 
-struct sl_subscription *sl_catalog_add_subscription(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_subscription *config,
-                                                    struct sl_topic *topic, int64_t floor, uint64_t first_serial)
+struct sl_subscription *sl_catalog_add_subscription(struct sl_catalog *catalog, const struct sl_pubsub_subscription *config,
+                                                    struct sl_topic *topic, const struct sl_subscription_row *row, uint64_t first_serial)
 {
     struct sl_subscription *subscription = sl_calloc(1, sizeof(*subscription));
-    subscription->id = id;
+    subscription->id = row->id;
+    subscription->born = row->born;
+    subscription->epoch = row->epoch;
     subscription->topic = topic;
     sl_arena_init(&subscription->arena);
-    sl_delivery_init(&subscription->delivery, floor, first_serial);
+    sl_delivery_init(&subscription->delivery, row->floor, row->epoch << SL_SERIAL_BITS | first_serial);
     sl_catalog_set_subscription(subscription, config);
+    subscription->sifted = row->floor;
+    if (config->filter)
+        sl_filter_parse(&subscription->filter, config->filter, NULL); /* it was accepted: it can be read */
     const char *name = subscription->config.name;
     sl_list_insert(&catalog->subscriptions, place(&catalog->subscriptions, subscription_name, name, strlen(name)), subscription);
     sl_list_insert(&topic->subscriptions, topic->subscriptions.n, subscription);
@@ -191,6 +206,8 @@ struct sl_subscription *sl_catalog_add_subscription(struct sl_catalog *catalog, 
 static void free_subscription(struct sl_subscription *subscription)
 {
     sl_delivery_fini(&subscription->delivery);
+    sl_filter_free(&subscription->filter);
+    free(subscription->recent);
     sl_arena_fini(&subscription->arena);
     free(subscription->streams.items);
     free(subscription);
@@ -203,6 +220,46 @@ void sl_catalog_remove_subscription(struct sl_catalog *catalog, struct sl_subscr
     free_subscription(subscription);
 }
 
+/* ---- snapshots ---- */
+
+void sl_catalog_set_snapshot(struct sl_snapshot *snapshot, const struct sl_pubsub_snapshot *config)
+{
+    struct sl_buf bytes = {0};
+    sl_pubsub_put_snapshot(&bytes, config);
+    sl_arena_reset(&snapshot->arena);
+    sl_pubsub_read_snapshot(&snapshot->config, bytes.data, bytes.len, &snapshot->arena, NULL);
+    sl_buf_fini(&bytes);
+}
+
+struct sl_snapshot *sl_catalog_add_snapshot(struct sl_catalog *catalog, int64_t id, const struct sl_pubsub_snapshot *config,
+                                            struct sl_topic *topic, int64_t floor)
+{
+    struct sl_snapshot *snapshot = sl_calloc(1, sizeof(*snapshot));
+    snapshot->id = id;
+    snapshot->topic = topic;
+    sl_arena_init(&snapshot->arena);
+    sl_ranges_init(&snapshot->acked, floor);
+    sl_catalog_set_snapshot(snapshot, config);
+    const char *name = snapshot->config.name;
+    sl_list_insert(&catalog->snapshots, place(&catalog->snapshots, snapshot_name, name, strlen(name)), snapshot);
+    sl_list_insert(&topic->snapshots, topic->snapshots.n, snapshot);
+    return snapshot;
+}
+
+static void free_snapshot(struct sl_snapshot *snapshot)
+{
+    sl_ranges_fini(&snapshot->acked);
+    sl_arena_fini(&snapshot->arena);
+    free(snapshot);
+}
+
+void sl_catalog_remove_snapshot(struct sl_catalog *catalog, struct sl_snapshot *snapshot)
+{
+    sl_list_remove(&catalog->snapshots, snapshot);
+    sl_list_remove(&snapshot->topic->snapshots, snapshot);
+    free_snapshot(snapshot);
+}
+
 void sl_catalog_fini(struct sl_catalog *catalog)
 {
     for (size_t i = 0; i < catalog->topics.n; i++)
@@ -211,6 +268,9 @@ void sl_catalog_fini(struct sl_catalog *catalog)
         free_topic(catalog->deleted.items[i]);
     for (size_t i = 0; i < catalog->subscriptions.n; i++)
         free_subscription(catalog->subscriptions.items[i]);
+    for (size_t i = 0; i < catalog->snapshots.n; i++)
+        free_snapshot(catalog->snapshots.items[i]);
+    free(catalog->snapshots.items);
     free(catalog->topics.items);
     free(catalog->deleted.items);
     free(catalog->subscriptions.items);
@@ -221,9 +281,11 @@ void sl_catalog_fini(struct sl_catalog *catalog)
 
 struct load {
     struct sl_catalog *catalog;
+    struct sl_now now;
     uint64_t first_serial;
     struct sl_list by_id; /* subscriptions as loaded: ascending ids */
     size_t at;
+    struct sl_snapshot *snapshot; /* the one that was looked up last */
 };
 
 static struct sl_topic *topic_in(const struct sl_list *list, int64_t id)
@@ -257,7 +319,7 @@ static enum sl_code load_topic(void *arg, const struct sl_topic_row *row, struct
             put_deleted(load->catalog, topic);
         }
         topic->last = topic->committed = row->last;
-        topic->trimmed = topic->trimming = row->trimmed;
+        topic->trimmed = topic->trimming = topic->old = row->trimmed;
     }
     sl_arena_fini(&arena);
     return code ? sl_fail(err, SL_CORRUPT, "broker store: topic %lld can't be read", (long long)row->id) : SL_OK;
@@ -273,7 +335,7 @@ static enum sl_code load_subscription(void *arg, const struct sl_subscription_ro
     if (code == SL_OK)
         code = sl_pubsub_read_subscription(&config, row->config, row->config_len, &arena, err);
     if (code == SL_OK) {
-        struct sl_subscription *made = sl_catalog_add_subscription(load->catalog, row->id, &config, topic, row->floor, load->first_serial);
+        struct sl_subscription *made = sl_catalog_add_subscription(load->catalog, &config, topic, row, load->first_serial);
         sl_list_insert(&load->by_id, load->by_id.n, made);
     }
     sl_arena_fini(&arena);
@@ -305,47 +367,86 @@ static enum sl_code load_acked(void *arg, int64_t id, int64_t first, int64_t las
     return SL_OK;
 }
 
-static enum sl_code load_attempts(void *arg, int64_t id, int64_t n, int attempts, struct sl_err *err)
+/* A backoff goes on where it was; whatever the clocks have done meanwhile, no longer than it may be. */
+static int64_t wait_until(const struct load *load, const struct sl_delivery *delivery, int64_t due_us)
 {
-    struct sl_subscription *subscription = loaded(arg, id);
-    if (!subscription || attempts < 1)
-        return sl_fail(err, SL_CORRUPT, "broker store: attempts at %lld of subscription %lld", (long long)n, (long long)id);
-    sl_delivery_restore_attempts(&subscription->delivery, n, attempts);
+    int64_t wait_ms = due_us > load->now.us ? (due_us - load->now.us) / 1000 + 1 : 0, longest_ms = delivery->policy.max_backoff_ms;
+    if (wait_ms == 0 || !delivery->policy.has_retry)
+        return 0;
+    return load->now.ms + (wait_ms < longest_ms ? wait_ms : longest_ms);
+}
+
+static enum sl_code load_attempts(void *arg, const struct sl_attempts_row *row, struct sl_err *err)
+{
+    struct load *load = arg;
+    struct sl_subscription *subscription = loaded(load, row->subscription);
+    if (!subscription || row->attempts < 1)
+        return sl_fail(err, SL_CORRUPT, "broker store: attempts at %lld of subscription %lld", (long long)row->n,
+                       (long long)row->subscription);
+    struct sl_delivery *delivery = &subscription->delivery;
+    sl_delivery_restore_attempts(delivery, row->n, row->attempts, wait_until(load, delivery, row->due_us));
     return SL_OK;
 }
 
-enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_err *err)
+/* Whoever holds it has the subscription's deadline once more: it was extended, but nobody wrote down how far. */
+static enum sl_code load_lease(void *arg, const struct sl_lease_row *row, struct sl_err *err)
 {
-    static const struct sl_store_loader LOADER = {load_topic, load_subscription, load_acked, load_attempts};
-    struct load load = {.catalog = catalog};
+    struct load *load = arg;
+    struct sl_subscription *subscription = loaded(load, row->subscription);
+    if (!subscription)
+        return sl_fail(err, SL_CORRUPT, "broker store: a lease of subscription %lld", (long long)row->subscription);
+    int64_t deadline_s = subscription->config.ack_deadline_s > LEASE_AGAIN_S ? subscription->config.ack_deadline_s : LEASE_AGAIN_S;
+    sl_delivery_restore_lease(&subscription->delivery, row->n, row->serial, row->key, load->now.ms + deadline_s * 1000);
+    return SL_OK;
+}
+
+static enum sl_code load_snapshot(void *arg, const struct sl_snapshot_row *row, struct sl_err *err)
+{
+    struct load *load = arg;
+    struct sl_arena arena = {0};
+    struct sl_pubsub_snapshot config;
+    struct sl_topic *topic = topic_by_id(load->catalog, row->topic);
+    enum sl_code code = topic ? sl_pubsub_read_snapshot(&config, row->config, row->config_len, &arena, err) : SL_CORRUPT;
+    if (code == SL_OK)
+        sl_catalog_add_snapshot(load->catalog, row->id, &config, topic, row->floor);
+    sl_arena_fini(&arena);
+    return code ? sl_fail(err, SL_CORRUPT, "broker store: snapshot %lld can't be read", (long long)row->id) : SL_OK;
+}
+
+/* Rows of one snapshot come together. */
+static struct sl_snapshot *loaded_snapshot(struct load *load, int64_t id)
+{
+    const struct sl_list *snapshots = &load->catalog->snapshots;
+    for (size_t i = 0; i < snapshots->n && (!load->snapshot || load->snapshot->id != id); i++)
+        load->snapshot = snapshots->items[i];
+    return load->snapshot && load->snapshot->id == id ? load->snapshot : NULL;
+}
+
+static enum sl_code load_snapshot_acked(void *arg, int64_t id, int64_t first, int64_t last, struct sl_err *err)
+{
+    struct sl_snapshot *snapshot = loaded_snapshot(arg, id);
+    if (!snapshot || first <= snapshot->acked.floor || last < first)
+        return sl_fail(err, SL_CORRUPT, "broker store: acked %lld..%lld of snapshot %lld", (long long)first, (long long)last,
+                       (long long)id);
+    sl_ranges_restore(&snapshot->acked, first, last);
+    return SL_OK;
+}
+
+enum sl_code sl_catalog_load(struct sl_catalog *catalog, struct sl_store *store, struct sl_now now, struct sl_err *err)
+{
+    static const struct sl_store_loader LOADER = {.topic = load_topic,
+                                                  .subscription = load_subscription,
+                                                  .acked = load_acked,
+                                                  .attempts = load_attempts,
+                                                  .lease = load_lease,
+                                                  .snapshot = load_snapshot,
+                                                  .snapshot_acked = load_snapshot_acked};
+    struct load load = {.catalog = catalog, .now = now};
     /* Leases of an earlier process must not look like ours. */
     if (getrandom(&load.first_serial, sizeof(load.first_serial), 0) != (ssize_t)sizeof(load.first_serial))
         return sl_fail(err, SL_UNAVAILABLE, "no random numbers");
-    load.first_serial >>= 1;
+    load.first_serial >>= 64 - (SL_SERIAL_BITS - 1);
     enum sl_code code = sl_store_load(store, &LOADER, &load, err);
     free(load.by_id.items);
     return code;
-}
-
-/* ---- names ---- */
-
-static bool id_valid(const char *id)
-{
-    size_t len = strlen(id);
-    if (len < 3 || len > 255 || strncmp(id, "goog", 4) == 0)
-        return false;
-    if (!((id[0] >= 'a' && id[0] <= 'z') || (id[0] >= 'A' && id[0] <= 'Z')))
-        return false;
-    return strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~+%") == len;
-}
-
-bool sl_resource_name_valid(const char *name, const char *kind)
-{
-    if (strncmp(name, "projects/", 9) != 0)
-        return false;
-    const char *slash = strchr(name + 9, '/');
-    size_t kind_len = strlen(kind);
-    if (!slash || slash == name + 9 || strncmp(slash + 1, kind, kind_len) != 0 || slash[1 + kind_len] != '/')
-        return false;
-    return id_valid(slash + 2 + kind_len);
 }

@@ -9,18 +9,6 @@
 
 #define PREFIX "CloudPubSubDeadLetterSource"
 
-static uint64_t get_varint(const unsigned char **at, const unsigned char *end)
-{
-    uint64_t value = 0;
-    for (int shift = 0; *at < end && shift < 64; shift += 7) {
-        unsigned char byte = *(*at)++;
-        value |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
-            break;
-    }
-    return value;
-}
-
 static void put_varint(struct sl_buf *out, uint64_t value)
 {
     for (; value >= 0x80; value >>= 7)
@@ -34,62 +22,35 @@ void sl_put_number(struct sl_buf *out, int field, int64_t value)
     put_varint(out, (uint64_t)value);
 }
 
-/* The end of the field's value that begins at `at`; what was stored is well-formed, what is not ends the copy. */
-static const unsigned char *skip(uint64_t key, const unsigned char *at, const unsigned char *end)
+static bool is_ours(const struct sl_body_field *field)
 {
-    uint64_t len = 0;
-    switch (key & 7) {
-    case 0: get_varint(&at, end); return at;
-    case 1: len = 8; break;
-    case 2: len = get_varint(&at, end); break;
-    case 5: len = 4; break;
-    default: return end;
-    }
-    return len <= (uint64_t)(end - at) ? at + len : end;
-}
-
-/* Is this map entry's key (its field 1) one of ours? */
-static bool is_ours(const unsigned char *at, const unsigned char *end)
-{
-    get_varint(&at, end); /* the entry's length */
-    while (at < end) {
-        uint64_t key = get_varint(&at, end);
-        const unsigned char *value = at;
-        at = skip(key, at, end);
-        if (key != (1 << 3 | 2))
-            continue;
-        uint64_t len = get_varint(&value, end);
-        return len >= strlen(PREFIX) && memcmp(value, PREFIX, strlen(PREFIX)) == 0;
-    }
-    return false;
+    struct sl_pubsub_attribute attribute;
+    return sl_body_attribute(field, &attribute) && attribute.key.len >= strlen(PREFIX) &&
+           memcmp(attribute.key.ptr, PREFIX, strlen(PREFIX)) == 0;
 }
 
 static void copy_fields(struct sl_buf *out, const char *body, size_t len)
 {
-    const unsigned char *at = (const unsigned char *)body, *end = at + len;
-    while (at < end) {
-        const unsigned char *start = at;
-        uint64_t key = get_varint(&at, end);
-        const unsigned char *value = at;
-        at = skip(key, at, end);
-        if (key != (2 << 3 | 2) || !is_ours(value, at))
-            sl_buf_add(out, start, (size_t)(at - start));
-    }
+    struct sl_body at = {body, body + len};
+    struct sl_body_field field;
+    while (sl_body_next(&at, &field))
+        if (!is_ours(&field))
+            sl_buf_add(out, field.start, (size_t)(field.value.ptr + field.value.len - field.start));
 }
 
-static void put_string(struct sl_buf *out, int field, const char *text, size_t len)
+void sl_put_bytes(struct sl_buf *out, int field, const void *bytes, size_t len)
 {
     put_varint(out, (uint64_t)field << 3 | 2);
     put_varint(out, len);
-    sl_buf_add(out, text, len);
+    sl_buf_add(out, bytes, len);
 }
 
 static void put_attribute(struct sl_buf *out, const char *key, const char *value, size_t len)
 {
     struct sl_buf entry = {0};
-    put_string(&entry, 1, key, strlen(key));
-    put_string(&entry, 2, value, len);
-    put_string(out, 2, entry.data, entry.len);
+    sl_put_bytes(&entry, 1, key, strlen(key));
+    sl_put_bytes(&entry, 2, value, len);
+    sl_put_bytes(out, 2, entry.data, entry.len);
     sl_buf_fini(&entry);
 }
 

@@ -45,6 +45,7 @@ struct sl_event *sl_event_create(enum sl_event_kind kind, const void *data, size
 void sl_event_free(struct sl_event *event)
 {
     sl_buf_fini(&event->response);
+    sl_buf_fini(&event->details);
     free(event);
 }
 

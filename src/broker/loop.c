@@ -13,6 +13,8 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_UPDATE_TOPIC] = sl_update_topic,
     [SL_LIST_TOPICS] = sl_list_topics,
     [SL_LIST_TOPIC_SUBSCRIPTIONS] = sl_list_topic_subscriptions,
+    [SL_LIST_TOPIC_SNAPSHOTS] = sl_list_topic_snapshots,
+    [SL_DETACH_SUBSCRIPTION] = sl_detach_subscription,
     [SL_DELETE_TOPIC] = sl_delete_topic,
     [SL_PUBLISH] = sl_publish,
     [SL_CREATE_SUBSCRIPTION] = sl_create_subscription,
@@ -23,22 +25,35 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_PULL] = sl_pull,
     [SL_ACKNOWLEDGE] = sl_acknowledge,
     [SL_MODIFY_ACK_DEADLINE] = sl_modify_ack_deadline,
+    [SL_CREATE_SNAPSHOT] = sl_create_snapshot,
+    [SL_GET_SNAPSHOT] = sl_get_snapshot,
+    [SL_UPDATE_SNAPSHOT] = sl_update_snapshot,
+    [SL_LIST_SNAPSHOTS] = sl_list_snapshots,
+    [SL_DELETE_SNAPSHOT] = sl_delete_snapshot,
+    [SL_SEEK] = sl_seek,
     [SL_BACKLOG] = sl_backlog,
+    [SL_LOOK] = sl_look,
 };
 
-int64_t sl_clock_ms(void)
+struct sl_now sl_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct timespec day, steady;
+    clock_gettime(CLOCK_REALTIME, &day);
+    clock_gettime(CLOCK_MONOTONIC, &steady);
+    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000,
+                           .ms = (int64_t)steady.tv_sec * 1000 + steady.tv_nsec / 1000000};
 }
 
 static void read_clocks(struct sl_broker *broker)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    broker->now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    broker->now_ms = sl_clock_ms();
+    struct sl_now now = sl_now();
+    broker->now_us = now.us;
+    broker->now_ms = now.ms;
+}
+
+struct sl_now sl_broker_now(const struct sl_broker *broker)
+{
+    return (struct sl_now){.ms = broker->now_ms, .us = broker->now_us};
 }
 
 /* ---- events ---- */
@@ -65,6 +80,8 @@ static void count(struct sl_broker *broker, struct sl_backlog_question *question
     const struct sl_catalog *catalog = &broker->catalog;
     for (size_t i = 0; i < catalog->subscriptions.n; i++) {
         const struct sl_subscription *subscription = catalog->subscriptions.items[i];
+        if (subscription->config.detached)
+            continue;
         bool asked = question->n_names == 0;
         for (size_t k = 0; k < question->n_names && !asked; k++)
             asked = strcmp(question->names[k], subscription->config.name) == 0;
@@ -119,7 +136,12 @@ static void stop(struct sl_broker *broker)
 static void apply_event(struct sl_broker *broker, struct sl_event *event)
 {
     switch (event->kind) {
-    case SL_EVENT_CALL: apply_call(broker, event); return;
+    case SL_EVENT_CALL:
+        if (event->until_ms > broker->now_ms && !broker->stopping)
+            sl_delay(broker, event);
+        else
+            apply_call(broker, event);
+        return;
     case SL_EVENT_OPENED: sl_stream_opened(broker, event->stream); break;
     case SL_EVENT_MESSAGE:
         sl_stream_message(broker, event->stream, event->data, event->len);
@@ -130,6 +152,7 @@ static void apply_event(struct sl_broker *broker, struct sl_event *event)
     case SL_EVENT_CLOSED: sl_stream_closed(broker, event->stream); break;
     case SL_EVENT_WRITABLE: atomic_store(&event->stream->blocked, false); break;
     case SL_EVENT_BACKLOG: apply_question(broker, event->question); break;
+    case SL_EVENT_DROP: sl_streams_finish_all(broker, NULL, SL_RPC_UNAVAILABLE, "injected"); break;
     case SL_EVENT_STOP: stop(broker); break;
     case SL_EVENT_QUIT: broker->quit = true; break;
     }
@@ -145,6 +168,8 @@ static void apply_events(struct sl_broker *broker, struct sl_event *event)
         apply_event(broker, event);
         event = next;
     }
+    while ((event = sl_delayed_take(broker)))
+        apply_call(broker, event);
 }
 
 /* ---- rounds ---- */
@@ -198,11 +223,12 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
     int64_t due = broker->now_ms + 60000;
     if (more_to_send)
         return broker->now_ms;
-    if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker))
+    if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker) || broker->retry_ms > broker->now_ms)
         due = earlier(due, broker->retry_ms);
     if (sl_trim_waiting(broker))
         due = earlier(due, broker->quiet_ms > broker->retry_ms ? broker->quiet_ms : broker->retry_ms);
     due = earlier(due, broker->retention_ms);
+    due = earlier(due, sl_delayed_due_ms(broker));
     due = earlier(due, sl_pulls_due_ms(broker));
     return earlier(due, deliveries_due_ms(broker));
 }
@@ -217,7 +243,8 @@ static int64_t work(struct sl_broker *broker)
     sl_forward_dead_letters(broker);
     commit(broker);
     if (!sl_broker_has_failed(broker)) {
-        more = sl_deliver_all(broker);
+        more = sl_sift(broker);
+        more |= sl_deliver_all(broker);
         streams_ms = sl_streams_tick(broker);
         trim(broker);
     }

@@ -1,6 +1,6 @@
 /* publish.c - Publish: all messages of a request are taken or none. Ids are given when the rows are written and told after the commit.
- * Who subscribes at that moment gets the messages, since a subscription begins at its topic's newest number; where nobody does nothing is stored,
- * but numbers are used up, so that no id is given twice. */
+ * Who subscribes at that moment gets the messages, since a subscription begins at its topic's newest number; where nobody does, and nothing retains
+ * them, nothing is stored, but numbers are used up, so that no id is given twice. */
 #include "broker_internal.h"
 
 #include <inttypes.h>
@@ -27,7 +27,7 @@ enum sl_code sl_topic_add_message(struct sl_broker *broker, struct sl_topic *top
         topic->publish_us = broker->now_us;
     int64_t n = topic->last + 1;
     enum sl_code code = SL_OK;
-    if (topic->subscriptions.n > 0)
+    if (sl_topic_is_wanted(topic))
         code = sl_store_add_message(broker->store, topic->id, n, topic->publish_us, body, len, err);
     if (code == SL_OK)
         topic->last = n;
@@ -68,6 +68,11 @@ static bool message_valid(struct sl_event *event, const struct sl_pubsub_message
     return false;
 }
 
+static bool same_text(struct sl_span a, struct sl_span b)
+{
+    return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
 static bool request_valid(struct sl_event *event, const struct sl_pubsub_message *messages, size_t n)
 {
     if (n == 0 || n > MESSAGES_MAX) {
@@ -80,6 +85,10 @@ static bool request_valid(struct sl_event *event, const struct sl_pubsub_message
         for (size_t k = 0; k < messages[i].n_attributes; k++)
             if (!attribute_valid(event, &messages[i].attributes[k]))
                 return false;
+        if (!same_text(messages[i].ordering_key, messages[0].ordering_key)) {
+            sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "All messages of a request must have the same ordering key");
+            return false;
+        }
     }
     return true;
 }

@@ -136,6 +136,18 @@ void sl_ranges_add(struct sl_ranges *set, int64_t first, int64_t last)
     merge(set, i, n, first, last);
 }
 
+void sl_ranges_replace(struct sl_ranges *set, const struct sl_ranges *from)
+{
+    for (size_t i = 0; i < set->n; i++)
+        forget(set, at(set, i));
+    set->head = set->n = 0;
+    set->total = 0;
+    set->floor = from->floor;
+    set->floor_dirty = true;
+    for (size_t i = 0; i < from->n; i++)
+        sl_ranges_add(set, at(from, i)->first, at(from, i)->last);
+}
+
 void sl_ranges_restore(struct sl_ranges *set, int64_t first, int64_t last)
 {
     insert(set, set->n, (struct sl_range){.first = first, .last = last, .stored = true});

@@ -26,6 +26,8 @@ struct sl_ranges { /* sl_ranges_fini() frees */
 
 void sl_ranges_init(struct sl_ranges *set, int64_t floor);
 void sl_ranges_fini(struct sl_ranges *set);
+/* All anew, with what `from` has; both keep their own memory. */
+void sl_ranges_replace(struct sl_ranges *set, const struct sl_ranges *from);
 /* Add first..last; what is in the set already stays. Moves the floor when it can. */
 void sl_ranges_add(struct sl_ranges *set, int64_t first, int64_t last);
 /* Take over a stored row; ascending, after init. */

@@ -1,8 +1,6 @@
 /* serve.c - the gRPC side: which methods there are, and the handlers on the rpc loop, which only put an event into the inbox. */
 #include "broker_internal.h"
 
-#include <string.h>
-
 #define PUBLISHER  "/google.pubsub.v1.Publisher/"
 #define SUBSCRIBER "/google.pubsub.v1.Subscriber/"
 
@@ -12,6 +10,8 @@ const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_UPDATE_TOPIC] = {PUBLISHER "UpdateTopic", false},
     [SL_LIST_TOPICS] = {PUBLISHER "ListTopics", false},
     [SL_LIST_TOPIC_SUBSCRIPTIONS] = {PUBLISHER "ListTopicSubscriptions", false},
+    [SL_LIST_TOPIC_SNAPSHOTS] = {PUBLISHER "ListTopicSnapshots", false},
+    [SL_DETACH_SUBSCRIPTION] = {PUBLISHER "DetachSubscription", false},
     [SL_DELETE_TOPIC] = {PUBLISHER "DeleteTopic", false},
     [SL_PUBLISH] = {PUBLISHER "Publish", false},
     [SL_CREATE_SUBSCRIPTION] = {SUBSCRIBER "CreateSubscription", false},
@@ -22,45 +22,29 @@ const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_PULL] = {SUBSCRIBER "Pull", false},
     [SL_ACKNOWLEDGE] = {SUBSCRIBER "Acknowledge", false},
     [SL_MODIFY_ACK_DEADLINE] = {SUBSCRIBER "ModifyAckDeadline", false},
+    [SL_CREATE_SNAPSHOT] = {SUBSCRIBER "CreateSnapshot", false},
+    [SL_GET_SNAPSHOT] = {SUBSCRIBER "GetSnapshot", false},
+    [SL_UPDATE_SNAPSHOT] = {SUBSCRIBER "UpdateSnapshot", false},
+    [SL_LIST_SNAPSHOTS] = {SUBSCRIBER "ListSnapshots", false},
+    [SL_DELETE_SNAPSHOT] = {SUBSCRIBER "DeleteSnapshot", false},
+    [SL_SEEK] = {SUBSCRIBER "Seek", false},
     [SL_BACKLOG] = {"/sluice.broker.v1.Broker/Backlog", false},
+    [SL_LOOK] = {"/sluice.broker.v1.Broker/Look", false},
     [SL_STREAMING_PULL] = {SUBSCRIBER "StreamingPull", true},
 };
-
-/* The error that a test has ordered for this call, if any. */
-static bool take_fault(struct sl_broker *broker, size_t method, struct sl_rpc_status *status)
-{
-    pthread_mutex_lock(&broker->mutex);
-    struct sl_fault *fault = &broker->faults[method];
-    bool found = fault->n > 0;
-    if (found) {
-        fault->n--;
-        *status = (struct sl_rpc_status){.code = (enum sl_rpc_code)fault->code, .message = "injected"};
-    }
-    pthread_mutex_unlock(&broker->mutex);
-    return found;
-}
-
-void sl_broker_fail_next(struct sl_broker *broker, const char *method, int n, int rpc_code)
-{
-    for (size_t i = 0; i < SL_N_METHODS; i++) {
-        if (strcmp(strrchr(SL_METHODS[i].path, '/') + 1, method) != 0)
-            continue;
-        pthread_mutex_lock(&broker->mutex);
-        broker->faults[i] = (struct sl_fault){.n = n, .code = rpc_code};
-        pthread_mutex_unlock(&broker->mutex);
-    }
-}
 
 static void on_call(void *arg, struct sl_rpc_peer_call *call, size_t method, const void *data, size_t len)
 {
     struct sl_broker *broker = arg;
     struct sl_rpc_status status;
-    if (take_fault(broker, method, &status)) {
+    int64_t slow_ms;
+    if (sl_fault_take(broker, method, &status, &slow_ms)) {
         sl_rpc_reply(call, &status, NULL, 0);
         return;
     }
     struct sl_event *event = sl_event_create(SL_EVENT_CALL, data, len);
     event->call = call;
+    event->until_ms = slow_ms > 0 ? sl_now().ms + slow_ms : 0;
     event->method = (enum sl_method)method;
     if (sl_inbox_push(&broker->inbox, event, true))
         return;
@@ -79,7 +63,8 @@ static void on_opened(void *arg, struct sl_rpc_peer_call *call, size_t method)
 {
     struct sl_broker *broker = arg;
     struct sl_rpc_status status;
-    if (take_fault(broker, method, &status)) {
+    int64_t slow_ms;
+    if (sl_fault_take(broker, method, &status, &slow_ms)) {
         sl_rpc_set_data(call, NULL);
         sl_rpc_finish(call, &status);
         return;

@@ -50,16 +50,35 @@ struct sl_topic_row {
     size_t config_len;
 };
 struct sl_subscription_row {
-    int64_t id, topic, floor;
+    int64_t id, topic, floor, born; /* born: the topic's newest number when it was made */
     const char *name;
     const void *config; /* the Subscription's bytes */
     size_t config_len;
+    uint64_t epoch; /* of its leases */
+};
+struct sl_snapshot_row {
+    int64_t id, topic, floor;
+    const char *name;
+    const void *config; /* the Snapshot's bytes */
+    size_t config_len;
+};
+struct sl_attempts_row {
+    int64_t subscription, n;
+    int attempts;
+    int64_t due_us; /* not before; 0: at any time */
+};
+struct sl_lease_row {
+    int64_t subscription, n;
+    uint64_t serial, key;
 };
 struct sl_store_loader {
     enum sl_code (*topic)(void *arg, const struct sl_topic_row *row, struct sl_err *err);
     enum sl_code (*subscription)(void *arg, const struct sl_subscription_row *row, struct sl_err *err);
     enum sl_code (*acked)(void *arg, int64_t subscription, int64_t first, int64_t last, struct sl_err *err);
-    enum sl_code (*attempts)(void *arg, int64_t subscription, int64_t n, int attempts, struct sl_err *err);
+    enum sl_code (*attempts)(void *arg, const struct sl_attempts_row *row, struct sl_err *err);
+    enum sl_code (*lease)(void *arg, const struct sl_lease_row *row, struct sl_err *err);
+    enum sl_code (*snapshot)(void *arg, const struct sl_snapshot_row *row, struct sl_err *err);
+    enum sl_code (*snapshot_acked)(void *arg, int64_t snapshot, int64_t first, int64_t last, struct sl_err *err);
 };
 enum sl_code sl_store_load(struct sl_store *store, const struct sl_store_loader *loader, void *arg, struct sl_err *err);
 
@@ -75,8 +94,19 @@ enum sl_code sl_store_set_subscription_config(struct sl_store *store, int64_t id
 enum sl_code sl_store_delete_subscription(struct sl_store *store, int64_t id, struct sl_err *err);
 enum sl_code sl_store_add_message(struct sl_store *store, int64_t topic, int64_t n, int64_t publish_us, const void *body, size_t len,
                                   struct sl_err *err);
+struct sl_now { /* one moment on both clocks: monotonic, and the time of day */
+    int64_t ms, us;
+};
 /* What is dirty in `delivery`; sl_delivery_clean() it after the commit. */
-enum sl_code sl_store_put_delivery(struct sl_store *store, int64_t subscription, const struct sl_delivery *delivery, struct sl_err *err);
+enum sl_code sl_store_put_delivery(struct sl_store *store, int64_t subscription, const struct sl_delivery *delivery, struct sl_now now,
+                                   struct sl_err *err);
+enum sl_code sl_store_put_lease(struct sl_store *store, const struct sl_lease_row *row, struct sl_err *err);
+enum sl_code sl_store_set_epoch(struct sl_store *store, int64_t subscription, uint64_t epoch, struct sl_err *err);
+/* With all of `acked`, whose floor is the row's. */
+enum sl_code sl_store_add_snapshot(struct sl_store *store, const struct sl_snapshot_row *row, const struct sl_ranges *acked, int64_t *id,
+                                   struct sl_err *err);
+enum sl_code sl_store_set_snapshot_config(struct sl_store *store, int64_t id, const void *config, size_t len, struct sl_err *err);
+enum sl_code sl_store_delete_snapshot(struct sl_store *store, int64_t id, struct sl_err *err);
 /* Deletes messages of the topic after `from` up to `upto`, at most `limit` of their numbers; *trimmed: how far it came. */
 enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, int64_t upto, int64_t limit, int64_t *trimmed,
                            struct sl_err *err);
@@ -93,6 +123,8 @@ enum sl_code sl_store_get(struct sl_store *store, int64_t topic, int64_t n, stru
 enum sl_code sl_store_scan_open(struct sl_store *store, int64_t topic, int64_t first, int64_t last, struct sl_err *err);
 enum sl_code sl_store_scan_next(struct sl_store *store, struct sl_stored *out, struct sl_err *err);
 void sl_store_scan_close(struct sl_store *store);
+/* The first message of n..last, without its body. SL_NOT_FOUND. */
+enum sl_code sl_store_next(struct sl_store *store, int64_t topic, int64_t n, int64_t last, struct sl_stored *out, struct sl_err *err);
 /* The newest number after `from` whose message, and all before it, was published before `before_us`; looks at `limit` of them. `from`: none. */
 enum sl_code sl_store_older(struct sl_store *store, int64_t topic, int64_t from, int64_t before_us, int64_t limit, int64_t *out,
                             struct sl_err *err);

@@ -81,6 +81,8 @@ static enum sl_code load_subscription(const struct load *load, sqlite3_stmt *stm
         .floor = sqlite3_column_int64(stmt, 3),
         .config = sqlite3_column_blob(stmt, 4),
         .config_len = (size_t)sqlite3_column_bytes(stmt, 4),
+        .epoch = (uint64_t)sqlite3_column_int64(stmt, 5),
+        .born = sqlite3_column_int64(stmt, 6),
     };
     return load->loader->subscription(load->arg, &row, load->err);
 }
@@ -93,8 +95,43 @@ static enum sl_code load_acked(const struct load *load, sqlite3_stmt *stmt)
 
 static enum sl_code load_attempts(const struct load *load, sqlite3_stmt *stmt)
 {
-    return load->loader->attempts(load->arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1), sqlite3_column_int(stmt, 2),
-                                  load->err);
+    struct sl_attempts_row row = {
+        .subscription = sqlite3_column_int64(stmt, 0),
+        .n = sqlite3_column_int64(stmt, 1),
+        .attempts = sqlite3_column_int(stmt, 2),
+        .due_us = sqlite3_column_int64(stmt, 3),
+    };
+    return load->loader->attempts(load->arg, &row, load->err);
+}
+
+static enum sl_code load_lease(const struct load *load, sqlite3_stmt *stmt)
+{
+    struct sl_lease_row row = {
+        .subscription = sqlite3_column_int64(stmt, 0),
+        .n = sqlite3_column_int64(stmt, 1),
+        .serial = (uint64_t)sqlite3_column_int64(stmt, 2),
+        .key = (uint64_t)sqlite3_column_int64(stmt, 3),
+    };
+    return load->loader->lease(load->arg, &row, load->err);
+}
+
+static enum sl_code load_snapshot(const struct load *load, sqlite3_stmt *stmt)
+{
+    struct sl_snapshot_row row = {
+        .id = sqlite3_column_int64(stmt, 0),
+        .name = (const char *)sqlite3_column_text(stmt, 1),
+        .topic = sqlite3_column_int64(stmt, 2),
+        .floor = sqlite3_column_int64(stmt, 3),
+        .config = sqlite3_column_blob(stmt, 4),
+        .config_len = (size_t)sqlite3_column_bytes(stmt, 4),
+    };
+    return load->loader->snapshot(load->arg, &row, load->err);
+}
+
+static enum sl_code load_snapshot_acked(const struct load *load, sqlite3_stmt *stmt)
+{
+    return load->loader->snapshot_acked(load->arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
+                                        sqlite3_column_int64(stmt, 2), load->err);
 }
 
 static const struct {
@@ -102,9 +139,12 @@ static const struct {
     enum sl_code (*row)(const struct load *load, sqlite3_stmt *stmt);
 } LOADS[] = {
     {"SELECT id, name, last, trimmed, config FROM topics ORDER BY id", load_topic},
-    {"SELECT id, name, topic, floor, config FROM subscriptions ORDER BY id", load_subscription},
+    {"SELECT id, name, topic, floor, config, epoch, born FROM subscriptions ORDER BY id", load_subscription},
     {"SELECT subscription, first, last FROM acked ORDER BY subscription, first", load_acked},
-    {"SELECT subscription, n, attempts FROM attempts ORDER BY subscription, n", load_attempts},
+    {"SELECT subscription, n, attempts, due_us FROM attempts ORDER BY subscription, n", load_attempts},
+    {"SELECT subscription, n, serial, order_key FROM leases ORDER BY subscription, n", load_lease},
+    {"SELECT id, name, topic, floor, config FROM snapshots ORDER BY id", load_snapshot},
+    {"SELECT snapshot, first, last FROM snapshot_acked ORDER BY snapshot, first", load_snapshot_acked},
 };
 
 enum sl_code sl_store_load(struct sl_store *store, const struct sl_store_loader *loader, void *arg, struct sl_err *err)
@@ -173,15 +213,17 @@ enum sl_code sl_store_add_subscription(struct sl_store *store, const struct sl_s
     sqlite3_bind_text(stmt, 2, row->name, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 3, row->floor);
     bind_blob(stmt, 4, row->config, row->config_len);
+    sqlite3_bind_int64(stmt, 5, row->born);
     code = sl_store_run(store, stmt, err);
     *id = sqlite3_last_insert_rowid(store->db);
     return code;
 }
 
-enum sl_code sl_store_set_subscription_config(struct sl_store *store, int64_t id, const void *config, size_t len, struct sl_err *err)
+static enum sl_code set_config(struct sl_store *store, enum sl_store_statement statement, int64_t id, const void *config, size_t len,
+                               struct sl_err *err)
 {
     sqlite3_stmt *stmt;
-    enum sl_code code = use_to_write(store, SL_ST_SET_CONFIG, &stmt, err);
+    enum sl_code code = use_to_write(store, statement, &stmt, err);
     if (code)
         return code;
     sqlite3_bind_int64(stmt, 1, id);
@@ -189,11 +231,18 @@ enum sl_code sl_store_set_subscription_config(struct sl_store *store, int64_t id
     return sl_store_run(store, stmt, err);
 }
 
+enum sl_code sl_store_set_subscription_config(struct sl_store *store, int64_t id, const void *config, size_t len, struct sl_err *err)
+{
+    return set_config(store, SL_ST_SET_CONFIG, id, config, len, err);
+}
+
 enum sl_code sl_store_delete_subscription(struct sl_store *store, int64_t id, struct sl_err *err)
 {
     enum sl_code code = write_id(store, SL_ST_DELETE_SUBSCRIPTION, id, err);
     if (code == SL_OK)
         code = write_id(store, SL_ST_DELETE_ACKED_OF, id, err);
+    if (code == SL_OK)
+        code = write_id(store, SL_ST_DELETE_LEASES_OF, id, err);
     return code ? code : write_id(store, SL_ST_DELETE_ATTEMPTS_OF, id, err);
 }
 
@@ -227,16 +276,80 @@ static enum sl_code put_acked(struct sl_store *store, int64_t subscription, cons
     return code;
 }
 
-enum sl_code sl_store_put_delivery(struct sl_store *store, int64_t subscription, const struct sl_delivery *delivery, struct sl_err *err)
+static enum sl_code put_attempts(struct sl_store *store, int64_t subscription, const struct sl_delivery *delivery, int64_t n,
+                                 struct sl_now now, struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    int attempts = sl_delivery_attempts(delivery, n);
+    int64_t wait_ms = sl_delivery_waits_ms(delivery, n, now.ms);
+    if (attempts == 0)
+        return write_ints(store, SL_ST_DELETE_ATTEMPTS, subscription, n, 0, err);
+    enum sl_code code = use_to_write(store, SL_ST_PUT_ATTEMPTS, &stmt, err);
+    if (code)
+        return code;
+    bind_ints(stmt, subscription, n, attempts);
+    sqlite3_bind_int64(stmt, 4, wait_ms ? now.us + wait_ms * 1000 : 0);
+    return sl_store_run(store, stmt, err);
+}
+
+enum sl_code sl_store_put_delivery(struct sl_store *store, int64_t subscription, const struct sl_delivery *delivery, struct sl_now now,
+                                   struct sl_err *err)
 {
     enum sl_code code = put_acked(store, subscription, &delivery->acked, err);
     for (size_t i = 0; i < delivery->n_changed && code == SL_OK; i++) {
         int64_t n = delivery->changed[i];
-        int attempts = sl_delivery_attempts(delivery, n);
-        code = attempts > 0 ? write_ints(store, SL_ST_PUT_ATTEMPTS, subscription, n, attempts, err)
-                            : write_ints(store, SL_ST_DELETE_ATTEMPTS, subscription, n, 0, err);
+        code = put_attempts(store, subscription, delivery, n, now, err);
+        if (code == SL_OK && delivery->stores_leases && !sl_delivery_has_stored_lease(delivery, n))
+            code = write_ints(store, SL_ST_DELETE_LEASE, subscription, n, 0, err);
     }
     return code;
+}
+
+enum sl_code sl_store_put_lease(struct sl_store *store, const struct sl_lease_row *row, struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = use_to_write(store, SL_ST_PUT_LEASE, &stmt, err);
+    if (code)
+        return code;
+    bind_ints(stmt, row->subscription, row->n, (int64_t)row->serial);
+    sqlite3_bind_int64(stmt, 4, (int64_t)row->key);
+    return sl_store_run(store, stmt, err);
+}
+
+enum sl_code sl_store_set_epoch(struct sl_store *store, int64_t subscription, uint64_t epoch, struct sl_err *err)
+{
+    return write_ints(store, SL_ST_SET_EPOCH, subscription, (int64_t)epoch, 0, err);
+}
+
+enum sl_code sl_store_add_snapshot(struct sl_store *store, const struct sl_snapshot_row *row, const struct sl_ranges *acked, int64_t *id,
+                                   struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = use_to_write(store, SL_ST_ADD_SNAPSHOT, &stmt, err);
+    if (code)
+        return code;
+    sqlite3_bind_int64(stmt, 1, row->topic);
+    sqlite3_bind_text(stmt, 2, row->name, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 3, acked->floor);
+    bind_blob(stmt, 4, row->config, row->config_len);
+    code = sl_store_run(store, stmt, err);
+    *id = sqlite3_last_insert_rowid(store->db);
+    for (size_t i = 0; i < acked->n && code == SL_OK; i++) {
+        const struct sl_range *range = &acked->items[acked->head + i];
+        code = write_ints(store, SL_ST_ADD_SNAPSHOT_ACKED, *id, range->first, range->last, err);
+    }
+    return code;
+}
+
+enum sl_code sl_store_set_snapshot_config(struct sl_store *store, int64_t id, const void *config, size_t len, struct sl_err *err)
+{
+    return set_config(store, SL_ST_SET_SNAPSHOT, id, config, len, err);
+}
+
+enum sl_code sl_store_delete_snapshot(struct sl_store *store, int64_t id, struct sl_err *err)
+{
+    enum sl_code code = write_id(store, SL_ST_DELETE_SNAPSHOT, id, err);
+    return code ? code : write_id(store, SL_ST_DELETE_SNAPSHOT_ACKED, id, err);
 }
 
 enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, int64_t upto, int64_t limit, int64_t *trimmed,
@@ -307,6 +420,20 @@ void sl_store_scan_close(struct sl_store *store)
     if (store->scanning)
         sqlite3_reset(store->statements[SL_ST_SCAN]);
     store->scanning = false;
+}
+
+enum sl_code sl_store_next(struct sl_store *store, int64_t topic, int64_t n, int64_t last, struct sl_stored *out, struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = sl_store_use(store, SL_ST_NEXT, &stmt, err);
+    if (code)
+        return code;
+    bind_ints(stmt, key(topic, n), key(topic, last), 0);
+    code = sl_store_step(store, stmt, err);
+    if (code == SL_OK)
+        *out = (struct sl_stored){.n = number_of(sqlite3_column_int64(stmt, 0)), .publish_us = sqlite3_column_int64(stmt, 1), .body = ""};
+    sqlite3_reset(stmt);
+    return code;
 }
 
 enum sl_code sl_store_older(struct sl_store *store, int64_t topic, int64_t from, int64_t before_us, int64_t limit, int64_t *out,

@@ -17,6 +17,18 @@ static const char *const STEPS[] = {
     "CREATE TABLE attempts(subscription INTEGER NOT NULL, n INTEGER NOT NULL, attempts INTEGER NOT NULL, PRIMARY KEY(subscription, n))"
     " WITHOUT ROWID;"
     "CREATE TABLE messages(id INTEGER PRIMARY KEY, publish_us INTEGER NOT NULL, body BLOB NOT NULL);",
+    /* born: the topic's newest number when it was made. epoch: how many seeks there were. due_us: the end of the backoff, time of day; 0: none. Snapshots: what was acked when they were made. */
+    "ALTER TABLE subscriptions ADD COLUMN born INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE subscriptions ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE attempts ADD COLUMN due_us INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE snapshots(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, topic INTEGER NOT NULL, floor INTEGER NOT "
+    "NULL,"
+    " config BLOB NOT NULL);"
+    /* exactly once: leases that clients may hold; order_key: the hash of the ordering key */
+    "CREATE TABLE leases(subscription INTEGER NOT NULL, n INTEGER NOT NULL, serial INTEGER NOT NULL, order_key INTEGER NOT NULL,"
+    " PRIMARY KEY(subscription, n)) WITHOUT ROWID;"
+    "CREATE TABLE snapshot_acked(snapshot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(snapshot, first))"
+    " WITHOUT ROWID;",
 };
 
 #define VERSION ((int64_t)(sizeof(STEPS) / sizeof(STEPS[0])))

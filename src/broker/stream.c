@@ -1,6 +1,6 @@
 /* stream.c - StreamingPull. Opened -> its first request says what it wants -> messages, pings, acks -> finished by us (age, an error, stop) or gone
- * -> closed, the last thing that is heard of it. Its leases are free the moment it ends. Every response carries the properties, since clients
- * read them from each. */
+ * -> closed, the last thing that is heard of it. Its leases are free the moment it ends; exactly once they last on, because whoever has the messages may
+ * still ack them. Every response carries the properties, since clients read them from each. */
 #include "broker_internal.h"
 
 #include <stdarg.h>
@@ -22,7 +22,10 @@ static void leave_subscription(struct sl_stream *stream)
 {
     if (!stream->subscription)
         return;
-    sl_delivery_release(&stream->subscription->delivery, &stream->flow);
+    if (stream->subscription->config.exactly_once)
+        sl_delivery_adopt(&stream->subscription->delivery, &stream->flow);
+    else
+        sl_delivery_release(&stream->subscription->delivery, &stream->flow);
     sl_list_remove(&stream->subscription->streams, stream);
     stream->subscription = NULL;
 }
@@ -45,9 +48,18 @@ void sl_stream_finish(struct sl_stream *stream, enum sl_rpc_code code, const cha
         sl_rpc_finish(stream->call, &status);
 }
 
+static void clear_confirmation(struct sl_confirmation *confirmation)
+{
+    sl_buf_fini(&confirmation->acked);
+    sl_buf_fini(&confirmation->invalid);
+    sl_buf_fini(&confirmation->modified);
+    sl_buf_fini(&confirmation->modify_invalid);
+}
+
 void sl_stream_opened(struct sl_broker *broker, struct sl_stream *stream)
 {
     stream->opened_ms = stream->sent_ms = broker->now_ms;
+    stream->flow.holder = ++broker->holder;
     stream->after = broker->streams;
     if (broker->streams)
         broker->streams->before = stream;
@@ -67,12 +79,14 @@ void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream)
         broker->streams = stream->after;
     if (stream->after)
         stream->after->before = stream->before;
+    clear_confirmation(&stream->confirmation);
     free(stream);
 }
 
 void sl_stream_send(struct sl_broker *broker, struct sl_stream *stream, struct sl_buf *response)
 {
-    sl_pubsub_put_properties(response, false, false);
+    const struct sl_pubsub_subscription *config = &stream->subscription->config;
+    sl_pubsub_put_properties(response, config->exactly_once, config->ordering);
     sl_rpc_send(stream->call, response->data, response->len);
     stream->sent_ms = broker->now_ms;
     atomic_store(&stream->blocked, true); /* before asking: a "writable" that comes in between is seen by the asking */
@@ -104,6 +118,10 @@ static void first_request(struct sl_broker *broker, struct sl_stream *stream, co
         sl_stream_finish(stream, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
         return;
     }
+    if (subscription->config.detached) {
+        sl_stream_finish(stream, SL_RPC_FAILED_PRECONDITION, SL_DETACHED);
+        return;
+    }
     stream->subscription = subscription;
     stream->deadline_s = request->stream_ack_deadline_s;
     stream->flow.max_messages = request->max_outstanding_messages;
@@ -124,6 +142,7 @@ static bool later_request_valid(struct sl_stream *stream, const struct sl_stream
     return !stream->finished;
 }
 
+/* A malformed one ends the stream, also where ids are judged one by one. */
 static bool ids_valid(struct sl_stream *stream, const struct sl_span *ids, size_t n)
 {
     struct sl_ack_id id;
@@ -154,13 +173,62 @@ static bool is_ping(const struct sl_streaming_request *request)
     return request->n_ack_ids == 0 && request->n_modify_ack_ids == 0;
 }
 
+/* All well-formed ids have one length. */
+static void confirm(struct sl_stream *stream, struct sl_buf *ids, struct sl_span id)
+{
+    if (stream->subscription->config.exactly_once)
+        sl_buf_add(ids, id.ptr, id.len);
+}
+
+static void put_ids(struct sl_buf *out, int field, const struct sl_buf *ids)
+{
+    for (size_t i = 0; i < ids->len; i += SL_ACK_ID_LEN)
+        sl_put_bytes(out, field, ids->data + i, SL_ACK_ID_LEN);
+}
+
+enum { ACK_CONFIRMATION = 5, MODIFY_CONFIRMATION = 3, ACK_IDS = 1, INVALID_ACK_IDS = 2, ACK_FAILED = 4, MODIFY_FAILED = 3 };
+
+static void put_confirmation(struct sl_buf *out, const struct sl_confirmation *from, bool committed)
+{
+    struct sl_buf ids = {0};
+    put_ids(&ids, committed ? ACK_IDS : ACK_FAILED, &from->acked);
+    put_ids(&ids, INVALID_ACK_IDS, &from->invalid);
+    if (ids.len > 0)
+        sl_put_bytes(out, ACK_CONFIRMATION, ids.data, ids.len);
+    sl_buf_clear(&ids);
+    put_ids(&ids, committed ? ACK_IDS : MODIFY_FAILED, &from->modified);
+    put_ids(&ids, INVALID_ACK_IDS, &from->modify_invalid);
+    if (ids.len > 0)
+        sl_put_bytes(out, MODIFY_CONFIRMATION, ids.data, ids.len);
+    sl_buf_fini(&ids);
+}
+
+void sl_streams_confirm(struct sl_broker *broker, bool committed)
+{
+    for (struct sl_stream *stream = broker->streams; stream && broker->confirming; stream = stream->after) {
+        sl_buf_clear(&broker->out);
+        put_confirmation(&broker->out, &stream->confirmation, committed);
+        clear_confirmation(&stream->confirmation);
+        if (broker->out.len > 0 && !stream->finished)
+            sl_stream_send(broker, stream, &broker->out);
+    }
+    broker->confirming = false;
+}
+
 static void apply(struct sl_broker *broker, struct sl_stream *stream, const struct sl_streaming_request *request)
 {
     if (!ids_valid(stream, request->ack_ids, request->n_ack_ids) || !modify_valid(stream, request))
         return;
-    sl_apply_acks(broker, stream->subscription, request->ack_ids, request->n_ack_ids);
-    for (size_t i = 0; i < request->n_modify_ack_ids; i++)
-        sl_apply_modify(broker, stream->subscription, request->modify_ack_ids[i], request->modify_seconds[i]);
+    struct sl_confirmation *confirmation = &stream->confirmation;
+    for (size_t i = 0; i < request->n_ack_ids; i++) {
+        bool valid = sl_apply_ack(broker, stream->subscription, request->ack_ids[i]);
+        confirm(stream, valid ? &confirmation->acked : &confirmation->invalid, request->ack_ids[i]);
+    }
+    for (size_t i = 0; i < request->n_modify_ack_ids; i++) {
+        bool valid = sl_apply_modify(broker, stream->subscription, request->modify_ack_ids[i], request->modify_seconds[i]);
+        confirm(stream, valid ? &confirmation->modified : &confirmation->modify_invalid, request->modify_ack_ids[i]);
+    }
+    broker->confirming |= stream->subscription->config.exactly_once && !is_ping(request);
 }
 
 void sl_stream_message(struct sl_broker *broker, struct sl_stream *stream, const void *data, size_t len)

@@ -118,7 +118,7 @@ void sl_forget_deleted_topics(struct sl_broker *broker)
     struct sl_err err;
     for (size_t i = deleted->n; i-- > 0;) {
         struct sl_topic *topic = deleted->items[i];
-        if (topic->subscriptions.n > 0 || topic->trimmed < topic->committed)
+        if (topic->subscriptions.n > 0 || topic->snapshots.n > 0 || topic->trimmed < topic->committed)
             continue;
         if (sl_store_delete_topic(broker->store, topic->id, &err) || sl_store_commit(broker->store, &err)) {
             sl_batch_refuse_publishes(broker, &err);
@@ -135,12 +135,37 @@ static bool expire_of(struct sl_broker *broker, struct sl_subscription *subscrip
 {
     int64_t before_us = broker->now_us - subscription->config.retention_ms * 1000;
     int64_t floor = subscription->delivery.acked.floor, old;
-    if (floor >= subscription->topic->committed ||
+    if (floor >= subscription->topic->committed || subscription->config.detached ||
         sl_store_older(broker->store, subscription->topic->id, floor, before_us, OLD_STEP, &old, err))
         return false;
     if (old > floor)
         sl_delivery_missing(&subscription->delivery, floor + 1, old);
     return old > floor;
+}
+
+/* What is acked and too old to be retained. true: there may be more. */
+static bool age_topic(struct sl_broker *broker, struct sl_topic *topic, struct sl_err *err)
+{
+    int64_t retention_ms = sl_topic_retention_ms(topic), before = topic->old > topic->trimmed ? topic->old : topic->trimmed;
+    if (retention_ms == 0 || before >= topic->committed)
+        return false;
+    if (sl_store_older(broker->store, topic->id, before, broker->now_us - retention_ms * 1000, OLD_STEP, &topic->old, err))
+        return false;
+    return topic->old > before;
+}
+
+static bool expire_snapshots(struct sl_broker *broker, struct sl_err *err)
+{
+    struct sl_list *snapshots = &broker->catalog.snapshots;
+    for (size_t i = snapshots->n; i-- > 0;) {
+        struct sl_snapshot *snapshot = snapshots->items[i];
+        if (snapshot->config.expire_us > broker->now_us)
+            continue;
+        if (sl_store_delete_snapshot(broker->store, snapshot->id, err))
+            return false;
+        sl_catalog_remove_snapshot(&broker->catalog, snapshot);
+    }
+    return true;
 }
 
 void sl_expire_old(struct sl_broker *broker)
@@ -151,7 +176,13 @@ void sl_expire_old(struct sl_broker *broker)
         return;
     for (size_t i = 0; i < broker->catalog.subscriptions.n; i++)
         more |= expire_of(broker, broker->catalog.subscriptions.items[i], &err);
+    for (size_t i = 0; i < broker->catalog.topics.n; i++)
+        more |= age_topic(broker, broker->catalog.topics.items[i], &err);
+    for (size_t i = 0; i < broker->catalog.deleted.n; i++)
+        more |= age_topic(broker, broker->catalog.deleted.items[i], &err);
     if (err.code)
         sl_broker_fail(broker, &err);
+    else if (!expire_snapshots(broker, &err))
+        sl_batch_refuse_publishes(broker, &err);
     broker->retention_ms = broker->now_ms + (more ? 0 : OLD_EVERY_MS);
 }

@@ -27,6 +27,7 @@ const struct sl_flag SL_GLOBAL_FLAGS[] = {
 
 const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_INIT,
+    &SL_CMD_MIGRATE,
     &SL_CMD_RUN,
     &SL_CMD_BROKER,
     &SL_CMD_PUBLISH,
@@ -37,6 +38,7 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_GATES,
     &SL_CMD_WHY,
     &SL_CMD_CHECK,
+    &SL_CMD_WHAT_IF,
     &SL_CMD_WAIT,
     &SL_CMD_PENDING,
     &SL_CMD_PENDING_DROP,
@@ -47,6 +49,7 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_HOLD_LIST,
     &SL_CMD_HOLD_REMOVE,
     &SL_CMD_GAPS,
+    &SL_CMD_COMPLETENESS,
     &SL_CMD_VERIFY,
     &SL_CMD_UPSTREAM,
     &SL_CMD_EVENTS,
@@ -58,6 +61,8 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_QUALITY_CAP,
     &SL_CMD_DLQ_LIST,
     &SL_CMD_DLQ_SHOW,
+    &SL_CMD_REPLAY,
+    &SL_CMD_DOCTOR,
     &SL_CMD_CONFIG_CHECK,
     &SL_CMD_CONFIG_SHOW,
     &SL_CMD_CONFIG_SCHEMA,

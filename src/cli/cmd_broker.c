@@ -2,17 +2,23 @@
 #include "commands.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <sluice/broker.h>
+#include <sluice/file.h>
+#include <sluice/log.h>
 
 #define DEFAULT_LISTEN "127.0.0.1:8085"
 #define LOOK_EVERY_MS  200
 #define GRACE_MS       2000
 #define STOP_BUDGET_S  10
+#define FAULTS_MAX     65536
 
 static const struct sl_flag FLAGS[] = {
     {"listen", "H:P", "where it listens (" DEFAULT_LISTEN "); port 0: any free one", 0},
     {"path", "DIR", "the directory of its state; made when missing", 0},
+    {"stream-age", "DURATION", "streams are ended with UNAVAILABLE at this age (30m), as Google's are: clients open them again", 0},
+    {"faults", "FILE", "what to do wrong (see above), for tests of clients; read at the start and whenever it changes", 0},
     {0},
 };
 
@@ -30,7 +36,49 @@ static void print_address(struct sl_cli *cli, const struct sl_broker *broker)
     sl_buf_fini(&buf);
 }
 
-static int serve(struct sl_cli *cli, struct sl_broker *broker)
+/* ---- faults: a file that is looked at again and again ---- */
+
+struct faults {
+    const char *path; /* NULL: none */
+    struct timespec changed;
+    off_t size;
+    ino_t inode;
+};
+
+static bool has_changed(struct faults *faults)
+{
+    struct stat now;
+    if (faults->path == NULL || stat(faults->path, &now) != 0)
+        return false;
+    bool same = now.st_mtim.tv_sec == faults->changed.tv_sec && now.st_mtim.tv_nsec == faults->changed.tv_nsec &&
+                now.st_size == faults->size && now.st_ino == faults->inode;
+    faults->changed = now.st_mtim;
+    faults->size = now.st_size;
+    faults->inode = now.st_ino;
+    return !same;
+}
+
+static enum sl_code order_faults(struct faults *faults, struct sl_broker *broker, struct sl_err *err)
+{
+    struct sl_buf text;
+    if (!has_changed(faults))
+        return SL_OK;
+    sl_buf_init(&text);
+    enum sl_code code = sl_file_read(&text, faults->path, FAULTS_MAX, err);
+    if (code == SL_OK && sl_broker_order_faults(broker, sl_buf_text(&text), err) != SL_OK)
+        code = sl_wrap(err, "%s", faults->path);
+    sl_buf_fini(&text);
+    return code;
+}
+
+static void look_for_faults(struct faults *faults, struct sl_broker *broker)
+{
+    struct sl_err err;
+    if (order_faults(faults, broker, &err) != SL_OK)
+        sl_log(SL_WARNING, "the file of faults can't be read; those of before stay", {"why", err.text});
+}
+
+static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *faults)
 {
     const int64_t watchdog_ms = sl_cli_watchdog_ms();
     int64_t fed_ms = sl_cli_clock_ms();
@@ -39,6 +87,7 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker)
     sl_cli_notify("READY=1");
     while (sl_cli_stopped() == 0 && !failed) {
         sl_cli_pause(LOOK_EVERY_MS);
+        look_for_faults(faults, broker);
         failed = sl_broker_failed(broker, &cli->err);
         if (watchdog_ms > 0 && sl_cli_clock_ms() - fed_ms >= watchdog_ms) {
             sl_cli_notify("WATCHDOG=1");
@@ -54,31 +103,48 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker)
     return sl_cli_stopped() == SIGINT ? SL_EXIT_INTERRUPTED : SL_EXIT_OK;
 }
 
-static int run(struct sl_cli *cli)
+/* A broken order is an error at the start, a warning later. */
+static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
 {
-    const char *listen = sl_args_get(&cli->args, "listen");
-    const struct sl_broker_options options = {.path = sl_args_get(&cli->args, "path"), .listen = listen == NULL ? DEFAULT_LISTEN : listen};
     struct sl_broker *broker = NULL;
-    if (options.path == NULL || options.path[0] == '\0')
-        return sl_cli_usage(cli, "where is its state? say --path DIR");
-    sl_cli_catch_signals();
-    sl_cli_limit_stop(STOP_BUDGET_S);
-    enum sl_code code = sl_broker_create(&broker, &options, &cli->err);
+    struct faults faults = {.path = sl_args_get(&cli->args, "faults")};
+    enum sl_code code = sl_broker_create(&broker, options, &cli->err);
     if (code == SL_CONFLICT) /* somebody serves it: that may end */
         cli->err.code = SL_UNAVAILABLE;
-    int exit_code = code == SL_OK ? serve(cli, broker) : sl_cli_failed(cli, NULL);
+    if (code == SL_OK)
+        code = order_faults(&faults, broker, &cli->err);
+    int exit_code = code == SL_OK ? serve(cli, broker, &faults) : sl_cli_failed(cli, NULL);
     sl_broker_destroy(&broker);
     return exit_code;
 }
 
+static int run(struct sl_cli *cli)
+{
+    const char *listen = sl_args_get(&cli->args, "listen"), *age = sl_args_get(&cli->args, "stream-age");
+    struct sl_broker_options options = {.path = sl_args_get(&cli->args, "path"), .listen = listen == NULL ? DEFAULT_LISTEN : listen};
+    if (options.path == NULL || options.path[0] == '\0')
+        return sl_cli_usage(cli, "where is its state? say --path DIR");
+    if (age != NULL && (!sl_duration_parse(age, &options.stream_age_ms) || options.stream_age_ms <= 0))
+        return sl_cli_usage(cli, "--stream-age is no duration; 30m is");
+    sl_cli_catch_signals();
+    sl_cli_limit_stop(STOP_BUDGET_S);
+    return run_on(cli, &options);
+}
+
 const struct sl_command SL_CMD_BROKER = {
     .name = "broker",
-    .usage = "--path DIR [--listen H:P]",
+    .usage = "--path DIR [--listen H:P] [--stream-age DURATION] [--faults FILE]",
     .help = "the embedded broker alone; prints one line when it is ready",
     .more = "It speaks google.pubsub.v1 and keeps everything in DIR. Clients find it by PUBSUB_EMULATOR_HOST, workers by bus.path. The "
             "line on\n"
-            "stdout is {\"listening\":\"127.0.0.1:8085\"}. SIGTERM ends it, a second one at once.",
+            "stdout is {\"listening\":\"127.0.0.1:8085\"}. SIGTERM ends it, a second one at once.\n"
+            "--faults makes it fail on purpose. Each line of FILE is one of\n"
+            "  fail METHOD N CODE   the next N calls of METHOD (Publish, StreamingPull, ...) are answered with CODE (UNAVAILABLE, ...)\n"
+            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late\n"
+            "  drop                 all streams end now\n"
+            "and a new FILE takes the place of what the old one has left over.",
     .flags = FLAGS,
-    .examples = {"broker --path state/broker", "broker --listen 127.0.0.1:0 --path /var/lib/sluice/broker"},
+    .examples = {"broker --path state/broker", "broker --listen 127.0.0.1:0 --path /var/lib/sluice/broker",
+                 "broker --path state/broker --faults faults.txt"},
     .run = run,
 };

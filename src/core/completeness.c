@@ -265,3 +265,8 @@ double sl_completeness_pct(size_t n_actual, size_t n_expected)
 {
     return n_expected == 0 ? 100.0 : round(1000.0 * (double)n_actual / (double)n_expected) / 10.0;
 }
+
+bool sl_entity_is_complete(const struct sl_entity_facts *entity, double threshold)
+{
+    return (double)entity->n_actual >= threshold * (double)entity->n_expected - 1e-9;
+}

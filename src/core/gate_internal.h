@@ -37,9 +37,6 @@ double sl_rows_difference(const struct sl_proc_facts *proc);
 /* Is the unit not worth naming: gold, whole, from the primary? */
 bool sl_is_flawless(const struct sl_unit_quality *unit);
 
-/* Does the entity have the share of its units that the check asks for? Nothing expected is complete. */
-bool sl_entity_is_complete(const struct sl_entity_facts *entity, double threshold);
-
 /* Was step 6 (units) reached, so that what it found is recorded? */
 bool sl_decision_saw_units(const struct sl_decision *decision);
 

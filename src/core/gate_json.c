@@ -200,6 +200,8 @@ static void put_gaps(struct sl_json *json, const struct sl_facts *facts, size_t 
         sl_json_put_str(json, "processor", gap->processor->name);
         sl_json_put_date(json, "date", gap->date);
         sl_json_put_int(json, "due", (int64_t)gap->n_due);
+        if (gap->n_units > most)
+            sl_json_put_int(json, "unit_count", (int64_t)gap->n_units);
         sl_facts_put_names(json, "units", gap->units, gap->n_units, most);
         if (gap->error)
             sl_json_put_str(json, "error", gap->error);

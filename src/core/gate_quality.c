@@ -231,11 +231,6 @@ sl_reasons sl_check_quality(struct sl_making *m, const char **blocking)
 
 /* ---- the completeness check ---- */
 
-bool sl_entity_is_complete(const struct sl_entity_facts *entity, double threshold)
-{
-    return (double)entity->n_actual >= threshold * (double)entity->n_expected - 1e-9;
-}
-
 /* "MIA 8 of 10 (80.0 %): 0052400101, 0052400121" */
 static const char *entity_sentence(struct sl_making *m, const struct sl_entity_facts *entity, size_t most)
 {

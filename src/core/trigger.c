@@ -205,7 +205,8 @@ static void put_own_fields(struct sl_buf *body, const struct sl_phase *to)
 
 static bool is_our_attribute(const char *key)
 {
-    static const char *const OURS[] = {"trigger_id", "phase", "game_date", "correlation_id", "schema", "traceparent"};
+    static const char *const OURS[] = {
+        "trigger_id", "phase", "game_date", "correlation_id", "schema", "traceparent", "googclient_traceparent"};
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
         if (!strcmp(OURS[i], key))
             return true;
@@ -224,8 +225,10 @@ static void put_attributes(struct sl_buf *attributes, const struct sl_config *co
     sl_json_put_date(&json, "game_date", facts->date);
     put_correlation(&json, config, facts);
     sl_json_put_str(&json, "schema", "sluice.trigger.v1");
-    if (run && run->traceparent)
+    if (run && run->traceparent) { /* under the second name the official clients look for it */
         sl_json_put_str(&json, "traceparent", run->traceparent);
+        sl_json_put_str(&json, "googclient_traceparent", run->traceparent);
+    }
     for (size_t i = 0; i < trigger->to->n_trigger_attributes; i++)
         if (!is_our_attribute(trigger->to->trigger_attributes[i].key))
             sl_json_put_str(&json, trigger->to->trigger_attributes[i].key, trigger->to->trigger_attributes[i].value);

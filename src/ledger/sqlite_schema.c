@@ -109,7 +109,8 @@ static const char SCHEMA_2[] =
     "CREATE INDEX stale_open ON stale (date, phase) WHERE cleared_us IS NULL;"
     "CREATE TABLE stamps (id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, date INTEGER NOT NULL, phase TEXT NOT NULL,"
     " processor TEXT NOT NULL, created_us INTEGER NOT NULL, attempts INTEGER NOT NULL, next_us INTEGER NOT NULL,"
-    " failing_since_us INTEGER NOT NULL, alarmed INTEGER NOT NULL, last_error TEXT, body TEXT NOT NULL, UNIQUE (table_name, date));";
+    " failing_since_us INTEGER NOT NULL, alarmed INTEGER NOT NULL, last_error TEXT, body TEXT NOT NULL, UNIQUE (table_name, date));"
+    "CREATE INDEX stamps_next ON stamps (next_us, id);";
 
 static const char *const STEPS[] = {SCHEMA_1, SCHEMA_2};
 _Static_assert(sizeof(STEPS) / sizeof(STEPS[0]) == SL_LEDGER_SQLITE_VERSION, "one step per version");

@@ -10,7 +10,7 @@ static const int64_t MAX_DURATION_S = INT64_C(315576000000); /* 10,000 years, as
 
 /* ---- reading ---- */
 
-static void add_label(struct sl_wire *wire, struct sl_pubsub_labels *out, struct sl_span bytes, struct sl_arena *arena)
+void sl_wire_add_label(struct sl_wire *wire, struct sl_pubsub_labels *out, struct sl_span bytes, struct sl_arena *arena)
 {
     struct sl_wire entry = sl_wire_open(bytes, "label", wire->err);
     struct sl_field field;
@@ -51,7 +51,7 @@ static enum sl_code read_topic(struct sl_pubsub_topic *out, struct sl_span bytes
     while (sl_wire_next(&wire, &field)) {
         switch (field.key) {
         case SL_KEY(1, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->name); break;
-        case SL_KEY(2, SL_WIRE_BYTES): add_label(&wire, &out->labels, field.bytes, arena); break;
+        case SL_KEY(2, SL_WIRE_BYTES): sl_wire_add_label(&wire, &out->labels, field.bytes, arena); break;
         case SL_KEY(8, SL_WIRE_BYTES): read_duration(&wire, &retention, field.bytes, &out->retention_ms); break;
         default: break;
         }
@@ -79,7 +79,7 @@ static enum sl_code read_dead_letter(struct sl_pubsub_subscription *out, struct 
 }
 
 struct durations {
-    struct sl_wire_time retention, min_backoff, max_backoff;
+    struct sl_wire_time retention, min_backoff, max_backoff, topic_retention;
 };
 
 static enum sl_code read_retry(struct sl_pubsub_subscription *out, struct durations *durations, struct sl_span bytes, struct sl_err *err)
@@ -120,13 +120,14 @@ static void read_subscription_field(struct sl_pubsub_subscription *out, struct s
     case SL_KEY(5, SL_WIRE_VARINT): out->ack_deadline_s = (int32_t)(uint32_t)field->value; break;
     case SL_KEY(7, SL_WIRE_VARINT): out->retain_acked = field->value != 0; break;
     case SL_KEY(8, SL_WIRE_BYTES): read_duration(wire, &durations->retention, field->bytes, &out->retention_ms); break;
-    case SL_KEY(9, SL_WIRE_BYTES): add_label(wire, &out->labels, field->bytes, arena); break;
+    case SL_KEY(9, SL_WIRE_BYTES): sl_wire_add_label(wire, &out->labels, field->bytes, arena); break;
     case SL_KEY(10, SL_WIRE_VARINT): out->ordering = field->value != 0; break;
     case SL_KEY(12, SL_WIRE_BYTES): sl_wire_string(wire, field, arena, &out->filter); break;
     case SL_KEY(13, SL_WIRE_BYTES): wire->code = read_dead_letter(out, field->bytes, arena, wire->err); break;
     case SL_KEY(14, SL_WIRE_BYTES): wire->code = read_retry(out, durations, field->bytes, wire->err); break;
     case SL_KEY(15, SL_WIRE_VARINT): out->detached = field->value != 0; break;
     case SL_KEY(16, SL_WIRE_VARINT): out->exactly_once = field->value != 0; break;
+    case SL_KEY(17, SL_WIRE_BYTES): read_duration(wire, &durations->topic_retention, field->bytes, &out->topic_retention_ms); break;
     default: break;
     }
 }
@@ -161,8 +162,8 @@ static enum sl_code read_mask(const char ***paths, size_t *n, struct sl_span byt
 }
 
 /* The two parts of an Update*Request. An object that comes in parts is read as one: its parts one after the other are its bytes. */
-static enum sl_code read_update(struct sl_span *object, const char ***paths, size_t *n, const char *what, struct sl_span bytes,
-                                struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_wire_read_update(struct sl_span *object, const char ***paths, size_t *n, const char *what, struct sl_span bytes,
+                                 struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, what, err);
     struct sl_field field;
@@ -183,7 +184,7 @@ enum sl_code sl_pubsub_read_update_topic(struct sl_pubsub_topic *out, const char
                                          struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_span object;
-    const enum sl_code code = read_update(&object, paths, n, "UpdateTopicRequest", (struct sl_span){data, len}, arena, err);
+    const enum sl_code code = sl_wire_read_update(&object, paths, n, "UpdateTopicRequest", (struct sl_span){data, len}, arena, err);
     return code == SL_OK ? read_topic(out, object, arena, err) : code;
 }
 
@@ -191,7 +192,7 @@ enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *o
                                                 size_t len, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_span object;
-    const enum sl_code code = read_update(&object, paths, n, "UpdateSubscriptionRequest", (struct sl_span){data, len}, arena, err);
+    const enum sl_code code = sl_wire_read_update(&object, paths, n, "UpdateSubscriptionRequest", (struct sl_span){data, len}, arena, err);
     return code == SL_OK ? sl_pubsub_read_subscription(out, object.ptr, object.len, arena, err) : code;
 }
 
@@ -244,7 +245,7 @@ enum sl_code sl_pubsub_read_items(struct sl_span **items, size_t *n, const char 
 
 /* ---- writing ---- */
 
-static void put_labels(struct sl_buf *out, int number, const struct sl_pubsub_labels *labels)
+void sl_wire_put_labels(struct sl_buf *out, int number, const struct sl_pubsub_labels *labels)
 {
     struct sl_buf entry = {0};
     for (size_t i = 0; i < labels->n; i++) {
@@ -264,7 +265,7 @@ static void put_duration(struct sl_buf *out, int number, int64_t ms)
 void sl_pubsub_put_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic)
 {
     sl_wire_put_text(out, 1, topic->name);
-    put_labels(out, 2, &topic->labels);
+    sl_wire_put_labels(out, 2, &topic->labels);
     if (topic->retention_ms)
         put_duration(out, 8, topic->retention_ms);
 }
@@ -294,15 +295,17 @@ void sl_pubsub_put_subscription(struct sl_buf *out, const struct sl_pubsub_subsc
     sl_wire_put_int(out, 7, subscription->retain_acked);
     if (subscription->retention_ms)
         put_duration(out, 8, subscription->retention_ms);
-    put_labels(out, 9, &subscription->labels);
+    sl_wire_put_labels(out, 9, &subscription->labels);
     sl_wire_put_int(out, 10, subscription->ordering);
     sl_wire_put_text(out, 12, subscription->filter);
     put_policies(out, subscription);
     sl_wire_put_int(out, 15, subscription->detached);
     sl_wire_put_int(out, 16, subscription->exactly_once);
+    if (subscription->topic_retention_ms)
+        put_duration(out, 17, subscription->topic_retention_ms);
 }
 
-static void put_mask(struct sl_buf *out, const char *const *paths, size_t n)
+void sl_wire_put_mask(struct sl_buf *out, const char *const *paths, size_t n)
 {
     struct sl_buf mask = {0};
     for (size_t i = 0; i < n; i++)
@@ -316,7 +319,7 @@ void sl_pubsub_put_update_topic(struct sl_buf *out, const struct sl_pubsub_topic
     struct sl_buf object = {0};
     sl_pubsub_put_topic(&object, topic);
     sl_wire_put_message(out, 1, &object);
-    put_mask(out, paths, n);
+    sl_wire_put_mask(out, paths, n);
     sl_buf_fini(&object);
 }
 
@@ -326,7 +329,7 @@ void sl_pubsub_put_update_subscription(struct sl_buf *out, const struct sl_pubsu
     struct sl_buf object = {0};
     sl_pubsub_put_subscription(&object, subscription);
     sl_wire_put_message(out, 1, &object);
-    put_mask(out, paths, n);
+    sl_wire_put_mask(out, paths, n);
     sl_buf_fini(&object);
 }
 

@@ -61,7 +61,7 @@ static enum sl_code add_attribute(struct reader *reader, struct sl_pubsub_messag
     return read_attribute(reader, &out->attributes[out->n_attributes - 1], bytes);
 }
 
-static int64_t to_us(struct sl_wire_time time)
+int64_t sl_wire_time_us(struct sl_wire_time time)
 {
     const int64_t seconds = time.seconds < MIN_SECONDS ? MIN_SECONDS : time.seconds > MAX_SECONDS ? MAX_SECONDS : time.seconds;
     const int32_t nanos = time.nanos < 0 ? 0 : time.nanos > 999999999 ? 999999999 : time.nanos;
@@ -88,7 +88,7 @@ static enum sl_code read_message(struct reader *reader, struct sl_pubsub_message
         default: break;
         }
     }
-    out->publish_us = to_us(*time);
+    out->publish_us = sl_wire_time_us(*time);
     return wire.code;
 }
 

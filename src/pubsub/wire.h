@@ -42,6 +42,16 @@ struct sl_wire_time {
 };
 enum sl_code sl_wire_read_time(struct sl_wire_time *out, struct sl_span bytes, struct sl_err *err);
 
+int64_t sl_wire_time_us(struct sl_wire_time time); /* within the years 1 to 9999 */
+
+/* Parts of admin messages (admin.c). */
+void sl_wire_add_label(struct sl_wire *wire, struct sl_pubsub_labels *out, struct sl_span bytes, struct sl_arena *arena);
+void sl_wire_put_labels(struct sl_buf *out, int number, const struct sl_pubsub_labels *labels);
+/* The two parts of an Update*Request. */
+enum sl_code sl_wire_read_update(struct sl_span *object, const char ***paths, size_t *n, const char *what, struct sl_span bytes,
+                                 struct sl_arena *arena, struct sl_err *err);
+void sl_wire_put_mask(struct sl_buf *out, const char *const *paths, size_t n);
+
 size_t sl_wire_varint_size(uint64_t value);
 size_t sl_wire_bytes_size(int number, size_t len); /* tag, length and bytes */
 void sl_wire_put_varint(struct sl_buf *out, uint64_t value);

@@ -62,6 +62,7 @@ static const struct sl_warehouse_ops OPS = {
     .reconstructed = sl_wh_reconstructed,
     .stamp = sl_wh_stamp,
     .confidence = sl_wh_confidence,
+    .migrate = sl_wh_migrate,
     .dates = sl_wh_dates,
     .calendar = sl_wh_calendar,
     .version = version,

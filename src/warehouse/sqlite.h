@@ -155,6 +155,8 @@ struct sl_wh_use {
 };
 /* Every distinct use in the config: sources of processors, then the calendar. Arena. */
 void sl_wh_uses(const struct sl_config *config, struct sl_wh_use **out, size_t *n, struct sl_arena *arena);
+/* The columns of the coverage log (`log`) or the run history as `init` makes them. */
+enum sl_code sl_wh_own_columns(bool log, struct sl_wh_columns *out, struct sl_arena *arena, struct sl_err *err);
 /* Record a load in sluice_load_jobs; inside a transaction. */
 enum sl_code sl_wh_job_add(struct sl_wh_db *db, const char *job_id, const char *table, int64_t rows, struct sl_err *err);
 
@@ -180,6 +182,8 @@ enum sl_code sl_wh_stamp(struct sl_warehouse *self, const struct sl_source *sour
                          const struct sl_stamp *stamps, size_t n, int64_t *rows, struct sl_err *err);
 enum sl_code sl_wh_confidence(struct sl_warehouse *self, const struct sl_source *source, const struct sl_confidence_columns *columns,
                               const double *ceilings, const sl_date *dates, size_t n, struct sl_confidence_result *out, struct sl_err *err);
+enum sl_code sl_wh_migrate(struct sl_warehouse *self, const struct sl_config *config, bool apply, struct sl_migration **out, size_t *n,
+                           struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_dates(struct sl_warehouse *self, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,
                          struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_calendar(struct sl_warehouse *self, const struct sl_calendar_config *config, struct sl_calendar_row **out, size_t *n,

@@ -171,6 +171,12 @@ enum sl_code sl_warehouse_confidence(struct sl_warehouse *w, const struct sl_sou
     return loaded(w, code ? code : w->ops->confidence(w, source, columns, ceilings, dates, n, out, err));
 }
 
+enum sl_code sl_warehouse_migrate(struct sl_warehouse *w, const struct sl_config *config, bool apply, struct sl_migration **out, size_t *n,
+                                  struct sl_arena *arena, struct sl_err *err)
+{
+    return loaded(w, w->ops->migrate(w, config, apply, out, n, arena, err));
+}
+
 enum sl_code sl_warehouse_dates(struct sl_warehouse *w, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,
                                 struct sl_arena *arena, struct sl_err *err)
 {

@@ -224,6 +224,10 @@ enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_
     enum sl_code code = write_events(worker, work, err);
     if (code != SL_OK)
         return code;
+    if (changed || work->reported) /* a report may have brought rows that nobody has stamped */
+        code = sl_stamp_queue(worker, work, now_us, err);
+    if (code != SL_OK)
+        return code;
     if (changed)
         return write_change(worker, work, &gate, now_us, err);
     return work->reported ? sl_ledger_gate_put(worker->ledger, &gate, err) : sl_ledger_gate_touch(worker->ledger, &gate, err);

@@ -55,6 +55,16 @@ static void read_nulls(struct sl_quality_input *input, const struct sl_quality_p
     input->nulls = nulls;
 }
 
+/* The score says nothing of where rows come from: the issue does (contract/source_coverage_log.md, "Quality columns"). */
+static void add_issue(struct sl_quality *quality, const char *issue, struct sl_arena *arena)
+{
+    const char **issues = sl_arena_array(arena, quality->n_issues + 1, sizeof *issues);
+    for (size_t i = 0; i < quality->n_issues; i++)
+        issues[i] = quality->issues[i];
+    issues[quality->n_issues++] = issue;
+    quality->issues = issues;
+}
+
 const char *sl_tally_assess(struct sl_unit_quality *out, const struct sl_questions *tallies, const struct sl_quality_policy *policy,
                             const struct sl_processor *processor, size_t source, sl_date date, const char *unit, struct sl_arena *arena)
 {
@@ -73,8 +83,11 @@ const char *sl_tally_assess(struct sl_unit_quality *out, const struct sl_questio
     read_nulls(&input, processor->quality, &answer, of, arena);
     out->source = source;
     out->rows = answer.rows;
-    if (answer.rows > 0)
-        sl_quality_assess(&out->quality, policy, processor->quality, &input, arena);
+    if (answer.rows == 0)
+        return NULL;
+    sl_quality_assess(&out->quality, policy, processor->quality, &input, arena);
+    if (source > 0)
+        add_issue(&out->quality, input.reconstructed ? "reconstructed" : "backup_source_used", arena);
     return NULL;
 }
 

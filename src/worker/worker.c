@@ -262,15 +262,20 @@ static enum sl_code add_touched(struct touched *t, struct sl_err *err)
 static enum sl_code process(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err)
 {
     struct touched touched = {.worker = worker, .seen = sl_map_create()};
-    sl_clocks_advance(worker, now_us);
-    enum sl_code code = sl_calendar_refresh(worker, now_us, err);
+    enum sl_code code = SL_OK;
+    if (worker->options.beside)
+        code = sl_clocks_borrow(worker, err);
+    else
+        sl_clocks_advance(worker, now_us);
+    if (code == SL_OK)
+        code = sl_calendar_refresh(worker, now_us, err);
     if (code == SL_OK)
         code = sl_worker_record(worker, incoming, now_us, err);
     if (code == SL_OK)
         code = add_touched(&touched, err);
     if (code == SL_OK)
         code = sl_worker_decide(worker, touched.works, touched.n, now_us, err);
-    if (code == SL_OK)
+    if (code == SL_OK && !worker->options.beside)
         code = sl_clocks_save(worker, false, err);
     sl_map_destroy(&touched.seen);
     return code;
@@ -374,6 +379,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
         code = sl_clocks_load(worker, err);
     if (code == SL_OK)
         code = sl_ledger_counts(worker->ledger, now_us, &counts, err);
+    if (code == SL_OK)
+        code = sl_ledger_stamps_next(worker->ledger, &worker->stamp_due_us, err);
     if (code == SL_OK) { /* what the worker before us left to load is due like our own */
         worker->events_unloaded = (size_t)counts.events_unloaded;
         worker->runs_unloaded = (size_t)counts.runs_unloaded;

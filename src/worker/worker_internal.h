@@ -129,6 +129,7 @@ struct sl_worker {
     int64_t expected_us;             /* when expect_by was looked at last */
     bool looking;                    /* the pass is only looked at: nothing is changed outside the ledger's transaction */
     int64_t stale_due_us;            /* when on_stale: retrigger has something to do; SL_NEVER_US */
+    int64_t stamp_due_us;            /* when the next stamp is due, or earlier; SL_NEVER_US */
     bool at_rest;                    /* everything that was sent has come and is decided: streams count as silent */
     char owner[64];                  /* of outbox claims */
     struct sl_worker_counters saved; /* as they were when the transaction began */
@@ -145,6 +146,9 @@ struct sl_incoming {
 };
 void sl_incoming_decode(struct sl_incoming *incoming, const struct sl_config *config, int64_t now_us);
 enum sl_code sl_worker_record(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err);
+/* replay.c: the event of one message, and what record.c made of it. In the transaction that is open. */
+enum sl_code sl_replay_record(struct sl_worker *worker, const struct sl_bus_message *message, const struct sl_completion *completion,
+                              const char *to, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_process(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_group(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct group **out, struct sl_err *err);
 void sl_worker_forget_groups(struct sl_worker *worker);
@@ -217,6 +221,8 @@ void sl_worker_note(struct sl_worker *worker, const struct sl_gate *gate);
 
 /* clocks.c */
 enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err);
+/* As of now, or a little later: what a running worker hasn't saved yet may only make gates wait. */
+enum sl_code sl_clocks_borrow(struct sl_worker *worker, struct sl_err *err);
 void sl_clocks_advance(struct sl_worker *worker, int64_t now_us);
 enum sl_code sl_clocks_save(struct sl_worker *worker, bool all, struct sl_err *err);
 bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us);
@@ -239,6 +245,24 @@ enum sl_code sl_outbox_claim(struct sl_worker *worker, int64_t now_us, struct sl
 void sl_outbox_send(struct sl_bus *bus, struct sl_sending *sending, const atomic_bool *quit /* may be NULL */);
 /* *stuck: something is left that waits for a later attempt. */
 enum sl_code sl_outbox_record(struct sl_worker *worker, const struct sl_sending *sending, int64_t now_us, bool *stuck, struct sl_err *err);
+
+/* stamp.c: quality columns. Queued with the decision, in its transaction; then per table and batch taken, run (which may be on another thread, beside the decider) and finished. */
+enum sl_code sl_stamp_queue(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);
+struct sl_stamping {           /* zero-initialised, then taken once */
+    struct sl_arena arena;     /* freed by its owner */
+    struct sl_stamp_row *rows; /* of one table, ascending by date */
+    size_t n;
+    struct sl_stamp_body *bodies;         /* beside rows */
+    bool *unreadable;                     /* beside rows: fails for itself */
+    struct sl_confidence_result *results; /* beside rows; zero where confidence was not capped */
+    enum sl_code code;
+    struct sl_err err;
+};
+bool sl_stamp_is_due(const struct sl_worker *worker, int64_t now_us);
+/* n == 0: nothing was due after all. */
+enum sl_code sl_stamp_take(struct sl_worker *worker, int64_t now_us, struct sl_stamping *out, struct sl_err *err);
+void sl_stamp_run(const struct sl_config *config, struct sl_warehouse *warehouse, struct sl_stamping *stamping);
+enum sl_code sl_stamp_finish(struct sl_worker *worker, struct sl_stamping *stamping, int64_t now_us, struct sl_err *err);
 
 /* load.c: one load between its steps, so that step 2 may run on another thread. */
 bool sl_load_is_due(const struct sl_worker *worker, int64_t now_us);

@@ -45,6 +45,8 @@ enum sl_rpc_code delete_subscription(struct bed *bed, const char *name);
 /* One message of these bytes; its id into `id` (of 64 bytes, may be NULL). */
 enum sl_rpc_code try_publish(struct bed *bed, const char *topic, const void *data, size_t len, char *id);
 void publish(struct bed *bed, const char *topic, const char *text);
+/* With an ordering key (may be NULL) and attributes: "a=1,b=2" (may be NULL). */
+void publish_with(struct bed *bed, const char *topic, const char *text, const char *key, const char *attributes);
 /* "prefix0", "prefix1", ...: n of them in requests of at most 1000. */
 void publish_many(struct bed *bed, const char *topic, const char *prefix, size_t n, size_t body_bytes);
 
@@ -67,6 +69,7 @@ void pull(struct bed *bed, const char *subscription, int max, bool now, struct g
 enum sl_rpc_code try_ack(struct bed *bed, const char *subscription, const struct gots *gots, size_t from, size_t n);
 void ack(struct bed *bed, const char *subscription, const struct gots *gots, size_t from, size_t n);
 enum sl_rpc_code modify(struct bed *bed, const char *subscription, const struct gots *gots, size_t from, size_t n, int seconds);
+void expect_texts(const struct gots *gots, const char *expected); /* "a b c " */
 void expect_backlog(struct bed *bed, const char *subscription, int64_t undelivered, int64_t leased);
 
 /* A streaming pull. */
@@ -76,6 +79,8 @@ struct tap {
     struct sl_rpc_stream *stream;
     struct gots gots;
     size_t n_responses, n_empty, n_without_properties, max_per_response;
+    bool exactly_once, ordering;                                 /* as the newest response says */
+    size_t acked, ack_invalid, modified, modify_invalid, failed; /* ids in confirmations */
     bool ended, reading;
     struct sl_rpc_status status;
 };
@@ -92,6 +97,7 @@ void tap_ack(struct tap *tap, size_t from, size_t n); /* on the stream */
 void tap_modify(struct tap *tap, size_t from, size_t n, int seconds);
 void tap_wait(struct tap *tap, size_t n_messages);
 void tap_wait_responses(struct tap *tap, size_t n);
+void tap_wait_confirmed(struct tap *tap, size_t n); /* ids, of whatever fate */
 void tap_wait_end(struct tap *tap);
 size_t tap_count(struct tap *tap);
 void tap_close(struct tap *tap); /* cancels, waits for the end, frees */

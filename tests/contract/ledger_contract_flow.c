@@ -35,7 +35,11 @@ void ledger_case_configs_and_warnings_once(struct ledger_fixture *f)
 {
     bool is_new = false;
     expect_ok(sl_ledger_config_add(f->ledger, "h", "{}", 1, &f->err));
-    expect_ok(sl_ledger_config_add(f->ledger, "h", "{}", 2, &f->err));
+    expect_ok(sl_ledger_config_add(f->ledger, "h", "{\"other\":1}", 2, &f->err));
+    const char *normal = NULL;
+    expect_ok(sl_ledger_config_get(f->ledger, "h", &normal, &f->arena, &f->err));
+    cr_expect_str_eq(normal, "{}", "the first one stays");
+    expect_code(sl_ledger_config_get(f->ledger, "g", &normal, &f->arena, &f->err), SL_NOT_FOUND);
     expect_ok(sl_ledger_warn_once(f->ledger, "unknown processor X", &is_new, &f->err));
     cr_expect(is_new);
     expect_ok(sl_ledger_warn_once(f->ledger, "unknown processor X", &is_new, &f->err));

@@ -184,15 +184,10 @@ Test(broker, subscriptions_are_checked)
          {.name = SUB, .topic = TOPIC, .has_retry = true, .min_backoff_ms = 3000, .max_backoff_ms = 2000},
          SL_RPC_INVALID_ARGUMENT,
          "retry_policy: minimum_backoff is greater than maximum_backoff"},
-        {"filter", {.name = SUB, .topic = TOPIC, .filter = "attributes:a"}, SL_RPC_UNIMPLEMENTED, "This broker does not implement filters"},
-        {"ordering",
-         {.name = SUB, .topic = TOPIC, .ordering = true},
-         SL_RPC_UNIMPLEMENTED,
-         "This broker does not implement message ordering"},
-        {"exactly once",
-         {.name = SUB, .topic = TOPIC, .exactly_once = true},
-         SL_RPC_UNIMPLEMENTED,
-         "This broker does not implement exactly-once delivery"},
+        {"filter",
+         {.name = SUB, .topic = TOPIC, .filter = "attributes:"},
+         SL_RPC_INVALID_ARGUMENT,
+         "Invalid filter: an attribute's key is expected at character 12"},
         {"all of it",
          {.name = SUB,
           .topic = TOPIC,
@@ -201,7 +196,11 @@ Test(broker, subscriptions_are_checked)
           .max_delivery_attempts = 7,
           .has_retry = true,
           .min_backoff_ms = 2000,
-          .max_backoff_ms = 4000},
+          .max_backoff_ms = 4000,
+          .filter = "attributes:a",
+          .ordering = true,
+          .exactly_once = true,
+          .retain_acked = true},
          SL_RPC_OK,
          ""},
     };
@@ -246,10 +245,12 @@ Test(broker, subscription_defaults_and_update)
                                            .has_retry = true,
                                            .min_backoff_ms = 1000,
                                            .max_backoff_ms = 9000};
-    const char *paths[] = {"ack_deadline_seconds", "dead_letter_policy", "retry_policy"}, *wrong[] = {"topic"};
+    const char *paths[] = {"ack_deadline_seconds", "dead_letter_policy", "retry_policy"}, *wrong[] = {"topic"}, *fixed[] = {"filter"};
     sl_pubsub_put_update_subscription(&request, &asked, paths, 3);
     cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_OK, "%s", bed.message);
     sl_pubsub_put_update_subscription(&request, &asked, wrong, 1);
+    cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_INVALID_ARGUMENT);
+    sl_pubsub_put_update_subscription(&request, &asked, fixed, 1);
     cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_INVALID_ARGUMENT);
     bed_restart(&bed);
     get_subscription(&bed, &config, &arena);
@@ -662,7 +663,7 @@ Test(broker, unknown_methods)
     struct bed bed;
     struct sl_buf request = {0};
     bed_open(&bed, NULL);
-    cr_expect_eq(bed_call(&bed, "Subscriber/Seek", &request, NULL), SL_RPC_UNIMPLEMENTED);
+    cr_expect_eq(bed_call(&bed, "Subscriber/ModifyPushConfig", &request, NULL), SL_RPC_UNIMPLEMENTED);
     sl_buf_fini(&request);
     bed_close(&bed);
 }

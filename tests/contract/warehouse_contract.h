@@ -65,7 +65,9 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(stamp_needs_the_columns)                                                                                                             \
     X(confidence_is_capped_by_the_rows_tier)                                                                                               \
     X(confidence_per_date)                                                                                                                 \
-    X(confidence_needs_the_columns)
+    X(confidence_needs_the_columns)                                                                                                        \
+    X(migrate_adds_quality_columns_once)                                                                                                   \
+    X(migrate_completes_the_log)
 
 #define WAREHOUSE_CONTRACT_DECLARE(name) void warehouse_contract_##name(struct warehouse_fixture *f);
 WAREHOUSE_CONTRACT(WAREHOUSE_CONTRACT_DECLARE)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/event.h>
+#include <sluice/records.h>
 #include <sluice/str.h>
 
 #define COUNT(items) (sizeof(items) / sizeof *(items))
@@ -355,4 +357,83 @@ void warehouse_contract_confidence_needs_the_columns(struct warehouse_fixture *f
     const struct sl_confidence_columns columns = {"base", "final", "capped", NULL};
     cr_expect_eq(sl_warehouse_confidence(f->warehouse, &BY_DAY, &columns, CEILINGS, &day, 1, &result, &f->err), SL_NOT_FOUND);
     says(f, "sluice migrate");
+}
+
+/* ---- migrate ---- */
+
+static struct sl_source STAMPED_SOURCES[] = {{.table = "raw.scores", .date_column = "day", .unit_column = "game"}};
+static struct sl_source CAPPED_SOURCES[] = {{.table = "ref.capped", .date_column = "day"}};
+static struct sl_source LATER_SOURCES[] = {{.table = "later.rows", .date_column = "day"}};
+static struct sl_source PLAIN_SOURCES[] = {{.table = "raw.plain", .date_column = "day"}};
+static struct sl_processor MIGRATED[] = {
+    {.name = "scores", .sources = STAMPED_SOURCES, .n_sources = 1, .stamp = true},
+    {.name = "capped", .sources = CAPPED_SOURCES, .n_sources = 1, .confidence_base = "base", .confidence_final = "final"},
+    {.name = "later", .sources = LATER_SOURCES, .n_sources = 1, .stamp = true},
+    {.name = "plain", .sources = PLAIN_SOURCES, .n_sources = 1},
+    {.name = "none", .stamp = true},
+};
+static struct sl_phase MIGRATED_PHASES[] = {{.name = "raw", .processors = MIGRATED, .n_processors = COUNT(MIGRATED)}};
+
+static size_t migrate(struct warehouse_fixture *f, bool apply, struct sl_migration **made)
+{
+    size_t n;
+    cr_assert_eq(sl_warehouse_migrate(f->warehouse, &f->config, apply, made, &n, &f->arena, &f->err), SL_OK, "%s", f->err.text);
+    return n;
+}
+
+static size_t n_columns(struct warehouse_fixture *f, const char *table)
+{
+    struct sl_table_info info;
+    cr_assert_eq(sl_warehouse_describe(f->warehouse, table, &info, &f->arena, &f->err), SL_OK, "%s", f->err.text);
+    return info.n_columns;
+}
+
+void warehouse_contract_migrate_adds_quality_columns_once(struct warehouse_fixture *f)
+{
+    struct sl_migration *made;
+    f->config.phases = MIGRATED_PHASES;
+    f->config.quality.historical_tier = "silver";
+    f->config.quality.historical_score = 80.0;
+    import_ok(f, "raw.scores", "day,game,who\n2025-01-01,a,x\n2025-01-01,a,y\n");
+    import_ok(f, "raw.plain", "day\n2025-01-01\n");
+    import_ok(f, "ref.capped", "day,base,final,quality_tier\n2025-01-01,0.9,,gold\n");
+    size_t n = migrate(f, false, &made);
+    cr_assert_eq(n, 10 + 9, "%zu", n);
+    cr_expect(strstr(made[0].sql, "ALTER TABLE"), "%s", made[0].sql);
+    cr_expect(strstr(made[9].sql, "'silver'") && strstr(made[9].sql, "80.0") && strstr(made[9].sql, "historical_data"), "%s", made[9].sql);
+    cr_expect_str_eq(made[9].table, "raw.scores");
+    cr_expect_str_eq(made[10].table, "ref.capped");
+    cr_expect_eq(n_columns(f, "raw.scores"), 3, "only said");
+    cr_expect_eq(migrate(f, true, &made), 19);
+    cr_expect_eq(n_columns(f, "raw.scores"), 12);
+    cr_expect_eq(n_columns(f, "ref.capped"), 12);
+    cr_expect_eq(n_columns(f, "raw.plain"), 1);
+    cr_expect_eq(migrate(f, true, &made), 0);
+
+    const struct sl_key key = warehouse_key("2025-01-01");
+    int64_t rows, nulls[SL_N_QUALITY_COLUMNS];
+    cr_assert_eq(sl_warehouse_tally(f->warehouse, &BY_DAY, SL_QUALITY_COLUMNS, SL_N_QUALITY_COLUMNS, &key, 1, &rows, nulls, &f->err),
+                 SL_OK);
+    for (size_t i = 0; i < SL_N_QUALITY_COLUMNS; i++)
+        cr_expect_eq(nulls[i], strcmp(SL_QUALITY_COLUMNS[i], "quality_sample_size") ? 0 : 2, "%s: %lld", SL_QUALITY_COLUMNS[i],
+                     (long long)nulls[i]);
+    import_ok(f, "raw.scores", "day,game,who\n2025-01-02,a,x\n"); /* rows that come later are no history */
+    cr_expect_eq(migrate(f, true, &made), 0);
+    expect_stamped(f, &BY_GAME, "2025-01-02 a", 1, 0);
+}
+
+void warehouse_contract_migrate_completes_the_log(struct warehouse_fixture *f)
+{
+    struct sl_migration *made;
+    const char **names;
+    size_t n, n_log = 0;
+    import_ok(f, "ref.processor_run_history", "processor_name,phase,run_id\np,q,r\n");
+    cr_expect_eq(migrate(f, true, &made), SL_N_RUN_COLUMNS - 3);
+    cr_expect_eq(n_columns(f, "ref.processor_run_history"), SL_N_RUN_COLUMNS);
+    import_ok(f, "ref.source_coverage_log", "event_id,event_type\n1,source_missing\n");
+    n_log = migrate(f, true, &made);
+    cr_expect_eq(n_log, SL_N_LOG_COLUMNS - 2, "%zu", n_log);
+    cr_expect_eq(migrate(f, true, &made), 0);
+    cr_assert_eq(sl_warehouse_init(f->warehouse, &f->config, &names, &n, &f->arena, &f->err), SL_OK, "%s", f->err.text);
+    cr_expect_eq(migrate(f, true, &made), 0);
 }

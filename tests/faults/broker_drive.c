@@ -19,6 +19,12 @@ void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *sta
     call->answered(call, status, data, len);
 }
 
+void sl_rpc_refuse(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *details, size_t len)
+{
+    (void)details, (void)len;
+    call->answered(call, status, NULL, 0);
+}
+
 bool sl_rpc_gone(const struct sl_rpc_peer_call *call)
 {
     (void)call;
@@ -104,7 +110,7 @@ enum sl_code drive_open(struct drive *drive, const char *path, bool synchronous_
     sl_arena_init(&broker->arena);
     enum sl_code code = sl_store_open(&broker->store, path, &options, err);
     if (code == SL_OK)
-        code = sl_catalog_load(&broker->catalog, broker->store, err);
+        code = sl_catalog_load(&broker->catalog, broker->store, sl_now(), err);
     if (code != SL_OK)
         drive_close(drive);
     return code;

@@ -77,13 +77,13 @@ static enum sl_code load_acked(void *arg, int64_t subscription, int64_t first, i
     return SL_OK;
 }
 
-static enum sl_code load_attempts(void *arg, int64_t subscription, int64_t n, int attempts, struct sl_err *err)
+static enum sl_code load_attempts(void *arg, const struct sl_attempts_row *row, struct sl_err *err)
 {
     struct rig *rig = arg;
     (void)err;
-    cr_assert_eq(subscription, SUB_ID);
-    cr_assert_not(sl_ranges_has(&rig->delivery.acked, n), "attempts of an acked message");
-    sl_delivery_restore_attempts(&rig->delivery, n, attempts);
+    cr_assert_eq(row->subscription, SUB_ID);
+    cr_assert_not(sl_ranges_has(&rig->delivery.acked, row->n), "attempts of an acked message");
+    sl_delivery_restore_attempts(&rig->delivery, row->n, row->attempts, 0);
     return SL_OK;
 }
 
@@ -100,7 +100,8 @@ static enum sl_code begin_empty(struct rig *rig, struct sl_err *err)
 
 static enum sl_code open_rig(struct rig *rig, struct sl_err *err)
 {
-    static const struct sl_store_loader LOADER = {load_topic, load_subscription, load_acked, load_attempts};
+    static const struct sl_store_loader LOADER = {
+        .topic = load_topic, .subscription = load_subscription, .acked = load_acked, .attempts = load_attempts};
     struct sl_store_options options = {.vfs = POWER_VFS, .checkpoint_pages = 64};
     rig->topic = 0;
     rig->flow = (struct sl_flow){0};
@@ -184,7 +185,7 @@ static void consume_some(struct rig *rig)
 {
     int64_t n;
     for (uint64_t k = draw(rig, 30); k > 0; k--) {
-        n = sl_delivery_ready(&rig->delivery);
+        n = sl_delivery_ready(&rig->delivery, &rig->flow, NULL);
         if (!n)
             n = sl_delivery_unseen(&rig->delivery, rig->durable.last);
         if (n)
@@ -213,7 +214,7 @@ static enum sl_code batch(struct rig *rig, struct sl_err *err)
         code = sl_store_set_topic_last(rig->store, rig->topic, rig->wished.last, err);
     consume_some(rig);
     if (code == SL_OK)
-        code = sl_store_put_delivery(rig->store, SUB_ID, &rig->delivery, err);
+        code = sl_store_put_delivery(rig->store, SUB_ID, &rig->delivery, (struct sl_now){0}, err);
     int64_t trimmed = rig->trimmed;
     if (code == SL_OK)
         code = sl_store_trim(rig->store, rig->topic, rig->trimmed, rig->delivery.acked.floor, 50, &trimmed, err);

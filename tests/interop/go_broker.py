@@ -58,7 +58,7 @@ def kills_while_publishing(folder):
         sent = go.end(publishing)
         acked = set(numbers_in(folder + "/acked"))
         same("answered", (len(acked), sent["failed"]), (20000, 0))
-        complete_numbers(go("receive", "-sub", sub, "-idle", "3s", "-expect", 20000), 20000)
+        complete_numbers(go("receive", "-sub", sub, "-idle", "3s", "-least", 20000, "-expect", 20000), 20000)
         drained(go, sub)
 
 
@@ -209,7 +209,7 @@ def client_is_killed(folder):
         dying.kill()
         dying.communicate()
         acked = set(numbers_in(folder + "/log"))
-        got = go("receive", "-sub", sub, "-idle", "2s", "-log", folder + "/log")
+        got = go("receive", "-sub", sub, "-idle", "2s", "-least", 5000 - len(acked), "-log", folder + "/log")
         same("all of both", len(set(numbers_in(folder + "/log"))), 5000)
         holds("few of the acked ones come again", got["distinct"] <= 5000 - len(acked) + 1000, got)
         drained(go, sub)
@@ -248,9 +248,105 @@ def what_is_not_there(folder):
             holds("%s says %s" % (words, sentence), sentence in said, said)
 
 
+def keys_in_order(folder):
+    """Two clients share 50 keys over a SIGKILL; each sees every key ascending, and nothing is missing."""
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("ordered", "-ordered")
+        same("published", go("publish", "-topic", topic, "-n", 10000, "-size", 100, "-keys", 50)["failed"], 0)
+        receiving = [go.start("receive", "-sub", sub, "-idle", "5s", "-work", "1ms", "-outstanding", 200, "-log", "%s/log-%d" % (folder, i)) for i in range(2)]
+        wait_for("both get some", lambda: all(len(numbers_in("%s/log-%d" % (folder, i))) > 500 for i in range(2)), 60)
+        broker.restart()
+        got = [go.end(each) for each in receiving]
+        same("came before its turn", [each["early"] for each in got], [0, 0])
+        both = [numbers_in("%s/log-%d" % (folder, i)) for i in range(2)]
+        same("all of both", sorted(set(both[0] + both[1])), list(range(10000)))
+        drained(go, sub)
+
+
+def nack_of_a_key(folder):
+    """What was nacked comes again, and with it the later ones of its key."""
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("ordered-nack", "-ordered")
+        go("publish", "-topic", topic, "-n", 500, "-size", 50, "-keys", 5)
+        got = go("receive", "-sub", sub, "-do", "nack-once", "-k", 5, "-keys", 5, "-n", 500, "-expect", 500, "-for", "120s")
+        complete(got, 500)
+        same("nacked, came again, too early", (got["nacked"], got["nacked_again"], got["early"]), (5, 5, 0))
+        drained(go, sub)
+
+
+def stale_ack_ids(folder):
+    """Exactly once: the answer names the id that is not the newest, and the others have counted."""
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("once", "-exactly-once")
+        go("publish", "-topic", topic, "-n", 20, "-size", 50)
+        got = go("pull", "-sub", sub, "-again")
+        same("refused", (got["code"], got["reason"], got["domain"], got["ids"], got["why"]),
+             ("InvalidArgument", "EXACTLY_ONCE_ACKID_FAILURE", "pubsub.googleapis.com", 1, "PERMANENT_FAILURE_INVALID_ACK_ID"))
+        same("pulled again, and acked", (got["again"], go("pull", "-sub", sub)["received"]), (20, 0))
+
+
+def filtered(folder):
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("filtered", "-filter", 'attributes.kind = "k1" OR (attributes:big AND NOT hasPrefix(attributes.kind, "k"))')
+        with open(folder + "/lines", "w", encoding="ascii") as lines:
+            for i in range(300):
+                lines.write('{"data": "%09d x", "attributes": {"kind": "%s"%s}}\n' % (i, "k%d" % (i % 3) if i % 2 else "other", ', "big": ""' if i % 4 == 0 else ""))
+        go("publish", "-topic", topic, "-lines", folder + "/lines")
+        wished = {i for i in range(300) if (i % 2 and i % 3 == 1) or i % 4 == 0}
+        got = go("receive", "-sub", sub, "-n", len(wished), "-idle", "3s", "-log", folder + "/log")
+        same("received", (got["received"], set(numbers_in(folder + "/log"))), (len(wished), wished))
+        holds("a wrong filter is refused", "InvalidArgument" in go.fails("sub", "-topic", topic, "-sub", "wrong", "-filter", "attributes.kind = 1"))
+
+
+def sought(folder):
+    """Back in time, to a snapshot over a SIGKILL, and away from the topic."""
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("sought", "-retain")
+        go("publish", "-topic", topic, "-n", 1000, "-size", 100)
+        same("acked", go("receive", "-sub", sub, "-n", 1000)["acked"], 1000)
+        made = go("seek", "-sub", sub, "-make-snapshot", "done")
+        holds("a snapshot lives 7 days", 6.9 < made["days"] <= 7.01, made)
+        go("publish", "-topic", topic, "-n", 50, "-first", 1000, "-size", 100)
+        go("seek", "-sub", sub, "-ago", "1h")
+        got = go("receive", "-sub", sub, "-n", 1050, "-expect", 1050)
+        complete(got, 1050)
+        broker.restart()
+        go("seek", "-sub", sub, "-snapshot", "done")
+        got = go("receive", "-sub", sub, "-idle", "2s", "-first", 1000, "-expect", 50)
+        complete(got, 50)
+        go("seek", "-sub", sub, "-detach")
+        go("publish", "-topic", topic, "-n", 1)
+        holds("detached", "FailedPrecondition" in go.fails("pull", "-sub", sub))
+
+
+def faults_on_order(folder):
+    """--faults: a publisher and a subscriber live through errors, slow answers and streams that end."""
+    interop.go_peer()
+    faults = folder + "/faults"
+    with open(faults, "w", encoding="ascii") as file:
+        file.write("fail Publish 3 UNAVAILABLE\nslow Acknowledge 5 200\nfail StreamingPull 2 UNAVAILABLE\n")
+    with interop.Broker(folder + "/broker", "--faults", faults, "--stream-age", "1s") as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("faults")
+        sent = go("publish", "-topic", topic, "-n", 2000, "-size", 100)
+        same("published", (sent["published"], sent["failed"]), (2000, 0))
+        receiving = go.start("receive", "-sub", sub, "-n", 2000, "-expect", 2000, "-work", "100ms", "-outstanding", 100, "-log", folder + "/log")
+        wait_for("messages flow", lambda: len(numbers_in(folder + "/log")) > 100, 60)
+        with open(faults + ".new", "w", encoding="ascii") as file:
+            file.write("drop\nfail Acknowledge 2 UNAVAILABLE\n")
+        os.rename(faults + ".new", faults)
+        complete(go.end(receiving), 2000)
+
+
 # The emulator keeps no retry policy, answers no pings, adds no attributes to dead letters and keeps the leases of a dead client.
 EVERY_SERVER = [nacked_once, lease_expires, deadline_zero, big_messages, a_quiet_stream_lives, what_is_not_there]
-OURS = [nothing_is_lost_by_a_kill, kills_while_publishing, kills_while_receiving, client_is_killed, dead_letters, retry_backoff, pings_are_answered]
+OURS = [nothing_is_lost_by_a_kill, kills_while_publishing, kills_while_receiving, client_is_killed, dead_letters, retry_backoff, pings_are_answered, keys_in_order, nack_of_a_key,
+        stale_ack_ids, filtered, sought, faults_on_order]
 
 if __name__ == "__main__":
     sys.exit(interop.run_cases(EVERY_SERVER if REFERENCE else OURS + EVERY_SERVER, __doc__))

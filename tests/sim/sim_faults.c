@@ -118,6 +118,12 @@ SLOT(outbox_failed, (SELF, int64_t id, const char *error, int64_t now_us, int64_
 SLOT(reject_add, (SELF, const struct sl_reject_row *row, ERR), self, row, err)
 SLOT(known_gaps, (SELF, struct sl_known_gap **out, size_t *n, struct sl_arena *arena, ERR), self, out, n, arena, err)
 SLOT(holds, (SELF, struct sl_hold **out, size_t *n, struct sl_arena *arena, ERR), self, out, n, arena, err)
+SLOT(stale_add, (SELF, const struct sl_stale_mark *mark, bool *is_new, ERR), self, mark, is_new, err)
+SLOT(stale, (SELF, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n, struct sl_arena *arena, ERR), self,
+     phase, from, to, out, n, arena, err)
+SLOT(stale_clear, (SELF, const char *phase, sl_date date, enum sl_profile profile, int generation, int64_t now_us, ERR), self, phase, date,
+     profile, generation, now_us, err)
+SLOT(stale_triggered, (SELF, int64_t id, int64_t now_us, ERR), self, id, now_us, err)
 SLOT(units, (SELF, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, ERR), self, out, n, arena, err)
 SLOT(units_set, (SELF, const struct sl_known_unit *units, size_t n, ERR), self, units, n, err)
 SLOT(clock_get, (SELF, const char *phase, int64_t *ms, ERR), self, phase, ms, err)

@@ -36,6 +36,10 @@
     X(reject_add)                                                                                                                          \
     X(known_gaps)                                                                                                                          \
     X(holds)                                                                                                                               \
+    X(stale_add)                                                                                                                           \
+    X(stale)                                                                                                                               \
+    X(stale_clear)                                                                                                                         \
+    X(stale_triggered)                                                                                                                     \
     X(units)                                                                                                                               \
     X(units_set)                                                                                                                           \
     X(clock_get)                                                                                                                           \

@@ -222,6 +222,7 @@ static bool same_subscription(const struct sl_pubsub_subscription *ours, const G
            ours->ack_deadline_s == theirs->ack_deadline_seconds && ours->retain_acked == theirs->retain_acked_messages &&
            ours->retention_ms == ms_of(theirs->message_retention_duration, 0) && ours->ordering == theirs->enable_message_ordering &&
            ours->exactly_once == theirs->enable_exactly_once_delivery && ours->detached == theirs->detached &&
+           ours->topic_retention_ms == ms_of(theirs->topic_message_retention_duration, 0) &&
            ours->has_push == (theirs->push_config && theirs->push_config->push_endpoint[0]) && same_policies(ours, theirs);
 }
 
@@ -271,6 +272,76 @@ static enum sl_code compare_update_subscription(bool *same, const ProtobufCMessa
     return code;
 }
 
+static int64_t us_of(const Google__Protobuf__Timestamp *time)
+{
+    if (!time)
+        return 0;
+    return clamp(time->seconds, INT64_C(-62135596800), INT64_C(253402300799)) * 1000000 + clamp(time->nanos, 0, 999999999) / 1000;
+}
+
+static bool same_snapshot(const struct sl_pubsub_snapshot *ours, const Google__Pubsub__V1__Snapshot *theirs)
+{
+    if (ours->labels.n != theirs->n_labels)
+        return false;
+    for (size_t i = 0; i < ours->labels.n; i++)
+        if (!same_labels(&ours->labels, theirs->labels[i]->key, theirs->labels[i]->value, i))
+            return false;
+    return same_string(ours->name, theirs->name) && same_string(ours->topic, theirs->topic) &&
+           ours->expire_us == us_of(theirs->expire_time);
+}
+
+static enum sl_code compare_snapshot(bool *same, const ProtobufCMessage *message, struct sl_span bytes, struct sl_arena *arena,
+                                     struct sl_err *err)
+{
+    struct sl_pubsub_snapshot ours;
+    const enum sl_code code = sl_pubsub_read_snapshot(&ours, bytes.ptr, bytes.len, arena, err);
+    if (code == SL_OK && message)
+        *same = same_snapshot(&ours, (const void *)message);
+    return code;
+}
+
+static enum sl_code compare_update_snapshot(bool *same, const ProtobufCMessage *message, struct sl_span bytes, struct sl_arena *arena,
+                                            struct sl_err *err)
+{
+    static const Google__Pubsub__V1__Snapshot none = GOOGLE__PUBSUB__V1__SNAPSHOT__INIT;
+    const Google__Pubsub__V1__UpdateSnapshotRequest *theirs = (const void *)message;
+    struct sl_pubsub_snapshot ours;
+    const char **paths;
+    size_t n;
+    const enum sl_code code = sl_pubsub_read_update_snapshot(&ours, &paths, &n, bytes.ptr, bytes.len, arena, err);
+    if (code == SL_OK && theirs)
+        *same = same_snapshot(&ours, theirs->snapshot ? theirs->snapshot : &none) && same_mask(paths, n, theirs->update_mask);
+    return code;
+}
+
+static enum sl_code compare_create_snapshot(bool *same, const ProtobufCMessage *message, struct sl_span bytes, struct sl_arena *arena,
+                                            struct sl_err *err)
+{
+    const Google__Pubsub__V1__CreateSnapshotRequest *theirs = (const void *)message;
+    struct sl_create_snapshot ours;
+    const enum sl_code code = sl_pubsub_read_create_snapshot(&ours, bytes.ptr, bytes.len, arena, err);
+    if (code != SL_OK || !theirs)
+        return code;
+    *same = same_string(ours.name, theirs->name) && same_string(ours.subscription, theirs->subscription) &&
+            ours.labels.n == theirs->n_labels;
+    for (size_t i = 0; *same && i < ours.labels.n; i++)
+        *same = same_labels(&ours.labels, theirs->labels[i]->key, theirs->labels[i]->value, i);
+    return code;
+}
+
+static enum sl_code compare_seek(bool *same, const ProtobufCMessage *message, struct sl_span bytes, struct sl_arena *arena,
+                                 struct sl_err *err)
+{
+    const Google__Pubsub__V1__SeekRequest *theirs = (const void *)message;
+    struct sl_seek_request ours;
+    const enum sl_code code = sl_pubsub_read_seek(&ours, bytes.ptr, bytes.len, arena, err);
+    if (code != SL_OK || !theirs)
+        return code;
+    *same = same_string(ours.subscription, theirs->subscription) && ours.has_time == (theirs->time != NULL) &&
+            ours.time_us == us_of(theirs->time) && same_string(ours.snapshot, theirs->snapshot);
+    return code;
+}
+
 static enum sl_code compare_list(bool *same, const ProtobufCMessage *message, struct sl_span bytes, struct sl_arena *arena,
                                  struct sl_err *err)
 {
@@ -313,6 +384,10 @@ static const struct compared {
     {&google__pubsub__v1__update_subscription_request__descriptor, compare_update_subscription},
     {&google__pubsub__v1__list_topics_request__descriptor, compare_list},
     {&google__pubsub__v1__list_topic_subscriptions_response__descriptor, compare_items},
+    {&google__pubsub__v1__snapshot__descriptor, compare_snapshot},
+    {&google__pubsub__v1__update_snapshot_request__descriptor, compare_update_snapshot},
+    {&google__pubsub__v1__create_snapshot_request__descriptor, compare_create_snapshot},
+    {&google__pubsub__v1__seek_request__descriptor, compare_seek},
 };
 enum { N_COMPARED = sizeof COMPARED / sizeof *COMPARED };
 

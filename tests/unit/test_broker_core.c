@@ -168,12 +168,12 @@ Test(broker_core, expiry_counts_and_an_old_lease_means_nothing_but_its_ack)
     struct sl_lease first = sl_delivery_lease(&f.delivery, 1, &f.flow, 1, 100);
     cr_assert_eq(sl_delivery_due_ms(&f.delivery), 100);
     sl_delivery_tick(&f.delivery, 99);
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 0);
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 0);
     cr_assert(sl_delivery_extend(&f.delivery, 1, first.serial, 200));
     sl_delivery_tick(&f.delivery, 199);
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 0, "extended");
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 0, "extended");
     sl_delivery_tick(&f.delivery, 200);
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 1);
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 1);
     cr_assert_eq(sl_delivery_due_ms(&f.delivery), SL_NEVER);
     cr_assert_not(sl_delivery_extend(&f.delivery, 1, first.serial, 900), "expired");
     struct sl_lease second = sl_delivery_lease(&f.delivery, 1, &f.flow, 1, 300);
@@ -198,10 +198,10 @@ Test(broker_core, backoff_doubles_up_to_its_maximum)
         cr_assert(sl_delivery_nack(&f.delivery, 1, lease.serial, now));
         cr_assert_eq(sl_delivery_due_ms(&f.delivery), now + waits[i], "attempt %zu", i);
         sl_delivery_tick(&f.delivery, now + waits[i] - 1);
-        cr_assert_eq(sl_delivery_ready(&f.delivery), 0);
+        cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 0);
         now += waits[i];
         sl_delivery_tick(&f.delivery, now);
-        cr_assert_eq(sl_delivery_ready(&f.delivery), 1);
+        cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 1);
     }
     sl_delivery_fini(&f.delivery);
 }
@@ -219,11 +219,11 @@ Test(broker_core, dead_after_its_attempts)
         else
             sl_delivery_tick(&f.delivery, 1000);
     }
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 0);
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 0);
     cr_assert_eq(sl_delivery_dead(&f.delivery, dead, 4), 1);
     cr_assert_eq(dead[0], 1);
     sl_delivery_revive(&f.delivery, 1, 20);
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 1, "could not be forwarded: delivered on");
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 1, "could not be forwarded: delivered on");
     sl_delivery_nack(&f.delivery, 1, sl_delivery_lease(&f.delivery, 1, &f.flow, 1, 1000).serial, 30);
     cr_assert_eq(sl_delivery_dead(&f.delivery, dead, 4), 1);
     cr_assert(sl_delivery_ack(&f.delivery, 1, 1));
@@ -244,14 +244,14 @@ Test(broker_core, a_closed_holder_frees_its_leases_in_order_and_counts_nothing)
     static const int64_t order[] = {1, 4, 3};
     static const int attempts[] = {1, 1, 2};
     for (size_t i = 0; i < 3; i++) {
-        cr_assert_eq(sl_delivery_ready(&f.delivery), order[i]);
+        cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), order[i]);
         cr_assert_eq(sl_delivery_lease(&f.delivery, order[i], &other, 1, 1000).attempt, attempts[i]);
     }
     cr_assert_eq(f.flow.leases.n, 0);
     cr_assert_eq(f.flow.bytes, 0);
     cr_assert_eq(other.leases.n, 4);
     sl_delivery_release(&f.delivery, &f.flow);
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 0);
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 0);
     sl_delivery_fini(&f.delivery);
 }
 
@@ -289,13 +289,13 @@ Test(broker_core, restored_state_is_delivered_where_it_stopped)
     sl_delivery_init(&f.delivery, 10, 1);
     f.delivery.policy.max_attempts = 7;
     sl_delivery_restore_acked(&f.delivery, 13, 14);
-    sl_delivery_restore_attempts(&f.delivery, 12, 3);
-    sl_delivery_restore_attempts(&f.delivery, 14, 2); /* acked: nothing to restore */
-    sl_delivery_restore_attempts(&f.delivery, 16, 7);
+    sl_delivery_restore_attempts(&f.delivery, 12, 3, 0);
+    sl_delivery_restore_attempts(&f.delivery, 14, 2, 0); /* acked: nothing to restore */
+    sl_delivery_restore_attempts(&f.delivery, 16, 7, 0);
     int64_t dead[2];
     cr_assert_eq(sl_delivery_dead(&f.delivery, dead, 2), 1);
     cr_assert_eq(dead[0], 16);
-    cr_assert_eq(sl_delivery_ready(&f.delivery), 12);
+    cr_assert_eq(sl_delivery_ready(&f.delivery, &f.flow, NULL), 12);
     cr_assert_eq(sl_delivery_lease(&f.delivery, 12, &f.flow, 1, 100).attempt, 4);
     static const int64_t unseen[] = {11, 15, 17};
     for (size_t i = 0; i < 3; i++) {
@@ -400,7 +400,7 @@ static void model_check(const struct model *model, struct sl_delivery *delivery,
 
 static void model_deliver(struct model *model, struct sl_delivery *delivery, struct sl_flow *flow, int which, unsigned seed)
 {
-    int64_t n = sl_delivery_ready(delivery);
+    int64_t n = sl_delivery_ready(delivery, flow, NULL);
     if (n) {
         cr_assert_eq(model->messages[n].state, READY, "seed %u", seed);
     } else {
@@ -443,7 +443,7 @@ static void model_restart(struct model *model, struct sl_delivery *delivery, str
         else
             cr_assert_eq(model->stored_attempts[n], model->messages[n].attempts);
         if (model->stored_attempts[n])
-            sl_delivery_restore_attempts(&next, n, model->stored_attempts[n]);
+            sl_delivery_restore_attempts(&next, n, model->stored_attempts[n], 0);
         if (model->messages[n].state != ACKED && model->messages[n].state != DEAD)
             model->messages[n].state = model->messages[n].attempts ? READY : UNSEEN;
     }

@@ -340,6 +340,36 @@ static void rewrite_items(struct sl_buf *out, struct sl_span in, struct sl_arena
     sl_pubsub_put_page_token(out, token);
 }
 
+static void rewrite_snapshot(struct sl_buf *out, struct sl_span in, struct sl_arena *arena)
+{
+    struct sl_pubsub_snapshot snapshot;
+    cr_assert_eq(sl_pubsub_read_snapshot(&snapshot, in.ptr, in.len, arena, NULL), SL_OK);
+    sl_pubsub_put_snapshot(out, &snapshot);
+}
+
+static void rewrite_update_snapshot(struct sl_buf *out, struct sl_span in, struct sl_arena *arena)
+{
+    struct sl_pubsub_snapshot snapshot;
+    const char **paths;
+    size_t n;
+    cr_assert_eq(sl_pubsub_read_update_snapshot(&snapshot, &paths, &n, in.ptr, in.len, arena, NULL), SL_OK);
+    sl_pubsub_put_update_snapshot(out, &snapshot, paths, n);
+}
+
+static void rewrite_create_snapshot(struct sl_buf *out, struct sl_span in, struct sl_arena *arena)
+{
+    struct sl_create_snapshot request;
+    cr_assert_eq(sl_pubsub_read_create_snapshot(&request, in.ptr, in.len, arena, NULL), SL_OK);
+    sl_pubsub_put_create_snapshot(out, &request);
+}
+
+static void rewrite_seek(struct sl_buf *out, struct sl_span in, struct sl_arena *arena)
+{
+    struct sl_seek_request request;
+    cr_assert_eq(sl_pubsub_read_seek(&request, in.ptr, in.len, arena, NULL), SL_OK);
+    sl_pubsub_put_seek(out, &request);
+}
+
 /* In the order of COMPARED. */
 static rewrite_fn *const REWRITES[] = {
     rewrite_publish,
@@ -355,6 +385,10 @@ static rewrite_fn *const REWRITES[] = {
     rewrite_update_subscription,
     rewrite_list,
     rewrite_items,
+    rewrite_snapshot,
+    rewrite_update_snapshot,
+    rewrite_create_snapshot,
+    rewrite_seek,
 };
 _Static_assert(sizeof REWRITES / sizeof *REWRITES == N_COMPARED, "one per message");
 
@@ -456,6 +490,8 @@ Test(pubsub_wire, what_is_refused_and_what_is_skipped)
          BYTES("\xa2\x06\x03"
                "abc"),
          NULL},
+        {"an enum's value beyond its list", compare_subscription, BYTES("\x98\x01\x63"), NULL}, /* state: 99 */
+        {"an enum's negative value", compare_subscription, BYTES("\x98\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), NULL},
         {"known number, other type", compare_publish, BYTES("\x08\x01"), NULL},
         {"greatest field number", compare_publish, BYTES("\xf8\xff\xff\xff\x0f\x01"), NULL},
         {"field number too great", compare_publish, BYTES("\xf8\xff\xff\xff\x1f\x01"), "PublishRequest: no such field number, byte 5 of 6"},

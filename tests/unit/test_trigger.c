@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include <sluice/v1/trigger.pb-c.h>
+
 #include "support/facts_builder.h"
 
 struct message {
@@ -44,6 +46,29 @@ static const char *value_of(struct facts_builder *b, json_t *object, const char 
 static struct sl_run *run_of(struct facts_builder *b, size_t i)
 {
     return (struct sl_run *)b->facts.procs[i].run;
+}
+
+/* proto/sluice/v1/trigger.proto is the contract: its fields, in its order, are the keys. */
+Test(trigger, keys_are_the_fields_of_the_proto_file)
+{
+    const struct fb_row row = {.procs = "Cs5/5"};
+    struct facts_builder b;
+    struct message message;
+    unsigned i = 0;
+    const char *key;
+    json_t *value;
+    facts_build(&b, &row);
+    message_make(&message, &b, &row);
+    json_object_foreach(message.json, key, value)
+    {
+        cr_assert_lt(i, sluice__v1__trigger__descriptor.n_fields);
+        cr_expect_str_eq(key, sluice__v1__trigger__descriptor.fields[i].name);
+        cr_expect_eq(sluice__v1__trigger__descriptor.fields[i].id, i + 1);
+        i++;
+    }
+    cr_expect_eq(i, sluice__v1__trigger__descriptor.n_fields);
+    message_fini(&message);
+    facts_fini(&b);
 }
 
 Test(trigger, keys_in_the_order_of_the_contract)
@@ -239,6 +264,7 @@ Test(trigger, correlation)
         cr_expect_str_eq(value_of(&b, message.json, "correlation_id"), CASES[i].correlation, "%s", CASES[i].label);
         cr_expect_str_eq(value_of(&b, message.attributes_json, "correlation_id"), CASES[i].correlation, "%s", CASES[i].label);
         cr_expect_str_eq(value_of(&b, message.attributes_json, "traceparent"), CASES[i].traceparent, "%s", CASES[i].label);
+        cr_expect_str_eq(value_of(&b, message.attributes_json, "googclient_traceparent"), CASES[i].traceparent, "%s", CASES[i].label);
         message_fini(&message);
         facts_fini(&b);
     }

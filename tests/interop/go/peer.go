@@ -2,10 +2,11 @@
 // Each subcommand prints one JSON object as the last line of its stdout. Numbered messages begin with their number, so that what is missing or came twice can be told.
 //
 //	peer topic     -topic T
-//	peer sub       -topic T -sub S [-ack-deadline 10s] [-dead-letter T -attempts 5] [-retry-min 0s -retry-max 10s]
-//	peer publish   -topic T -n 100 -size 400 | -lines FILE     what is answered is appended to -acked as "number id"
-//	peer receive   -sub S [-n 100 | -idle 2s] [-do ack|nack|nack-once|none] [-save FILE] [-log FILE]
-//	peer pull      -sub S [-max 100] [-ack] [-deadline 30]
+//	peer sub       -topic T -sub S [-ack-deadline 10s] [-dead-letter T -attempts 5] [-retry-min 0s -retry-max 10s] [-ordered] [-exactly-once] [-filter F] [-retain]
+//	peer publish   -topic T -n 100 -size 400 [-keys 10] | -lines FILE     what is answered is appended to -acked as "number id"
+//	peer receive   -sub S [-n 100 | -idle 2s [-least 100]] [-do ack|nack|nack-once|none] [-save FILE] [-log FILE]
+//	peer pull      -sub S [-max 100] [-ack] [-deadline 30] [-again]
+//	peer seek      -sub S -ago 10s | -snapshot X | -make-snapshot X | -detach
 //	peer ping      -sub S [-pings 3 -every 1s]
 //	peer latency   -topic T -sub S -lines FILE -rate 100 [-key game_date]
 //	peer pstest    serves until its stdin ends; prints {"listening": ADDRESS} first
@@ -29,7 +30,7 @@ import (
 )
 
 var commands = map[string]func(ctx context.Context, words []string) (result, error){
-	"topic": createTopic, "sub": createSub, "publish": publish, "receive": receive, "pull": pull, "ping": ping, "latency": latency, "pstest": serveFake,
+	"topic": createTopic, "sub": createSub, "publish": publish, "receive": receive, "pull": pull, "ping": ping, "seek": seek, "latency": latency, "pstest": serveFake,
 }
 
 // What a subcommand prints.
@@ -37,7 +38,7 @@ type result map[string]interface{}
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer topic|sub|publish|receive|pull|ping|latency|pstest FLAGS")
+		fmt.Fprintln(os.Stderr, "usage: peer topic|sub|publish|receive|pull|ping|seek|latency|pstest FLAGS")
 		os.Exit(2)
 	}
 	start := time.Now()

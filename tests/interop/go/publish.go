@@ -31,9 +31,13 @@ func publish(ctx context.Context, words []string) (result, error) {
 	rate := c.Float64("rate", 0, "messages per second; 0: as fast as it goes")
 	batch := c.Int("batch", 100, "messages")
 	batchBytes := c.Int("batch-bytes", 1000000, "")
+	keys := c.Int("keys", 0, "message i has ordering key i modulo so many")
 	delay := c.Duration("delay", 10*time.Millisecond, "a batch that is not full is sent after this")
 	_ = c.Parse(words)
 	from, err := sourceOf(*lines, *first, *n, *size)
+	if *keys > 0 {
+		from = withKeys(from, *keys)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +48,7 @@ func publish(ctx context.Context, words []string) (result, error) {
 	topic := client.Topic(*c.topic)
 	topic.PublishSettings = pubsub.PublishSettings{CountThreshold: *batch, ByteThreshold: *batchBytes, DelayThreshold: *delay, Timeout: 60 * time.Second,
 		BufferedByteLimit: 1 << 30}
+	topic.EnableMessageOrdering = *keys > 0
 	book, err := newAckBook(*acked)
 	if err != nil {
 		return nil, err
@@ -52,6 +57,14 @@ func publish(ctx context.Context, words []string) (result, error) {
 	publishAll(ctx, topic, from, *first, *rate, book)
 	took := time.Since(start).Seconds()
 	return result{"published": book.ok, "failed": book.failed, "error": book.err, "distinct_ids": len(book.ids), "per_second": float64(book.ok) / took}, nil
+}
+
+func withKeys(from source, keys int) source {
+	return source{from.n, func(i int) *pubsub.Message {
+		m := from.message(i)
+		m.OrderingKey = fmt.Sprintf("key-%d", i%keys)
+		return m
+	}}
 }
 
 func sourceOf(lines string, first, n, size int) (source, error) {

@@ -7,9 +7,12 @@ import (
 	"os"
 	"time"
 
+	vkit "cloud.google.com/go/pubsub/apiv1"
 	"cloud.google.com/go/pubsub/pstest"
 	"github.com/golang/protobuf/proto"
 	pb "google.golang.org/genproto/googleapis/pubsub/v1"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/status"
 )
 
 const protocolVersionField = 10 // of StreamingPullRequest; this genproto is older than it
@@ -20,6 +23,7 @@ func pull(ctx context.Context, words []string) (result, error) {
 	max := c.Int("max", 1000, "messages")
 	ack := c.Bool("ack", false, "what was pulled")
 	deadline := c.Int("deadline", -1, "seconds for a ModifyAckDeadline of what was pulled")
+	again := c.Bool("again", false, "once what was pulled has been given back, pulls again and acks with the first ids: what the server says of them")
 	_ = c.Parse(words)
 	_, sub, err := raw()
 	if err != nil {
@@ -41,7 +45,35 @@ func pull(ctx context.Context, words []string) (result, error) {
 	if *ack && len(ids) > 0 && err == nil {
 		err = sub.Acknowledge(ctx, &pb.AcknowledgeRequest{Subscription: c.subName(), AckIds: ids})
 	}
-	return result{"received": len(ids), "numbers": numbers, "attempts": attempts}, err
+	out := result{"received": len(ids), "numbers": numbers, "attempts": attempts}
+	if *again && err == nil {
+		err = staleAck(ctx, sub, c.subName(), ids, out)
+	}
+	return out, err
+}
+
+// Acks with ids that are not the newest any more: what the answer is made of.
+func staleAck(ctx context.Context, sub *vkit.SubscriberClient, name string, ids []string, out result) error {
+	err := sub.ModifyAckDeadline(ctx, &pb.ModifyAckDeadlineRequest{Subscription: name, AckIds: ids, AckDeadlineSeconds: 0})
+	if err != nil {
+		return err
+	}
+	answer, err := sub.Pull(ctx, &pb.PullRequest{Subscription: name, MaxMessages: 1000})
+	if err != nil {
+		return err
+	}
+	var newest []string
+	for _, m := range answer.ReceivedMessages {
+		newest = append(newest, m.AckId)
+	}
+	refused := status.Convert(sub.Acknowledge(ctx, &pb.AcknowledgeRequest{Subscription: name, AckIds: append(ids[:1:1], newest...)}))
+	out["again"], out["code"], out["message"] = len(newest), refused.Code().String(), refused.Message()
+	for _, detail := range refused.Details() {
+		if info, is := detail.(*errdetails.ErrorInfo); is {
+			out["reason"], out["domain"], out["ids"], out["why"] = info.Reason, info.Domain, len(info.Metadata), info.Metadata[ids[0]]
+		}
+	}
+	return nil
 }
 
 // A stream of its own that says it understands heartbeats, and how many of its pings are answered.

@@ -20,6 +20,7 @@ type receiving struct {
 	work     time.Duration
 	save     *os.File
 	log      *os.File
+	least    int
 	last     time.Time
 	first    time.Time
 	received int
@@ -29,22 +30,27 @@ type receiving struct {
 	ids      map[string]int  // message id -> deliveries
 	nacked   map[string]bool
 	attempts map[int]int // delivery attempt -> deliveries
+	newest   map[string]int
+	step     int // between two numbers of a key
+	early    int // messages that came before one of their key that was published earlier, and not acked by then
 }
 
 func receive(ctx context.Context, words []string) (result, error) {
 	c := newFlags("receive")
-	r := &receiving{acked: map[string]bool{}, seen: map[int]int{}, ids: map[string]int{}, nacked: map[string]bool{}, attempts: map[int]int{}, last: time.Now()}
+	r := &receiving{acked: map[string]bool{}, seen: map[int]int{}, ids: map[string]int{}, nacked: map[string]bool{}, attempts: map[int]int{}, newest: map[string]int{}, last: time.Now()}
 	c.StringVar(&r.do, "do", "ack", "ack, nack (always), nack-once (the first -k distinct messages), none")
 	c.IntVar(&r.k, "k", 0, "")
 	c.IntVar(&r.n, "n", 0, "stop when so many distinct messages are acked")
 	c.DurationVar(&r.work, "work", 0, "how long a message is worked on before its ack")
 	idle := c.Duration("idle", 0, "stop when nothing came for so long")
+	c.IntVar(&r.least, "least", 0, "with -idle: and so many distinct messages are acked; a slow start is no idleness")
 	limit := c.Duration("for", 5*time.Minute, "stop after so long in any case")
 	first := c.Int("first", 0, "number of the first expected message")
 	expect := c.Int("expect", 0, "how many numbered messages are expected")
 	save := c.String("save", "", "what is received, as NDJSON")
 	log := c.String("log", "", "the numbers of what is acked, each written before its ack")
 	outstanding := c.Int("outstanding", 1000, "messages")
+	c.IntVar(&r.step, "keys", 0, "how many ordering keys the numbers were spread over, when nobody else receives")
 	routines := c.Int("routines", 0, "streams")
 	_ = c.Parse(words)
 	client, err := c.client(ctx)
@@ -86,9 +92,9 @@ func (r *receiving) stopWhenIdle(ctx context.Context, idle time.Duration) {
 	for ctx.Err() == nil {
 		time.Sleep(50 * time.Millisecond)
 		r.mu.Lock()
-		quiet := time.Since(r.last)
+		quiet, enough := time.Since(r.last), len(r.acked) >= r.least
 		r.mu.Unlock()
-		if quiet >= idle {
+		if quiet >= idle && enough {
 			r.stop()
 		}
 	}
@@ -129,6 +135,7 @@ func (r *receiving) count(m *pubsub.Message) {
 	if number := numberOf(m.Data); number >= 0 {
 		r.seen[number]++
 	}
+	r.order(m)
 	if m.DeliveryAttempt != nil {
 		r.attempts[*m.DeliveryAttempt]++
 	}
@@ -136,6 +143,19 @@ func (r *receiving) count(m *pubsub.Message) {
 		line, _ := json.Marshal(result{"id": m.ID, "data": string(m.Data), "attributes": m.Attributes, "publish_time": m.PublishTime})
 		fmt.Fprintln(r.save, string(line))
 	}
+}
+
+// The numbers of a key come ascending for the first time; after a nack they begin again where it was. Who has the key alone (-keys) misses none.
+func (r *receiving) order(m *pubsub.Message) {
+	number := numberOf(m.Data)
+	if m.OrderingKey == "" || number < 0 {
+		return
+	}
+	newest, known := r.newest[m.OrderingKey]
+	if known && r.seen[number] == 1 && (number < newest || r.step > 0 && number != newest+r.step) {
+		r.early++
+	}
+	r.newest[m.OrderingKey] = number
 }
 
 func (r *receiving) result(first, expect int) result {
@@ -164,5 +184,5 @@ func (r *receiving) result(first, expect int) result {
 		rate = float64(r.received) / took
 	}
 	return result{"received": r.received, "distinct": len(r.ids), "numbers": len(r.seen), "redelivered": redelivered, "nacked": len(r.nacked), "nacked_again": nackedAgain,
-		"acked": len(r.acked), "missing": len(missing), "missing_first": shown, "attempts": r.attempts, "bytes": r.bytes, "per_second": rate, "receiving_s": took}
+		"acked": len(r.acked), "early": r.early, "missing": len(missing), "missing_first": shown, "attempts": r.attempts, "bytes": r.bytes, "per_second": rate, "receiving_s": took}
 }

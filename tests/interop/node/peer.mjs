@@ -1,19 +1,22 @@
 // peer.mjs - Google's own Node client against the server that PUBSUB_EMULATOR_HOST names. One JSON object as the last line of stdout.
-//   node peer.mjs make    TOPIC SUB [DEAD_LETTER_TOPIC ATTEMPTS]
-//   node peer.mjs publish TOPIC N SIZE
-//   node peer.mjs receive SUB N [nack-once K | slowly MS]     slowly: 200 at a time, each takes so long; ends when N distinct messages are acked, or when nothing came for 20 s
+//   node peer.mjs make    TOPIC SUB [DEAD_LETTER_TOPIC ATTEMPTS [OPTIONS]]     OPTIONS: JSON, added to those of the subscription; - for no topic
+//   node peer.mjs publish TOPIC N SIZE [KEYS]       with KEYS message i has ordering key i modulo KEYS
+//   node peer.mjs receive SUB N [MODE K [LOG IDLE_MS]]      ends when N distinct messages are acked, or when nothing came for IDLE_MS (20,000); LOG: numbers, each written before its ack
+//       MODE: ack (-), nack (always), nack-once (the first K), slowly (200 at a time, each takes K ms), hold (neither acks nor nacks), once (exactly once: with responses, the first K nacked)
+//   node peer.mjs seek    SUB SECONDS | NAME        back in time, or to the snapshot NAME of the subscription, which is made when it is not there
 //   node peer.mjs quiet   SUB TOPIC SECONDS       a stream without messages for that long, then one: how late it comes, and what errors were seen
 // Numbered messages begin with their number in nine digits and a blank, as the Go peer's do.
+import { appendFileSync } from 'node:fs';
 import { PubSub } from '@google-cloud/pubsub';
 
 const IDLE_MS = 20000;
 const pubsub = new PubSub({ projectId: 'interop' });
 
-async function make(topic, sub, deadLetterTopic, attempts) {
+async function make(topic, sub, deadLetterTopic, attempts, more) {
     await pubsub.createTopic(topic);
-    const options = { ackDeadlineSeconds: 10 };
-    if (deadLetterTopic) {
-        await pubsub.createTopic(deadLetterTopic);
+    const options = { ackDeadlineSeconds: 10, ...JSON.parse(more ?? '{}') };
+    if (deadLetterTopic && deadLetterTopic !== '-') {
+        await pubsub.topic(deadLetterTopic).get({ autoCreate: true });
         options.deadLetterPolicy = { deadLetterTopic: pubsub.topic(deadLetterTopic).name, maxDeliveryAttempts: Number(attempts) };
     }
     await pubsub.createSubscription(topic, sub, options);
@@ -21,57 +24,128 @@ async function make(topic, sub, deadLetterTopic, attempts) {
     return { topic: metadata.topic, ack_deadline_s: metadata.ackDeadlineSeconds, attempts: metadata.deadLetterPolicy?.maxDeliveryAttempts ?? 0 };
 }
 
-async function publish(topicName, n, size) {
-    const topic = pubsub.topic(topicName, { batching: { maxMessages: 100, maxMilliseconds: 10 } });
+async function publish(topicName, n, size, keys) {
+    const topic = pubsub.topic(topicName, { batching: { maxMessages: 100, maxMilliseconds: 10 }, messageOrdering: Boolean(keys) });
     const answers = [];
     for (let i = 0; i < Number(n); i++) {
-        answers.push(topic.publishMessage({ data: Buffer.from(`${String(i).padStart(9, '0')} `.padEnd(Number(size), 'x')), attributes: { number: String(i) } }));
+        const message = { data: Buffer.from(`${String(i).padStart(9, '0')} `.padEnd(Number(size), 'x')), attributes: { number: String(i) } };
+        if (keys) {
+            message.orderingKey = `key-${i % Number(keys)}`;
+        }
+        answers.push(topic.publishMessage(message));
     }
     const ids = await Promise.all(answers);
     return { published: ids.length, distinct_ids: new Set(ids).size };
 }
 
-function receive(subName, n, mode, k) {
+// What a receiver has seen.
+class Book {
+    constructor(log) {
+        Object.assign(this, { log, seen: new Map(), acked: new Set(), nacked: new Set(), numbers: new Set(), newest: new Map(), attempts: {}, received: 0, bad: 0, early: 0, refused: 0 });
+    }
+
+    count(message) {
+        const number = Number(message.data.toString('latin1', 0, 9));
+        const times = (this.seen.get(message.id) ?? 0) + 1;
+        this.received++;
+        this.seen.set(message.id, times);
+        this.numbers.add(number);
+        this.bad += Number(message.attributes.number) !== number;
+        if (message.deliveryAttempt) {
+            this.attempts[message.deliveryAttempt] = (this.attempts[message.deliveryAttempt] ?? 0) + 1;
+        }
+        if (message.orderingKey) { // the first time numbers come ascending
+            this.early += times === 1 && number < (this.newest.get(message.orderingKey) ?? -1);
+            this.newest.set(message.orderingKey, number);
+        }
+    }
+
+    write(message) {
+        if (this.log) {
+            appendFileSync(this.log, `${Number(message.data.toString('latin1', 0, 9))}\n`);
+        }
+    }
+
+    result() {
+        const again = [...this.nacked].filter((id) => this.seen.get(id) > 1).length;
+        return { received: this.received, distinct: this.seen.size, numbers: this.numbers.size, acked: this.acked.size, nacked: this.nacked.size, nacked_again: again,
+            attempts: this.attempts, early: this.early, refused: this.refused, bad: this.bad };
+    }
+}
+
+// `done` is called in the same breath as the last ack: this client loses acks that are being sent when it is closed a moment later.
+async function handle(book, message, mode, k, done) {
+    if (mode === 'slowly') {
+        await new Promise((next) => setTimeout(next, k));
+    }
+    book.count(message);
+    if (mode === 'hold') {
+        return;
+    }
+    if (mode === 'nack' || (['nack-once', 'once'].includes(mode) && book.nacked.size < k && book.seen.get(message.id) === 1)) {
+        book.nacked.add(message.id);
+        message.nack();
+        return;
+    }
+    book.write(message);
+    if (mode === 'once') {
+        try {
+            await message.ackWithResponse();
+        } catch {
+            book.refused++;
+            return;
+        }
+    } else {
+        message.ack();
+    }
+    const before = book.acked.size;
+    book.acked.add(message.id);
+    if (book.acked.size > before) {
+        done(book.acked.size);
+    }
+}
+
+function receive(subName, n, mode, k, log, idleMs) {
     const subscription = pubsub.subscription(subName, mode === 'slowly' ? { flowControl: { maxMessages: 200, allowExcessMessages: false } } : {});
-    const seen = new Map();
-    const acked = new Set();
-    const nacked = new Set();
+    const book = new Book(log === '-' ? undefined : log);
     const errors = [];
-    let received = 0, bad = 0;
     return new Promise((resolve) => {
         let timer;
         const finish = async () => {
             clearTimeout(timer);
             await subscription.close();
-            const again = [...nacked].filter((id) => seen.get(id) > 1).length;
-            resolve({ received, distinct: seen.size, acked: acked.size, nacked: nacked.size, nacked_again: again, bad, errors });
+            resolve({ ...book.result(), errors });
         };
         const restart = () => {
             clearTimeout(timer);
-            timer = setTimeout(finish, IDLE_MS);
+            timer = setTimeout(finish, Number(idleMs ?? IDLE_MS));
         };
         restart();
         subscription.on('error', (error) => errors.push(error.message));
-        subscription.on('message', async (message) => {
+        subscription.on('message', (message) => {
             restart();
-            if (mode === 'slowly') {
-                await new Promise((next) => setTimeout(next, Number(k)));
-            }
-            received++;
-            seen.set(message.id, (seen.get(message.id) ?? 0) + 1);
-            bad += Number(message.attributes.number) !== Number(message.data.toString('latin1', 0, 9));
-            if (mode === 'nack-once' && nacked.size < Number(k) && seen.get(message.id) === 1) {
-                nacked.add(message.id);
-                message.nack();
-                return;
-            }
-            message.ack();
-            acked.add(message.id);
-            if (acked.size === Number(n)) {
-                finish();
-            }
+            handle(book, message, mode, Number(k), (acked) => {
+                if (acked === Number(n)) {
+                    finish();
+                }
+            });
         });
     });
+}
+
+async function seek(subName, target) {
+    const subscription = pubsub.subscription(subName);
+    if (Number(target) > 0) {
+        await subscription.seek(new Date(Date.now() - Number(target) * 1000));
+        return {};
+    }
+    const snapshots = (await pubsub.getSnapshots())[0].map((snapshot) => snapshot.name.split('/').pop());
+    if (!snapshots.includes(target)) {
+        await subscription.snapshot(target).create();
+        return { made: true };
+    }
+    await subscription.snapshot(target).seek();
+    return { made: false };
 }
 
 function quiet(subName, topicName, seconds) {
@@ -93,7 +167,7 @@ function quiet(subName, topicName, seconds) {
 }
 
 const [command, ...words] = process.argv.slice(2);
-const commands = { make, publish, receive, quiet };
+const commands = { make, publish, receive, seek, quiet };
 try {
     console.log(JSON.stringify(await commands[command](...words)));
     await pubsub.close();
