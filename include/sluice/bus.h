@@ -10,10 +10,20 @@
 #include <sluice/error.h>
 #include <sluice/mem.h>
 
+/* A dead letter that is given to the worker again: where it came from at first, and what became of it. Texts may be NULL. */
+enum sl_replay_outcome { SL_REPLAY_COMMITTED, SL_REPLAY_KNOWN, SL_REPLAY_REJECTED };
+struct sl_replay {
+    const char *source_subscription, *source_topic, *source_message_id, *source_publish_time;
+    const char *id; /* of the whole replay: its own copies are told by it */
+    int64_t count;  /* with this time */
+    enum sl_replay_outcome outcome;
+};
+
 struct sl_bus_message {
     struct sl_message message;
     const struct sl_phase *phase; /* whose subscription; NULL when fed in directly */
     void *receipt;                /* the bus's own; NULL when nothing is to be acked */
+    struct sl_replay *replay;     /* NULL: it comes for the first time */
 };
 
 struct sl_bus_batch {

@@ -72,7 +72,7 @@ struct sl_processor {
     int reconstruction_min_rows; /* NULL: none */
     const char **fingerprint_exclude;
     size_t n_fingerprint_exclude;
-    const char *confidence_base, *confidence_final, *confidence_capped; /* NULL: none */
+    const char *confidence_base, *confidence_final, *confidence_capped, *confidence_skipped; /* columns; NULL: none */
     bool stamp, audit;
 };
 
@@ -162,6 +162,18 @@ struct sl_calendar_config {
     double suspect_above; /* 0..1, default 0.2 */
 };
 
+/* The numbers of the quality score (DESIGN section 7). */
+struct sl_quality_policy {
+    double thresholds[4]; /* gold silver bronze poor, 0..100 descending */
+    double ceilings[5];   /* gold .. unusable */
+    double thin, thin_early;
+    int early_units;
+    double expected_early, expected_mid, expected_full, expected_none;
+    const char *historical_tier;
+    double historical_score;
+    int season_month, season_day; /* of the calendar's season; 10, 15 without */
+};
+
 enum sl_bus_type { SL_BUS_EMBEDDED, SL_BUS_PUBSUB, SL_BUS_EMULATOR };
 enum sl_ledger_type { SL_LEDGER_SQLITE, SL_LEDGER_POSTGRES };
 enum sl_warehouse_type { SL_WAREHOUSE_SQLITE, SL_WAREHOUSE_BIGQUERY };
@@ -183,6 +195,7 @@ struct sl_config {
         enum sl_warehouse_type type;
         const char *path, *project, *location;
         int max_parallel;
+        int64_t timeout_ms; /* of one question; 0: none */
     } warehouse;
     struct {
         const char **processor_name;
@@ -212,19 +225,12 @@ struct sl_config {
     struct {
         size_t batch_messages, batch_bytes;
         int64_t recheck_min_ms, recheck_max_ms, recheck_for_ms;
+        int retriggers_per_minute; /* of on_stale: retrigger */
     } worker;
     struct {
         int64_t facts_ms, inbox_ms; /* inbox -1: null */
     } retention;
-    struct {
-        double thresholds[4]; /* gold silver bronze poor, 0..100 descending */
-        double ceilings[5];   /* gold .. unusable */
-        double thin, thin_early;
-        int early_units;
-        double expected_early, expected_mid, expected_full, expected_none;
-        const char *historical_tier;
-        double historical_score;
-    } quality;
+    struct sl_quality_policy quality;
     struct {
         int at_minutes;
         int look_back_days;
@@ -245,7 +251,7 @@ struct sl_config {
     const char *normal; /* the normal form: canonical JSON (sorted keys, all defaults, env expanded) */
     const char *hash;   /* SHA-256 hex of `normal` */
     const char **warnings;
-    size_t n_warnings; /* sentences: accepted, but worth knowing (tables judged by date, checks not evaluated yet) */
+    size_t n_warnings; /* sentences: accepted, but worth knowing (tables judged by date, checks that have nothing to look at) */
     void *owner;       /* arena and friends */
 };
 

@@ -10,13 +10,16 @@
 #include <sluice/event.h>
 #include <sluice/json.h>
 #include <sluice/mem.h>
+#include <sluice/quality.h>
 #include <sluice/records.h>
 
-/* A done unit that is served by sources[source], source > 0. */
+/* A done unit that is served by sources[source], source > 0; source == n_sources: rows that a reconstruction made in the primary. */
 struct sl_served {
     const char *unit;
     size_t source;
 };
+/* The table that serves, or "reconstruction". */
+const char *sl_source_name(const struct sl_processor *processor, size_t source);
 
 /* What the warehouse says of one processor's rows on one date: what is missing, and counts. Units ascending bytewise. */
 struct sl_coverage {
@@ -30,6 +33,27 @@ struct sl_coverage {
     size_t n_missing;           /* by none */
     const char **source_errors; /* one per source of the processor: NULL, or why it could not be asked */
     size_t n_source_errors;     /* 0 when there was none */
+    bool *source_timed_out;     /* beside source_errors: it took longer than warehouse.timeout */
+    struct sl_rebuilt {
+        const char *unit;
+        int64_t rows;      /* that the rule made; fewer than min_rows were not kept */
+        const char *error; /* NULL when the statement ran */
+    } * rebuilt;
+    size_t n_rebuilt; /* units that no source covered, for which the reconstruction was run in this pass */
+};
+
+/* The quality of one due unit's rows in the source that serves it (unit "": judged by date). */
+struct sl_unit_quality {
+    const char *unit;
+    size_t source;
+    int64_t rows;
+    struct sl_quality quality;
+};
+struct sl_proc_quality {
+    bool asked;                    /* the processor has a quality profile and something to assess */
+    const char *error;             /* could not be assessed */
+    struct sl_unit_quality *units; /* every due unit that has rows, ascending by unit */
+    size_t n_units;
 };
 
 /* What the ledger says of one processor on one date. */
@@ -39,6 +63,64 @@ struct sl_proc_facts {
     const struct sl_run *run;     /* the newest terminal run, or NULL: not reported */
     const struct sl_run *running; /* a `running` run newer than that, or NULL */
     struct sl_coverage coverage;
+    /* facts of the checks */
+    struct sl_proc_quality quality;
+    bool rows_counted;
+    int64_t n_rows;          /* all rows of the primary on the date; of rows_counted */
+    const char *fingerprint; /* of the primary's rows on the date; NULL: not asked, "": no rows */
+};
+
+/* Where a tier comes from: the thing whose rows were assessed. */
+struct sl_culprit {
+    const char *phase, *processor, *table;
+    sl_date date;
+    const char *unit, *entity; /* NULL: the whole date, everybody */
+};
+/* What one unit or entity inherits, when it is below gold. */
+struct sl_inherited_part {
+    const char *key;
+    enum sl_tier tier;
+    double score;
+    struct sl_culprit culprit;
+    const char *const *issues; /* of what decides */
+    size_t n_issues;
+};
+/* What is inherited from a phase before this one on the gate's date, or by a processor of this one from one of its inputs. Unusable units are left out of tier and score, but are parts. */
+struct sl_inherited {
+    const struct sl_phase *phase;         /* the phase before; NULL: an input of this one */
+    const struct sl_processor *processor; /* whose input it is: of this phase, or of `phase`; NULL: units of `phase` */
+    const struct sl_input *input;
+    const char *error; /* could not be assessed */
+    bool any;          /* something was assessed; else nothing below is set */
+    enum sl_tier tier;
+    double score;
+    const char **issues;
+    size_t n_issues;
+    struct sl_culprit culprit;       /* of the tier */
+    size_t n_keys;                   /* units (of a phase) or entities (of an input) that were looked at */
+    struct sl_inherited_part *parts; /* those below gold, ascending by key */
+    size_t n_parts;
+};
+
+/* One entity of the date's units in its window. */
+struct sl_entity_facts {
+    const char *entity;
+    size_t n_expected, n_actual;
+    const char **missing; /* units, ascending by (date, unit) */
+    size_t n_missing;
+};
+struct sl_completeness_facts {
+    bool gathered;
+    const char *error;
+    sl_date from, to;                 /* dates that the windows span */
+    struct sl_entity_facts *entities; /* ascending by entity */
+    size_t n_entities;
+    size_t n_excused; /* missing units that known gaps excuse: not expected */
+};
+
+/* An event of this phase and date that a later state of the source resolves: source_missing, fallback_used, reconstruction. */
+struct sl_open_event {
+    const char *event_id, *type, *processor, *unit; /* unit NULL: the date */
 };
 
 struct sl_upstream_facts {
@@ -115,12 +197,18 @@ struct sl_facts {
     size_t n_gap_dates; /* (dates looked at) ascending by date, then processor */
     sl_date gaps_from, gaps_to;
     size_t n_known_gaps; /* excused */
+    struct sl_completeness_facts completeness;
+    struct sl_inherited *inherited; /* phases before in DAG order, then inputs in config order */
+    size_t n_inherited;
+    struct sl_open_event *open_events; /* only asked for a gate that was decided before */
+    size_t n_open_events;
     struct sl_join_facts *joins;
     size_t n_joins;
 };
 
 struct sl_check {
-    const char *name; /* "calendar", "reported", "units", "barrier", "upstream", "gaps", "completeness", "quality", "suppression", "join" */
+    const char *
+        name; /* "calendar", "reported", "units", "barrier", "upstream", "gaps", "completeness", "quality", "rows", "suppression", "join" */
     enum sl_mode mode;
     bool evaluated, passed;
     const char *expected, *actual, *detail; /* sentences; detail names the missing things; NULL when there is nothing to say */
@@ -143,6 +231,17 @@ struct sl_decision {
     const char **late;
     size_t n_late;
     bool is_production_ready, degraded, dropped;
+    /* quality: worst wins over the units of this phase's processors (unusable ones left out), its inputs and the phases before */
+    bool has_quality;
+    enum sl_tier quality_tier;
+    double quality_score;
+    const char **quality_issues;
+    size_t n_quality_issues;
+    const char *quality_culprit; /* "phase_2_raw/boxscores: nba_raw.bdl_box_scores of 2025-04-15, 0052400101"; NULL: gold */
+    const char **unusable_units;
+    size_t n_unusable_units;  /* ascending, each once */
+    const char *quality_note; /* a sentence about what a fallback serves; NULL: nothing */
+    double completeness_pct;  /* over all entities, one decimal; NaN: not checked */
     struct sl_decision_trigger *triggers;
     size_t n_triggers;              /* to publish now */
     const char *adopted_trigger_id; /* the trigger of another phase that completed the join */
@@ -172,6 +271,12 @@ enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_ga
 /* The facts as JSON: what is missing and counts; at most SL_FACTS_MAX_BYTES, with "truncated": true when lists were cut. */
 #define SL_FACTS_MAX_BYTES (256 * 1024)
 void sl_facts_json(struct sl_json *json, const struct sl_facts *facts);
+/* Back from the text that sl_facts_json() wrote, under a config that may be another one: phases, processors and tables are found by name, what the config no longer names is
+ * left out, what it names in addition has no facts, and whether a processor is required is what it says. Under the config of the record sl_gate_decide() decides as recorded.
+ * Of the done units only their number comes back (`done` is NULL), of what a cut list does not name only how many there are ("?"), of runs what a decision looks at.
+ * Arena-held; nothing of `text` is kept. SL_NOT_FOUND: the config has no such phase; SL_CORRUPT: no text of ours. */
+enum sl_code sl_facts_read(struct sl_facts *out, const struct sl_config *config, const char *text, size_t len, struct sl_arena *arena,
+                           struct sl_err *err);
 /* The decision as JSON: state, reasons, checks, triggers. */
 void sl_decision_json(struct sl_json *json, const struct sl_decision *decision);
 

@@ -101,6 +101,19 @@ enum sl_code sl_pubsub_admin_update_subscription(struct sl_pubsub_admin *admin, 
 /* Of our own broker, in whatever process (sl_broker_backlog()); waits 3 s. SL_INVALID: the server is another one, and it can't be known. */
 enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *const *subscriptions, size_t n, int64_t *undelivered,
                                      int64_t *leased, struct sl_err *err);
+/* Of our own broker: a page of what is not acked on the subscription, oldest first, whoever holds it; nothing changes by it. `from`: "" or the page before's *next, which is "" on the
+ * last page; `max` 0: as the server likes. No ack ids; delivery_attempt is how often it was tried. Arena. SL_INVALID: the server is another one. */
+enum sl_code sl_pubsub_admin_look(struct sl_pubsub_admin *admin, const char *subscription, const char *from, int max,
+                                  struct sl_received **out, size_t *n, const char **next, struct sl_arena *arena, struct sl_err *err);
+/* May we do this with the topic or subscription? SL_INVALID: the server has no such question. */
+enum sl_code sl_pubsub_admin_test_permission(struct sl_pubsub_admin *admin, const char *resource, const char *permission, bool *granted,
+                                             struct sl_err *err);
+/* Who may what, without the grants that depend on a condition and those that come from the project. Arena. SL_INVALID as above; SL_DENIED: we may not ask. */
+struct sl_grant {
+    const char *role, *member;
+};
+enum sl_code sl_pubsub_admin_grants(struct sl_pubsub_admin *admin, const char *resource, struct sl_grant **out, size_t *n,
+                                    struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_pubsub_admin_delete_subscription(struct sl_pubsub_admin *admin, const char *name, struct sl_err *err);
 
 #endif

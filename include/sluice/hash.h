@@ -8,6 +8,8 @@
 #define SL_SHA256_HEX 64
 #define SL_UUID_LEN   36
 
+#define SL_SHA256_BYTES 32
+void sl_sha256(const void *bytes, size_t len, uint8_t *out); /* into SL_SHA256_BYTES */
 /* Lower-case hex into `out` of SL_SHA256_HEX + 1 bytes; returns out. */
 char *sl_sha256_hex(const void *bytes, size_t len, char *out);
 

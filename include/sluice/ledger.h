@@ -15,6 +15,7 @@
 
 #include <sluice/config.h>
 #include <sluice/event.h>
+#include <sluice/gate.h>
 #include <sluice/mem.h>
 #include <sluice/records.h>
 
@@ -102,6 +103,18 @@ struct sl_ledger_counts {
 };
 
 struct sl_ledger;
+/* Quality columns that wait to be written into the rows of (table, date). */
+struct sl_stamp_row {
+    int64_t id;
+    const char *table, *phase, *processor;
+    sl_date date;
+    const char *body; /* JSON, the worker's */
+    int attempts;
+    int64_t created_us, next_us, failing_since_us; /* failing_since: 0 when the last attempt did not fail */
+    bool alarmed;
+    const char *last_error;
+};
+
 struct sl_ledger_ops {
     const char *name;
     void (*destroy)(struct sl_ledger *self);
@@ -144,11 +157,15 @@ struct sl_ledger_ops {
     enum sl_code (*decision_get)(struct sl_ledger *self, const char *phase, sl_date date, enum sl_profile profile, int generation,
                                  struct sl_decision_record *out, struct sl_arena *arena, struct sl_err *err); /* the newest of that gate */
     enum sl_code (*config_add)(struct sl_ledger *self, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);
+    enum sl_code (*config_get)(struct sl_ledger *self, const char *hash, const char **normal, struct sl_arena *arena, struct sl_err *err);
 
     enum sl_code (*event_add)(struct sl_ledger *self, const char *const *cells /* SL_N_LOG_COLUMNS */, bool *is_new, struct sl_err *err);
     /* By sequence. Cells are borrowed for the callback, which must not call the ledger. */
     enum sl_code (*events)(struct sl_ledger *self, const struct sl_log_filter *filter, void (*row)(void *arg, const char *const *cells),
                            void *arg, struct sl_err *err);
+    /* Events of a processor of (phase, date) that a later state of its source resolves (source_missing, fallback_used, reconstruction) and that no source_available names yet: by sequence. */
+    enum sl_code (*open_events)(struct sl_ledger *self, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*warn_once)(struct sl_ledger *self, const char *what, bool *is_new, struct sl_err *err);
 
     enum sl_code (*outbox_add)(struct sl_ledger *self, const struct sl_outbox_row *row, struct sl_err *err);
@@ -168,6 +185,7 @@ struct sl_ledger_ops {
     enum sl_code (*reject_add)(struct sl_ledger *self, const struct sl_reject_row *row, struct sl_err *err);
     enum sl_code (*rejects)(struct sl_ledger *self, int64_t id /* 0: all, data NULL, but len */, struct sl_reject_row **out, size_t *n,
                             struct sl_arena *arena, struct sl_err *err);
+    enum sl_code (*reject_remove)(struct sl_ledger *self, int64_t id, struct sl_err *err); /* SL_NOT_FOUND: gone already */
 
     enum sl_code (*known_gap_add)(struct sl_ledger *self, struct sl_known_gap *gap /* id is set */, struct sl_err *err);
     enum sl_code (*known_gaps)(struct sl_ledger *self, struct sl_known_gap **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
@@ -175,6 +193,26 @@ struct sl_ledger_ops {
     enum sl_code (*hold_add)(struct sl_ledger *self, struct sl_hold *hold, struct sl_err *err);
     enum sl_code (*holds)(struct sl_ledger *self, struct sl_hold **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
     enum sl_code (*hold_remove)(struct sl_ledger *self, int64_t id, struct sl_err *err);
+
+    enum sl_code (*stale_add)(struct sl_ledger *self, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err);
+    /* Those that are not cleared, of `phase` (NULL: all) and from..to (SL_DATE_NONE: no bound), ascending by (date, phase, profile, id). */
+    enum sl_code (*stale)(struct sl_ledger *self, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                          struct sl_arena *arena, struct sl_err *err);
+    /* The marks of generations below this one are over: it was made again. */
+    enum sl_code (*stale_clear)(struct sl_ledger *self, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                int64_t now_us, struct sl_err *err);
+    enum sl_code (*stale_triggered)(struct sl_ledger *self, int64_t id, int64_t now_us, struct sl_err *err);
+
+    /* Queue a stamp, due at its next_us; one that waits for the same (table, date) is replaced, but how long it has been failing is kept. Other fields of the row are not read. */
+    enum sl_code (*stamp_put)(struct sl_ledger *self, const struct sl_stamp_row *row, struct sl_err *err);
+    /* The stamps due by now of one table, that of the longest due, ascending by date: at most `limit` rows, and of max_bytes of bodies, but one always. */
+    enum sl_code (*stamps_due)(struct sl_ledger *self, int64_t now_us, size_t limit, size_t max_bytes, struct sl_stamp_row **out, size_t *n,
+                               struct sl_arena *arena, struct sl_err *err);
+    enum sl_code (*stamp_done)(struct sl_ledger *self, int64_t id, struct sl_err *err); /* one that was replaced meanwhile stays */
+    enum sl_code (*stamp_failed)(struct sl_ledger *self, int64_t id, const char *error, int64_t now_us, int64_t next_us, bool alarmed,
+                                 struct sl_err *err);
+    /* When the next one is due; SL_NEVER_US when none waits. */
+    enum sl_code (*stamps_next)(struct sl_ledger *self, int64_t *due_us, struct sl_err *err);
 
     enum sl_code (*units)(struct sl_ledger *self, struct sl_known_unit **out, size_t *n, struct sl_arena *arena,
                           struct sl_err *err); /* ascending by (date, unit) */
@@ -238,9 +276,13 @@ enum sl_code sl_ledger_decision_add(struct sl_ledger *ledger, const struct sl_ga
 enum sl_code sl_ledger_decision_get(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
                                     struct sl_decision_record *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_config_add(struct sl_ledger *ledger, const char *hash, const char *normal, int64_t now_us, struct sl_err *err);
+enum sl_code sl_ledger_config_get(struct sl_ledger *ledger, const char *hash, const char **normal, struct sl_arena *arena,
+                                  struct sl_err *err);
 enum sl_code sl_ledger_event_add(struct sl_ledger *ledger, const char *const *cells, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filter *filter,
                               void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
+enum sl_code sl_ledger_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_warn_once(struct sl_ledger *ledger, const char *what, bool *is_new, struct sl_err *err);
 enum sl_code sl_ledger_outbox_add(struct sl_ledger *ledger, const struct sl_outbox_row *row, struct sl_err *err);
 enum sl_code sl_ledger_outbox_claim(struct sl_ledger *ledger, const char *owner, int64_t now_us, int64_t until_us, size_t limit,
@@ -252,6 +294,7 @@ enum sl_code sl_ledger_outbox_left(struct sl_ledger *ledger, size_t *n, int64_t 
 enum sl_code sl_ledger_reject_add(struct sl_ledger *ledger, const struct sl_reject_row *row, struct sl_err *err);
 enum sl_code sl_ledger_rejects(struct sl_ledger *ledger, int64_t id, struct sl_reject_row **out, size_t *n, struct sl_arena *arena,
                                struct sl_err *err);
+enum sl_code sl_ledger_reject_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
 enum sl_code sl_ledger_known_gap_add(struct sl_ledger *ledger, struct sl_known_gap *gap, struct sl_err *err);
 enum sl_code sl_ledger_known_gaps(struct sl_ledger *ledger, struct sl_known_gap **out, size_t *n, struct sl_arena *arena,
                                   struct sl_err *err);
@@ -259,6 +302,19 @@ enum sl_code sl_ledger_known_gap_remove(struct sl_ledger *ledger, int64_t id, st
 enum sl_code sl_ledger_hold_add(struct sl_ledger *ledger, struct sl_hold *hold, struct sl_err *err);
 enum sl_code sl_ledger_holds(struct sl_ledger *ledger, struct sl_hold **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_hold_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
+enum sl_code sl_ledger_stale_add(struct sl_ledger *ledger, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err);
+enum sl_code sl_ledger_stale(struct sl_ledger *ledger, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                             struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_ledger_stale_clear(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                   int64_t now_us, struct sl_err *err);
+enum sl_code sl_ledger_stale_triggered(struct sl_ledger *ledger, int64_t id, int64_t now_us, struct sl_err *err);
+enum sl_code sl_ledger_stamp_put(struct sl_ledger *ledger, const struct sl_stamp_row *row, struct sl_err *err);
+enum sl_code sl_ledger_stamps_due(struct sl_ledger *ledger, int64_t now_us, size_t limit, size_t max_bytes, struct sl_stamp_row **out,
+                                  size_t *n, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_ledger_stamp_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
+enum sl_code sl_ledger_stamp_failed(struct sl_ledger *ledger, int64_t id, const char *error, int64_t now_us, int64_t next_us, bool alarmed,
+                                    struct sl_err *err);
+enum sl_code sl_ledger_stamps_next(struct sl_ledger *ledger, int64_t *due_us, struct sl_err *err);
 enum sl_code sl_ledger_units(struct sl_ledger *ledger, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_units_set(struct sl_ledger *ledger, const struct sl_known_unit *units, size_t n, struct sl_err *err);
 enum sl_code sl_ledger_clock_get(struct sl_ledger *ledger, const char *phase, int64_t *ms, struct sl_err *err);

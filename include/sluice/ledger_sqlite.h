@@ -23,6 +23,6 @@ enum sl_code sl_ledger_sqlite_open(struct sl_ledger **out, const char *path, enu
 enum sl_code sl_ledger_sqlite_code(int rc);
 
 /* The version that this code writes into user_version. */
-#define SL_LEDGER_SQLITE_VERSION 1
+#define SL_LEDGER_SQLITE_VERSION 2
 
 #endif

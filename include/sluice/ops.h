@@ -81,6 +81,28 @@ struct sl_finding {
 enum sl_code sl_ops_verify(const struct sl_ops *ops, const struct sl_phase *phase, sl_date from, sl_date to, struct sl_finding **out,
                            size_t *n, size_t *n_dates, struct sl_arena *arena, struct sl_err *err);
 
+/* ---- completeness ---- */
+#define SL_STRICT_COMPLETENESS 0.9 /* the least threshold of a strict judgement */
+struct sl_entity_report {
+    const struct sl_entity_facts *facts;
+    double pct;            /* one decimal */
+    bool complete, enough; /* nothing is missing; production ready: at the threshold */
+};
+struct sl_completeness_report {
+    const struct sl_phase *phase;
+    sl_date date, from; /* the windows span from..date */
+    double threshold;   /* 0..1 */
+    struct sl_entity_report *entities;
+    size_t n, n_incomplete, n_short; /* short: not enough */
+    size_t n_excused;                /* missing units that known gaps excuse */
+};
+/* The phase's completeness check on a date, whatever its mode; `strict` judges at SL_STRICT_COMPLETENESS at least. SL_INVALID: it has no such check; SL_NOT_FOUND: its table could not be
+ * asked. */
+enum sl_code sl_ops_completeness(const struct sl_ops *ops, const struct sl_phase *phase, sl_date date, bool strict,
+                                 struct sl_completeness_report *out, struct sl_arena *arena, struct sl_err *err);
+/* "MIA has 8 of 10 (80.0 %), missing 0052400101, 0052400121". Arena. */
+const char *sl_entity_sentence(const struct sl_entity_report *entity, struct sl_arena *arena);
+
 /* ---- upstream ---- */
 struct sl_upstream_report {
     const char *processor;

@@ -1,4 +1,4 @@
-/* records.h - the two records that core decides on and the ledger keeps: a run and a gate. Open values; strings are borrowed or arena-held by the maker. Pure. */
+/* records.h - the records that core decides on and the ledger keeps: runs, gates, and which of them are stale. Open values; strings are borrowed or arena-held by the maker. Pure. */
 #ifndef SLUICE_RECORDS_H
 #define SLUICE_RECORDS_H
 
@@ -45,6 +45,8 @@ struct sl_gate {
     const char *completed, *missing, *late;      /* JSON arrays of processor names, config order */
     bool is_production_ready, degraded, dropped; /* dropped: suppressed, and off the pending list */
     const char *trigger_id;                      /* of the first trigger; NULL */
+    const char *quality_tier;                    /* NULL: not assessed */
+    double quality_score;                        /* of quality_tier; 0 without one */
     const char *waits_for;                       /* a sentence; NULL */
     const char *config_hash;
     int64_t created_us, decided_us, checked_us;
@@ -55,6 +57,20 @@ struct sl_gate {
     int64_t recheck_ms;     /* the next recheck interval */
     int64_t answer_due_us;  /* trigger to be answered by; SL_NEVER_US: none, or answered */
     bool reopened;          /* generation was opened by an operator's retrigger */
+};
+
+/* A decision that used what has changed since: (phase, date, profile, generation), by the culprit's newer generation or a late run. */
+struct sl_stale_mark {
+    int64_t id;
+    const char *phase;
+    sl_date date;
+    enum sl_profile profile;
+    int generation;
+    const char *culprit_phase;
+    sl_date culprit_date;
+    int culprit_generation;
+    const char *reason;              /* "rerun", "late" */
+    int64_t marked_us, triggered_us; /* triggered: when a trigger to reprocess it was sent; 0: not yet */
 };
 
 #endif

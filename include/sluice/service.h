@@ -32,6 +32,10 @@ bool sl_service_failed(struct sl_service *service, struct sl_err *err);
 enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *const *phases, size_t n_phases,
                             struct sl_err *err);
 
+/* A bus that holds up to so many messages of one phase's subscription, and gives them back soon when it ends without an ack. */
+enum sl_code sl_service_holding_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *phase, size_t max_messages,
+                                    size_t max_bytes, struct sl_err *err);
+
 /* ---- what is needed on a bus ---- */
 
 /* Full names, each once, in the config's order. Arena-held. */

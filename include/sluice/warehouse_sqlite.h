@@ -5,10 +5,11 @@
 
 #include <sluice/warehouse.h>
 
-struct sl_warehouse_sqlite_options { /* zero-initialised: what sl_warehouse_open() uses */
+struct sl_warehouse_sqlite_options { /* zero-initialised: what sl_warehouse_open() uses, but for the timeout */
     const char *vfs;                 /* NULL: the system's. Its files must be where stat() sees them */
     int busy_timeout_ms;             /* 0: 10,000 */
     int checkpoint_pages;            /* 0: 1,000; a write-ahead log of that many pages is checkpointed after the commit */
+    int64_t timeout_ms;              /* of one question; 0: none */
 };
 
 /* `options` is borrowed for the call, but the VFS's name must outlive the handle. SL_INVALID: no directory given. */

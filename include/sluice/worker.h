@@ -15,6 +15,7 @@ struct sl_worker;
 
 struct sl_worker_options {
     bool skip_downstream_trigger; /* suppress every trigger */
+    bool beside;                  /* another engine may be at work: the phases' clocks are its own, read and never written here */
 };
 
 /* RULES 36. */
@@ -29,6 +30,13 @@ void sl_worker_destroy(struct sl_worker **worker);
 
 /* Record, decide and commit one batch, then ack it. On any other code than SL_OK nothing of it was kept unless only the ack failed; it then comes again and is known. */
 enum sl_code sl_worker_batch(struct sl_worker *worker, struct sl_bus_batch *batch, int64_t now_us, struct sl_err *err);
+/* The same for dead letters that come again (each message has its `replay`, whose outcome is set): one transaction with an event message_replayed for each; nothing is acked. */
+enum sl_code sl_worker_replay(struct sl_worker *worker, struct sl_bus_batch *batch, int64_t now_us, struct sl_err *err);
+/* Pure. Is it an attribute that a dead letter was given by us or by the bus, not by its sender? */
+bool sl_replay_is_mark(const char *key);
+/* Only the events of messages that were replayed to their topic. */
+enum sl_code sl_worker_replayed(struct sl_worker *worker, const struct sl_bus_batch *batch, const char *to, int64_t now_us,
+                                struct sl_err *err);
 /* Decide what is due (clocks, rechecks, known gaps, config change), at most one batch; *more: call again at once. */
 enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more, struct sl_err *err);
 /* At start: gates that were decided under another config become due; the config is recorded. */
@@ -37,6 +45,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
 enum sl_code sl_worker_drain(struct sl_worker *worker, int64_t now_us, size_t *left, struct sl_err *err);
 /* Load coverage events and run history (RULES 26); everything there is when `flush`, else only when the batch is due. */
 enum sl_code sl_worker_load(struct sl_worker *worker, int64_t now_us, bool flush, struct sl_err *err);
+/* Write the quality columns that are due. What fails is kept and due again later; only the ledger's troubles are errors. */
+enum sl_code sl_worker_stamp(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 /* The earliest time at which sl_worker_tick() has something to do; SL_NEVER_US. */
 enum sl_code sl_worker_next_due(struct sl_worker *worker, int64_t *out_us, struct sl_err *err);
 void sl_worker_counters(struct sl_worker *worker, struct sl_worker_counters *out);
@@ -69,6 +79,11 @@ enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase
 /* Forget suppressed gates: they stay suppressed, off the pending list. */
 enum sl_code sl_worker_drop(struct sl_worker *worker, const struct sl_release *release, int64_t now_us, size_t *n, struct sl_err *err);
 
+/* Open the next generation of the phase before a stale one, so that its trigger starts the stale phase again; marks it as triggered. SL_INVALID: no phase before it has an open gate. */
+struct sl_stale_step;
+enum sl_code sl_worker_stale_restart(struct sl_worker *worker, const struct sl_stale_step *step, const char *who, const char *reason,
+                                     int64_t now_us, struct sl_err *err);
+
 /* The calendar as the worker reads it, for commands: rows that are planned, ascending by (date, unit). Borrowed until the next call of the worker. */
 struct sl_calendar;
 enum sl_code sl_worker_calendar(struct sl_worker *worker, const struct sl_calendar **out, struct sl_err *err);
@@ -84,6 +99,10 @@ struct sl_date_coverage {
 enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err);
+
+/* Completeness of a phase on a date by its check's table, entity and window (whatever its mode), asked afresh; today's known gaps count. SL_INVALID: it has no such check. Arena-held. */
+enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct sl_completeness_facts *out,
+                                    struct sl_arena *arena, struct sl_err *err);
 
 /* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30; SL_UNAVAILABLE after 30 s without a stream, or with an outbox row that fails); `stop` (may be
  * NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a publisher, a loader, a checkpointer. */

@@ -52,6 +52,13 @@ static char *hex(const unsigned char *bytes, size_t n, char *out)
     return out;
 }
 
+void sl_sha256(const void *bytes, size_t len, uint8_t *out)
+{
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    digest(&sha256, bytes, len, "", 0, sum);
+    memcpy(out, sum, SL_SHA256_BYTES);
+}
+
 char *sl_sha256_hex(const void *bytes, size_t len, char *out)
 {
     unsigned char sum[EVP_MAX_MD_SIZE];

@@ -42,6 +42,7 @@ enum sl_method {
     SL_DELETE_SNAPSHOT,
     SL_SEEK,
     SL_BACKLOG,
+    SL_LOOK,
     SL_STREAMING_PULL,
     SL_N_METHODS
 };
@@ -316,6 +317,7 @@ enum sl_answer sl_update_snapshot(struct sl_broker *broker, struct sl_event *eve
 enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_delete_snapshot(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 
 /* admin.c, admin_subscription.c */
 struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name); /* NULL: refused */

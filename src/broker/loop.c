@@ -32,6 +32,7 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_DELETE_SNAPSHOT] = sl_delete_snapshot,
     [SL_SEEK] = sl_seek,
     [SL_BACKLOG] = sl_backlog,
+    [SL_LOOK] = sl_look,
 };
 
 struct sl_now sl_now(void)

@@ -29,6 +29,7 @@ const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_DELETE_SNAPSHOT] = {SUBSCRIBER "DeleteSnapshot", false},
     [SL_SEEK] = {SUBSCRIBER "Seek", false},
     [SL_BACKLOG] = {"/sluice.broker.v1.Broker/Backlog", false},
+    [SL_LOOK] = {"/sluice.broker.v1.Broker/Look", false},
     [SL_STREAMING_PULL] = {SUBSCRIBER "StreamingPull", true},
 };
 

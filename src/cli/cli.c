@@ -27,6 +27,7 @@ const struct sl_flag SL_GLOBAL_FLAGS[] = {
 
 const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_INIT,
+    &SL_CMD_MIGRATE,
     &SL_CMD_RUN,
     &SL_CMD_BROKER,
     &SL_CMD_PUBLISH,
@@ -37,23 +38,31 @@ const struct sl_command *const SL_COMMANDS[] = {
     &SL_CMD_GATES,
     &SL_CMD_WHY,
     &SL_CMD_CHECK,
+    &SL_CMD_WHAT_IF,
     &SL_CMD_WAIT,
     &SL_CMD_PENDING,
     &SL_CMD_PENDING_DROP,
     &SL_CMD_RELEASE,
     &SL_CMD_RETRIGGER,
+    &SL_CMD_STALE,
     &SL_CMD_HOLD_ADD,
     &SL_CMD_HOLD_LIST,
     &SL_CMD_HOLD_REMOVE,
     &SL_CMD_GAPS,
+    &SL_CMD_COMPLETENESS,
     &SL_CMD_VERIFY,
     &SL_CMD_UPSTREAM,
     &SL_CMD_EVENTS,
     &SL_CMD_KNOWN_GAPS_ADD,
     &SL_CMD_KNOWN_GAPS_LIST,
     &SL_CMD_KNOWN_GAPS_REMOVE,
+    &SL_CMD_QUALITY_ASSESS,
+    &SL_CMD_QUALITY_AGGREGATE,
+    &SL_CMD_QUALITY_CAP,
     &SL_CMD_DLQ_LIST,
     &SL_CMD_DLQ_SHOW,
+    &SL_CMD_REPLAY,
+    &SL_CMD_DOCTOR,
     &SL_CMD_CONFIG_CHECK,
     &SL_CMD_CONFIG_SHOW,
     &SL_CMD_CONFIG_SCHEMA,
@@ -159,12 +168,23 @@ static enum sl_code read_sets(struct sl_cli *cli, struct sl_override **out, size
     return SL_OK;
 }
 
+#define OWN_CONFIG "sluice.yaml"
+
 static const char *config_path(const struct sl_cli *cli)
 {
     const char *path = sl_args_get(&cli->args, "config");
     if (path == NULL || path[0] == '\0')
         path = getenv("SLUICE_CONFIG");
-    return path == NULL || path[0] == '\0' ? "sluice.yaml" : path;
+    return path == NULL || path[0] == '\0' ? OWN_CONFIG : path;
+}
+
+/* A config that is named must be there; --set needs one too. */
+static bool wants_config(const struct sl_cli *cli)
+{
+    const unsigned opens = cli->command->opens;
+    if (!(opens & SL_OPENS_CONFIG_IF_ANY))
+        return (opens & SL_OPENS_CONFIG) != 0;
+    return strcmp(config_path(cli), OWN_CONFIG) != 0 || access(OWN_CONFIG, F_OK) == 0 || sl_args_has(&cli->args, "set");
 }
 
 /* Every line of the config's errors is printed; the exit code, 0 when it is loaded. */
@@ -254,7 +274,7 @@ static const char *next_of_failure(const struct sl_cli *cli)
 static int run_command(struct sl_cli *cli)
 {
     const struct sl_command *command = cli->command;
-    int exit_code = command->opens & SL_OPENS_CONFIG ? load_config(cli) : SL_EXIT_OK;
+    int exit_code = wants_config(cli) ? load_config(cli) : SL_EXIT_OK;
     if (exit_code != SL_EXIT_OK)
         return exit_code;
     if (sl_cli_select(cli) != SL_OK)

@@ -1,76 +1,262 @@
-/* cmd_dlq.c - dlq list and show: what was rejected, with its reason and its bytes as they came. Looking changes nothing. */
+/* cmd_dlq.c - dlq list and show: what was not taken, with its reason and its bytes as they came, on the dead-letter topics and in the ledger's own list. Looking changes nothing. */
 #include "commands.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct sl_field LIST_FIELDS[] = {{"id", false, true},           {"received_at", false, false}, {"phase", false, false},
-                                              {"subscription", true, false}, {"message_id", true, false},   {"publish_time", true, false},
-                                              {"code", false, false},        {"detail", false, false}};
-#define N_LIST_FIELDS 8
+#include <sluice/base64.h>
+#include <sluice/dead_letters.h>
+#include <sluice/file.h>
 
-static void add_row(struct sl_rows *rows, const struct sl_reject_row *row)
+#define DEFAULT_LIMIT 1000
+
+static const struct sl_flag LIST_FLAGS[] = {
+    {"subscription", "S", "only what lies on this subscription; `ledger` is the ledger's own list", 0},
+    {"filter", "EXPR", "only letters that the expression means; sluice replay --help has its words", 0},
+    {"limit", "N", "at most so many of each subscription; 1000 when not given", 0},
+    {0},
+};
+
+static const struct sl_flag SHOW_FLAGS[] = {
+    {"subscription", "S", "where the message lies, when ID doesn't say", 0},
+    {0},
+};
+
+static const struct sl_field FIELDS[] = {
+    {"id", false, false},         {"received_at", false, false}, {"phase", false, false},    {"subscription", true, false},
+    {"message_id", true, false},  {"publish_time", true, false}, {"code", false, false},     {"detail", false, false},
+    {"date", false, false},       {"processor", true, false},    {"replays", false, true},   {"where", true, false},
+    {"attributes", false, false}, {"bytes", false, true},        {"encoding", false, false}, {"data", false, false},
+};
+#define N_LIST_FIELDS 12
+#define N_ALL_FIELDS  16
+
+struct listing {
+    struct sl_cli *cli;
+    struct sl_letter_filter *filter;
+    const char *only; /* a subscription; NULL: all */
+    size_t limit;
+    struct sl_service *service;
+    struct sl_pubsub_admin *admin;
+    struct sl_rows *rows;
+    bool taken, partly;
+};
+
+static bool is_ledger(const char *subscription)
 {
-    sl_rows_int(rows, row->id);
-    sl_rows_time(rows, row->received_us);
-    sl_rows_str(rows, row->phase);
-    sl_rows_str(rows, row->subscription);
-    sl_rows_str(rows, row->message_id);
-    sl_rows_time(rows, row->publish_us);
-    sl_rows_str(rows, row->code);
-    sl_rows_str(rows, row->detail);
+    return subscription == NULL || strcmp(subscription, SL_LEDGER_LIST) == 0;
+}
+
+static bool is_bus(const char *subscription)
+{
+    return subscription == NULL || strcmp(subscription, SL_LEDGER_LIST) != 0;
+}
+
+/* ---- printing ---- */
+
+/* "SUBSCRIPTION/MESSAGE_ID", as `dlq show` takes it. */
+static const char *letter_id(struct sl_cli *cli, const struct sl_dead_letter *letter)
+{
+    const char *prefix = sl_arena_printf(&cli->arena, "projects/%s/subscriptions/", cli->config->bus.project);
+    const char *name = letter->message->subscription;
+    if (strncmp(name, prefix, strlen(prefix)) == 0)
+        name += strlen(prefix);
+    return sl_arena_printf(&cli->arena, "%s/%s", name, letter->message->message_id);
+}
+
+static void add_row(struct sl_cli *cli, struct sl_rows *rows, const struct sl_dead_letter *letter)
+{
+    if (letter->reject_id != 0)
+        sl_rows_int(rows, letter->reject_id);
+    else
+        sl_rows_str(rows, letter_id(cli, letter));
+    sl_rows_time(rows, letter->message->publish_us);
+    sl_rows_str(rows, letter->phase_name);
+    sl_rows_str(rows, letter->source_subscription);
+    sl_rows_str(rows, letter->source_message_id);
+    sl_rows_time(rows, letter->source_publish_us != letter->message->publish_us ? letter->source_publish_us : 0);
+    sl_rows_str(rows, letter->reason);
+    sl_rows_str(rows, letter->detail);
+    sl_rows_date(rows, letter->date);
+    sl_rows_str(rows, letter->processor);
+    sl_rows_int(rows, letter->replays);
+    sl_rows_str(rows, letter->message->subscription);
+}
+
+static bool is_asked_for(const struct listing *l, const struct sl_dead_letter *letter)
+{
+    const struct sl_selection *select = &l->cli->select;
+    if (select->phase != NULL && letter->phase != select->phase)
+        return false;
+    if (select->from != SL_DATE_NONE && (letter->date == SL_DATE_NONE || letter->date < select->from))
+        return false;
+    if (select->to != SL_DATE_NONE && (letter->date == SL_DATE_NONE || letter->date > select->to))
+        return false;
+    return sl_letter_filter_takes(l->filter, letter, l->cli->now_us);
+}
+
+/* ---- list ---- */
+
+static enum sl_code list_ledger(struct listing *l)
+{
+    struct sl_cli *cli = l->cli;
+    struct sl_reject_row *rejects = NULL, *row = NULL;
+    size_t n = 0, n_row = 0;
+    enum sl_code code = sl_ledger_rejects(cli->ledger, 0, &rejects, &n, &cli->arena, &cli->err);
+    for (size_t i = 0; i < n && code == SL_OK; i++) {
+        struct sl_arena arena = {0};
+        struct sl_dead_letter letter;
+        code = sl_ledger_rejects(cli->ledger, rejects[i].id, &row, &n_row, &arena, &cli->err);
+        if (code == SL_OK && n_row > 0) {
+            sl_dead_letter_of_reject(&letter, row, cli->config, cli->now_us, &arena);
+            if (is_asked_for(l, &letter))
+                add_row(cli, l->rows, &letter);
+        }
+        if (code == SL_NOT_FOUND)
+            code = SL_OK;
+        sl_arena_fini(&arena);
+    }
+    return code;
+}
+
+static enum sl_code list_box(struct listing *l, const struct sl_letter_box *box)
+{
+    struct sl_cli *cli = l->cli;
+    struct sl_letter_look look;
+    struct sl_arena arena = {0};
+    enum sl_code code = sl_letters_look(&look, box, l->service, cli->config, l->limit, cli->now_us, sl_cli_stop(), &arena, &cli->err);
+    for (size_t i = 0; code == SL_OK && i < look.n; i++)
+        if (is_asked_for(l, &look.letters[i]))
+            add_row(cli, l->rows, &look.letters[i]);
+    if (code == SL_OK && !look.all)
+        sl_cli_note(cli, "%s has more than %zu messages: --limit N shows more", box->subscription, l->limit);
+    l->taken |= look.taken;
+    sl_arena_fini(&arena);
+    return code;
+}
+
+static enum sl_code list_boxes(struct listing *l)
+{
+    struct sl_cli *cli = l->cli;
+    struct sl_letter_box *boxes = NULL, one;
+    size_t n = 1;
+    enum sl_code code;
+    if (l->only != NULL) {
+        code = sl_letter_box_find(&one, l->only, l->admin, cli->config, &cli->arena, &cli->err);
+        boxes = &one;
+    } else {
+        code = sl_letter_boxes(&boxes, &n, l->admin, cli->config, cli->select.phase, &cli->arena, &cli->err);
+    }
+    for (size_t i = 0; i < n && code == SL_OK; i++) {
+        if (boxes[i].subscription != NULL)
+            code = list_box(l, &boxes[i]);
+        else if (boxes[i].is_there)
+            sl_cli_note(cli, "%s has no subscription: dead letters that come there are lost (sluice init makes one)", boxes[i].topic);
+    }
+    return code;
+}
+
+/* Is there a bus to be looked at? A broker of our own that was never made is none. */
+static bool has_bus(const struct sl_cli *cli, const char *only)
+{
+    bool any = only != NULL;
+    for (size_t i = 0; i < cli->config->n_phases; i++)
+        any |= cli->config->phases[i].dead_letter_topic != NULL;
+    if (!any || cli->config->bus.type != SL_BUS_EMBEDDED)
+        return any;
+    char *path = sl_path_join(cli->config->bus.path, "broker.db");
+    const bool is_there = access(path, F_OK) == 0;
+    free(path);
+    return is_there;
+}
+
+static enum sl_code list_bus(struct listing *l)
+{
+    struct sl_cli *cli = l->cli;
+    const struct sl_service_options options = {.brief = true};
+    enum sl_code code = sl_service_open(&l->service, cli->config, &options, &cli->err);
+    if (code == SL_OK)
+        code = sl_service_reach(l->service, &cli->err);
+    if (code == SL_OK)
+        code = sl_pubsub_admin_create(&l->admin, sl_service_address(l->service), &cli->err);
+    if (code == SL_OK)
+        code = list_boxes(l);
+    sl_pubsub_admin_destroy(&l->admin);
+    sl_service_close(&l->service);
+    return code;
+}
+
+/* Shared by list and show: the letters that lie there, each to add_row(). */
+static int list(struct listing *l)
+{
+    struct sl_cli *cli = l->cli;
+    struct sl_err bus_err = {0};
+    enum sl_code code = is_ledger(l->only) ? list_ledger(l) : SL_OK, bus = SL_OK;
+    if (code == SL_OK && is_bus(l->only) && has_bus(cli, l->only)) {
+        bus = list_bus(l);
+        bus_err = cli->err;
+    }
+    const enum sl_code printed = sl_rows_finish(&l->rows, &cli->err);
+    if (code != SL_OK || printed != SL_OK)
+        return sl_cli_failed(cli, NULL);
+    if (l->taken)
+        sl_cli_note(cli,
+                    "this server can't be asked without delivering: the messages were received and let go, and may be away from others for "
+                    "20 s");
+    if (bus == SL_OK)
+        return sl_cli_stopped() != 0 ? SL_EXIT_INTERRUPTED : SL_EXIT_OK;
+    cli->err = bus_err;
+    sl_wrap(&cli->err, "the dead-letter topics could not be looked at");
+    int exit_code = sl_cli_failed(cli, NULL);
+    return l->only == NULL ? SL_EXIT_PARTLY : exit_code;
 }
 
 static int run_list(struct sl_cli *cli)
 {
-    struct sl_reject_row *rejects = NULL;
-    struct sl_rows *rows;
-    size_t n = 0;
-    if (sl_ledger_rejects(cli->ledger, 0, &rejects, &n, &cli->arena, &cli->err) != SL_OK)
-        return sl_cli_failed(cli, NULL);
-    sl_cli_rows(cli, &rows, LIST_FIELDS, N_LIST_FIELDS, false);
-    for (size_t i = 0; i < n; i++)
-        if (cli->select.phase == NULL || sl_str_eq(cli->select.phase->name, rejects[i].phase))
-            add_row(rows, &rejects[i]);
-    if (sl_rows_finish(&rows, &cli->err) != SL_OK)
-        return sl_cli_failed(cli, NULL);
-    return SL_EXIT_OK;
+    struct listing l = {.cli = cli, .only = sl_args_get(&cli->args, "subscription")};
+    const char *filter = sl_args_get(&cli->args, "filter");
+    int64_t limit;
+    if (filter != NULL && sl_letter_filter_parse(&l.filter, filter, cli->config, cli->today, &cli->arena, &cli->err) != SL_OK)
+        return sl_cli_usage_err(cli);
+    if (sl_cli_number(cli, "limit", 1, DEFAULT_LIMIT, &limit) != SL_OK)
+        return sl_cli_usage_err(cli);
+    l.limit = (size_t)limit;
+    sl_cli_catch_signals();
+    sl_cli_rows(cli, &l.rows, FIELDS, N_LIST_FIELDS, false);
+    return list(&l);
 }
 
-static const char *base64(const char *data, size_t len, struct sl_arena *arena)
+/* ---- show ---- */
+
+static const char *attributes_json(struct sl_cli *cli, const struct sl_message *message)
 {
-    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)data;
-    char *out = sl_arena_alloc(arena, (len + 2) / 3 * 4 + 1), *p = out;
-    for (size_t i = 0; i < len; i += 3) {
-        size_t have = len - i < 3 ? len - i : 3;
-        unsigned bits = (unsigned)in[i] << 16 | (have > 1 ? (unsigned)in[i + 1] << 8 : 0) | (have > 2 ? in[i + 2] : 0);
-        *p++ = DIGITS[bits >> 18 & 63];
-        *p++ = DIGITS[bits >> 12 & 63];
-        *p++ = have > 1 ? DIGITS[bits >> 6 & 63] : '=';
-        *p++ = have > 2 ? DIGITS[bits & 63] : '=';
-    }
+    struct sl_buf text = {0};
+    struct sl_json json;
+    sl_json_init(&json, &text);
+    sl_json_object(&json);
+    for (size_t i = 0; i < message->n_attributes; i++)
+        sl_json_put_str(&json, message->attributes[i].key, message->attributes[i].value);
+    sl_json_end_object(&json);
+    const char *out = sl_arena_strdup(&cli->arena, sl_buf_text(&text));
+    sl_buf_fini(&text);
     return out;
 }
 
 /* As text when it is UTF-8 without NUL, else base64: nothing is lost either way. */
-static void print_record(struct sl_cli *cli, const struct sl_reject_row *row)
+static int print_record(struct sl_cli *cli, const struct sl_dead_letter *letter)
 {
-    static const struct sl_field FIELDS[] = {{"id", false, true},           {"received_at", false, false}, {"phase", false, false},
-                                             {"subscription", true, false}, {"message_id", true, false},   {"publish_time", true, false},
-                                             {"code", false, false},        {"detail", false, false},      {"attributes", false, false},
-                                             {"bytes", false, true},        {"encoding", false, false},    {"data", false, false}};
-    bool text = row->len == 0 || (memchr(row->data, '\0', row->len) == NULL && sl_utf8_valid(row->data, row->len));
+    const struct sl_message *m = letter->message;
+    const bool text = m->len == 0 || (memchr(m->data, '\0', m->len) == NULL && sl_utf8_valid(m->data, m->len));
     struct sl_rows *rows;
-    sl_cli_rows(cli, &rows, FIELDS, N_LIST_FIELDS + 4, true);
-    add_row(rows, row);
-    sl_rows_json(rows, row->attributes == NULL ? "{}" : row->attributes);
-    sl_rows_int(rows, (int64_t)row->len);
+    sl_cli_rows(cli, &rows, FIELDS, N_ALL_FIELDS, true);
+    add_row(cli, rows, letter);
+    sl_rows_json(rows, attributes_json(cli, m));
+    sl_rows_int(rows, (int64_t)m->len);
     sl_rows_str(rows, text ? "text" : "base64");
     sl_rows_str(rows,
-                text ? sl_arena_strndup(&cli->arena, row->len == 0 ? "" : row->data, row->len) : base64(row->data, row->len, &cli->arena));
-    sl_rows_finish(&rows, &cli->err);
+                text ? sl_arena_strndup(&cli->arena, m->len == 0 ? "" : m->data, m->len) : sl_base64_encode(m->data, m->len, &cli->arena));
+    return sl_rows_finish(&rows, &cli->err) == SL_OK ? SL_EXIT_OK : sl_cli_failed(cli, NULL);
 }
 
 static void print_line(struct sl_cli *cli, const char *label, const char *text)
@@ -82,61 +268,120 @@ static void print_line(struct sl_cli *cli, const char *label, const char *text)
     fputc('\n', cli->out);
 }
 
-static void print_text(struct sl_cli *cli, const struct sl_reject_row *row)
+static int print_text(struct sl_cli *cli, const struct sl_dead_letter *letter)
 {
-    char received[SL_TIME_LEN + 1];
-    print_line(cli, "id", cli->select.word);
-    print_line(cli, "received", sl_time_format(row->received_us, received));
-    print_line(cli, "phase", row->phase);
-    print_line(cli, "subscription", row->subscription);
-    print_line(cli, "message_id", row->message_id);
-    print_line(cli, "code", row->code);
-    print_line(cli, "detail", row->detail);
-    print_line(cli, "attributes", row->attributes);
-    fprintf(cli->out, "%-13s %zu bytes\n\n", "data", row->len);
+    const struct sl_message *m = letter->message;
+    char received[SL_TIME_LEN + 1], date[SL_DATE_LEN + 1];
+    print_line(cli, "id", letter->reject_id != 0 ? m->message_id : letter_id(cli, letter));
+    print_line(cli, "received", sl_time_format(m->publish_us, received));
+    print_line(cli, "phase", letter->phase_name);
+    print_line(cli, "processor", letter->processor);
+    print_line(cli, "date", letter->date == SL_DATE_NONE ? NULL : sl_date_format(letter->date, date));
+    print_line(cli, "subscription", letter->source_subscription);
+    print_line(cli, "message_id", letter->source_message_id);
+    print_line(cli, "code", letter->reason);
+    print_line(cli, "detail", letter->detail);
+    print_line(cli, "replays", sl_arena_printf(&cli->arena, "%lld", (long long)letter->replays));
+    print_line(cli, "attributes", attributes_json(cli, m));
+    fprintf(cli->out, "%-13s %zu bytes\n\n", "data", m->len);
     if (isatty(fileno(cli->out)) != 0)
-        sl_print_safe(cli->out, row->len == 0 ? "" : sl_arena_strndup(&cli->arena, row->data, row->len));
-    else if (row->len > 0)
-        fwrite(row->data, 1, row->len, cli->out);
+        sl_print_safe(cli->out, m->len == 0 ? "" : sl_arena_strndup(&cli->arena, m->data, m->len));
+    else if (m->len > 0)
+        fwrite(m->data, 1, m->len, cli->out);
     fputc('\n', cli->out);
+    return SL_EXIT_OK;
 }
 
-static int run_show(struct sl_cli *cli)
+static int print_letter(struct sl_cli *cli, const struct sl_dead_letter *letter)
+{
+    return cli->format == SL_FORMAT_TABLE ? print_text(cli, letter) : print_record(cli, letter);
+}
+
+static int show_row(struct sl_cli *cli, int64_t id)
 {
     struct sl_reject_row *rejects = NULL;
+    struct sl_dead_letter letter;
     size_t n = 0;
-    int64_t id;
-    if (!sl_parse_i64(cli->select.word, &id) || id < 1)
-        return sl_cli_usage(cli, "%.40s is no id of a rejected message; `sluice dlq list` has them", cli->select.word);
     enum sl_code code = sl_ledger_rejects(cli->ledger, id, &rejects, &n, &cli->arena, &cli->err);
     if (code == SL_OK && n == 0)
         code = sl_fail(&cli->err, SL_NOT_FOUND, "there is no rejected message %lld", (long long)id);
     if (code != SL_OK)
         return sl_cli_failed(cli, "sluice dlq list");
-    if (cli->format == SL_FORMAT_TABLE)
-        print_text(cli, &rejects[0]);
-    else
-        print_record(cli, &rejects[0]);
-    return SL_EXIT_OK;
+    sl_dead_letter_of_reject(&letter, &rejects[0], cli->config, cli->now_us, &cli->arena);
+    return print_letter(cli, &letter);
+}
+
+/* Everything that lies there is looked through: the bus knows no question for one message. */
+static enum sl_code find_letter(struct listing *l, const char *message_id, struct sl_dead_letter *out)
+{
+    struct sl_cli *cli = l->cli;
+    struct sl_letter_box box;
+    struct sl_letter_look look;
+    enum sl_code code = sl_pubsub_admin_create(&l->admin, sl_service_address(l->service), &cli->err);
+    if (code == SL_OK)
+        code = sl_letter_box_find(&box, l->only, l->admin, cli->config, &cli->arena, &cli->err);
+    if (code == SL_OK)
+        code = sl_letters_look(&look, &box, l->service, cli->config, 1000000, cli->now_us, sl_cli_stop(), &cli->arena, &cli->err);
+    sl_pubsub_admin_destroy(&l->admin);
+    for (size_t i = 0; code == SL_OK && i < look.n; i++)
+        if (strcmp(look.letters[i].message->message_id, message_id) == 0) {
+            *out = look.letters[i];
+            return SL_OK;
+        }
+    return code != SL_OK ? code : sl_fail(&cli->err, SL_NOT_FOUND, "no message %s lies on %s", message_id, l->only);
+}
+
+static int show_letter(struct sl_cli *cli, const char *subscription, const char *message_id)
+{
+    struct listing l = {.cli = cli, .only = subscription};
+    struct sl_dead_letter letter;
+    int exit_code = sl_cli_open_service(cli, true, &l.service);
+    if (exit_code != SL_EXIT_OK)
+        return exit_code;
+    sl_cli_catch_signals();
+    exit_code = find_letter(&l, message_id, &letter) == SL_OK ? print_letter(cli, &letter) : sl_cli_failed(cli, "sluice dlq list");
+    sl_service_close(&l.service);
+    return exit_code;
+}
+
+static int run_show(struct sl_cli *cli)
+{
+    const char *word = cli->select.word, *slash = strrchr(word, '/'), *subscription = sl_args_get(&cli->args, "subscription");
+    int64_t id;
+    if (subscription == NULL && slash != NULL && slash != word && slash[1] != '\0')
+        return show_letter(cli, sl_arena_strndup(&cli->arena, word, (size_t)(slash - word)), slash + 1);
+    if (subscription != NULL && is_bus(subscription))
+        return show_letter(cli, subscription, word);
+    if (!sl_parse_i64(word, &id) || id < 1)
+        return sl_cli_usage(cli, "%.80s is no id of a dead letter; `sluice dlq list` has them", word);
+    return show_row(cli, id);
 }
 
 const struct sl_command SL_CMD_DLQ_LIST = {
     .name = "dlq list",
-    .usage = "[PHASE]",
-    .help = "the messages that were rejected, with their reasons",
-    .takes = SL_TAKES_PHASE,
+    .usage = "[PHASE] [A..B] [--subscription S] [--filter EXPR] [--limit N]",
+    .help = "the dead letters, on the bus and in the ledger's own list, with their reasons",
+    .more =
+        "Looking leaves them as they are. Sluice's own broker is asked what it holds: nothing is delivered, no attempt is counted, and it\n"
+        "doesn't matter who else receives. Any other server shows a message only by delivering it: there they are received and let go\n"
+        "unacked, and other consumers may miss them for up to 20 s. Google counts delivery attempts only on a subscription that has a\n"
+        "dead-letter policy; where the one on the dead-letter topic has one, looking would count, and is refused.",
+    .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
     .opens = SL_READS,
-    .examples = {"dlq list", "dlq list --phase orders_raw -o ndjson"},
+    .flags = LIST_FLAGS,
+    .examples = {"dlq list", "dlq list --phase orders_raw -o ndjson", "dlq list --filter 'reason = not_json and age > 2h'"},
     .run = run_list,
 };
 
 const struct sl_command SL_CMD_DLQ_SHOW = {
     .name = "dlq show",
-    .usage = "ID",
+    .usage = "ID | SUBSCRIPTION/MESSAGE_ID",
     .help = "one of them: reason, attributes and the bytes as they came",
-    .more = "In JSON, data is text when it is UTF-8 and base64 when not; `encoding` says which.",
+    .more =
+        "In JSON, data is text when it is UTF-8 and base64 when not; `encoding` says which. Looking leaves it as it is, as with dlq list.",
     .takes = SL_TAKES_WORD | SL_WANTS_WORD,
     .opens = SL_READS,
-    .examples = {"dlq show 4", "dlq show 4 -o json"},
+    .flags = SHOW_FLAGS,
+    .examples = {"dlq show 4", "dlq show 4 -o json", "dlq show orders-raw-complete-dlq-sub/12-7"},
     .run = run_show,
 };

@@ -3,8 +3,6 @@
 
 #include "commands.h"
 
-#include <string.h>
-
 static const struct sl_flag FLAGS[] = {
     {"force", NULL, "fire blocked gates too; needs --reason", 0},
     {"reason", "TEXT", "why; goes on record", 'r'},
@@ -20,23 +18,6 @@ struct releasing {
     struct sl_rows *rows;
     size_t n_fired, n_refused;
 };
-
-/* "5/s" or "5": the pause between two. */
-static enum sl_code read_rate(struct sl_cli *cli, int64_t *pause_ms)
-{
-    const char *text = sl_args_get(&cli->args, "rate");
-    int64_t rate;
-    *pause_ms = 0;
-    if (text == NULL)
-        return SL_OK;
-    size_t len = strlen(text);
-    if (len > 2 && strcmp(text + len - 2, "/s") == 0)
-        len -= 2;
-    if (!sl_parse_i64(sl_arena_strndup(&cli->arena, text, len), &rate) || rate < 1 || rate > 1000)
-        return sl_fail(&cli->err, SL_INVALID, "--rate %.40s is not N/s with N from 1 to 1000", text);
-    *pause_ms = 1000 / rate;
-    return SL_OK;
-}
 
 static void add_verdict(struct releasing *r, const struct sl_verdict *verdict)
 {
@@ -111,7 +92,7 @@ static int run(struct sl_cli *cli)
     r.ask.who = sl_cli_who(cli);
     if (r.ask.force && (r.ask.reason == NULL || r.ask.reason[0] == '\0'))
         return sl_cli_usage(cli, "--force fires gates that the evidence holds back; say why with --reason TEXT");
-    if (read_rate(cli, &r.pause_ms) != SL_OK)
+    if (sl_cli_rate(cli, &r.pause_ms) != SL_OK)
         return sl_cli_usage_err(cli);
     sl_cli_catch_signals();
     sl_cli_rows(cli, &r.rows, FIELDS, SL_N_GATE_FIELDS + 2, false);

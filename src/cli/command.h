@@ -26,7 +26,8 @@ enum {
     SL_OPENS_LEDGER = 1 << 1,       /* for reading; must be there */
     SL_OPENS_LEDGER_WRITE = 1 << 2, /* must be there */
     SL_OPENS_WAREHOUSE = 1 << 3,
-    SL_OPENS_WORKER = 1 << 4, /* the deciding engine over the two */
+    SL_OPENS_WORKER = 1 << 4,        /* the deciding engine over the two */
+    SL_OPENS_CONFIG_IF_ANY = 1 << 5, /* one that is named, or ./sluice.yaml; else cli->config stays NULL */
     SL_READS = SL_OPENS_CONFIG | SL_OPENS_LEDGER,
     SL_ASKS = SL_READS | SL_OPENS_WAREHOUSE | SL_OPENS_WORKER,
     SL_CHANGES = SL_OPENS_CONFIG | SL_OPENS_LEDGER_WRITE | SL_OPENS_WAREHOUSE | SL_OPENS_WORKER,
@@ -90,6 +91,9 @@ enum sl_code sl_cli_date(struct sl_cli *cli, const char *text, sl_date *out);
 enum sl_code sl_cli_phase(struct sl_cli *cli, const char *name, const struct sl_phase **out);
 /* The flag's value as a whole number of at least `least`; `fallback` when it is not given. */
 enum sl_code sl_cli_number(struct sl_cli *cli, const char *flag, int64_t least, int64_t fallback, int64_t *out);
+
+/* The flag --rate, "5/s" or "5": the pause between two things; 0 when it is not given. */
+enum sl_code sl_cli_rate(struct sl_cli *cli, int64_t *pause_ms);
 
 /* Prints cli->err (and the next command, when there is one) and gives its exit code. */
 int sl_cli_failed(struct sl_cli *cli, const char *next);

@@ -50,3 +50,19 @@ void sl_cli_print_counters(struct sl_cli *cli, const struct sl_worker_counters *
                 (unsigned long long)counters->suppressed, (unsigned long long)counters->blocked, (unsigned long long)counters->waiting,
                 (unsigned long long)counters->events);
 }
+
+enum sl_code sl_cli_rate(struct sl_cli *cli, int64_t *pause_ms)
+{
+    const char *text = sl_args_get(&cli->args, "rate");
+    int64_t rate;
+    *pause_ms = 0;
+    if (text == NULL)
+        return SL_OK;
+    size_t len = strlen(text);
+    if (len > 2 && strcmp(text + len - 2, "/s") == 0)
+        len -= 2;
+    if (!sl_parse_i64(sl_arena_strndup(&cli->arena, text, len), &rate) || rate < 1 || rate > 1000)
+        return sl_fail(&cli->err, SL_INVALID, "--rate %.40s is not N/s with N from 1 to 1000", text);
+    *pause_ms = 1000 / rate;
+    return SL_OK;
+}

@@ -1,5 +1,5 @@
-/* explain.c - a whole decision: as text for people, as the gate's line plus facts, checks, messages and next for scripts. */
-#include "gate_view.h"
+/* explain.c - a whole decision: as text for people, as the gate's line plus facts, checks, messages, quality, triggers and next for scripts. */
+#include "explain_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -71,13 +71,36 @@ static const char *messages_json(struct sl_cli *cli, const struct sl_explained *
     return text;
 }
 
-static const char *checks_json(struct sl_cli *cli, const struct sl_explained *why)
+/* A part of the decision as it is recorded. */
+static const char *dumped(struct sl_cli *cli, const json_t *part, const char *otherwise)
 {
-    json_t *decision = why->decision == NULL ? NULL : json_loads(why->decision, 0, NULL);
-    char *dump = json_dumps(json_object_get(decision, "checks"), JSON_COMPACT);
-    const char *text = dump == NULL ? "[]" : sl_arena_strdup(&cli->arena, dump);
+    char *dump = part == NULL ? NULL : json_dumps(part, JSON_COMPACT);
+    const char *text = dump == NULL ? otherwise : sl_arena_strdup(&cli->arena, dump);
     free(dump);
-    json_decref(decision);
+    return text;
+}
+
+/* What the decision says of quality; NULL when nothing was assessed or counted. */
+static const char *quality_json(struct sl_cli *cli, const json_t *decision)
+{
+    static const struct {
+        const char *key, *from;
+    } KEYS[] = {{"tier", "quality_tier"},
+                {"score", "quality_score"},
+                {"issues", "quality_issues"},
+                {"culprit", "quality_culprit"},
+                {"note", "quality_note"},
+                {"unusable_units", "unusable_units"},
+                {"completeness_pct", "completeness_pct"}};
+    bool any = false;
+    json_t *quality = json_object();
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        json_t *value = json_object_get(decision, KEYS[i].from);
+        any |= value != NULL;
+        json_object_set_new(quality, KEYS[i].key, value == NULL ? json_null() : json_incref(value));
+    }
+    const char *text = any ? dumped(cli, quality, NULL) : NULL;
+    json_decref(quality);
     return text;
 }
 
@@ -101,24 +124,33 @@ static void unknown_gate_row(struct sl_rows *rows, const struct sl_explained *wh
 
 static enum sl_code print_record(struct sl_cli *cli, const struct sl_explained *why)
 {
-    static const struct sl_field FIELDS[] = {
-        SL_GATE_FIELDS, {"facts", false, false}, {"checks", false, false}, {"messages", false, false}, {"next", false, false}};
+    static const struct sl_field FIELDS[] = {SL_GATE_FIELDS,
+                                             {"facts", false, false},
+                                             {"checks", false, false},
+                                             {"messages", false, false},
+                                             {"quality", false, false},
+                                             {"triggers", false, false},
+                                             {"next", false, false}};
     struct sl_rows *rows;
-    sl_cli_rows(cli, &rows, FIELDS, SL_N_GATE_FIELDS + 4, true);
+    json_t *decision = why->decision == NULL ? NULL : json_loads(why->decision, 0, NULL);
+    sl_cli_rows(cli, &rows, FIELDS, SL_N_GATE_FIELDS + 6, true);
     if (why->exists)
         sl_gate_row(cli, rows, &why->gate);
     else
         unknown_gate_row(rows, why);
     sl_rows_json(rows, why->facts);
-    sl_rows_json(rows, checks_json(cli, why));
+    sl_rows_json(rows, dumped(cli, json_object_get(decision, "checks"), "[]"));
     sl_rows_json(rows, messages_json(cli, why));
+    sl_rows_json(rows, quality_json(cli, decision));
+    sl_rows_json(rows, dumped(cli, json_object_get(decision, "triggers"), "[]"));
+    json_decref(decision);
     sl_rows_str(rows, why->next);
     return sl_rows_finish(&rows, &cli->err);
 }
 
 /* ---- for people ---- */
 
-static void print_line(struct sl_cli *cli, const char *label, const char *text)
+void sl_explain_line(struct sl_cli *cli, const char *label, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return;
@@ -127,18 +159,38 @@ static void print_line(struct sl_cli *cli, const char *label, const char *text)
     fputc('\n', cli->out);
 }
 
+const char *sl_explain_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "" : text;
+}
+
+const char *sl_explain_indent(struct sl_cli *cli, const char *text)
+{
+    return sl_arena_printf(&cli->arena, "  %s", text);
+}
+
+const char *sl_explain_names(struct sl_cli *cli, const json_t *names, size_t n_all, size_t most)
+{
+    struct sl_buf buf;
+    sl_buf_init(&buf);
+    const size_t n = json_array_size(names) < most ? json_array_size(names) : most;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        sl_buf_printf(&buf, "%s%s", i > 0 ? ", " : "", name == NULL ? "?" : name);
+    }
+    if (n_all > n)
+        sl_buf_printf(&buf, "%sand %zu more", n > 0 ? " " : "", n_all - n);
+    const char *text = sl_arena_strdup(&cli->arena, sl_buf_text(&buf));
+    sl_buf_fini(&buf);
+    return text;
+}
+
 /* A JSON array of names, joined by commas. */
 static void print_names(struct sl_cli *cli, const char *label, const char *names)
 {
     json_t *array = names == NULL ? NULL : json_loads(names, 0, NULL);
-    struct sl_buf buf;
-    sl_buf_init(&buf);
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const char *name = json_string_value(json_array_get(array, i));
-        sl_buf_printf(&buf, "%s%s", i > 0 ? ", " : "", name == NULL ? "?" : name);
-    }
-    print_line(cli, label, sl_buf_text(&buf));
-    sl_buf_fini(&buf);
+    sl_explain_line(cli, label, sl_explain_names(cli, array, json_array_size(array), SIZE_MAX));
     json_decref(array);
 }
 
@@ -148,77 +200,61 @@ static void print_state(struct sl_cli *cli, const struct sl_gate *gate)
     fprintf(cli->out, "%s%s%s", sl_paint_start(paint), sl_state_name(gate->state), paint == SL_PAINT_NONE ? "" : SL_PAINT_END);
 }
 
-static void print_trigger(struct sl_cli *cli, const struct sl_gate *gate)
+/* "1c70... (all_complete) to phase_3 by topic phase3-trigger", one line for each that went out; a trigger that another phase's gate sent has no phase to name. */
+static void print_triggers(struct sl_cli *cli, const struct sl_gate *gate, const json_t *decision)
 {
+    size_t i;
+    const json_t *trigger, *triggers = json_object_get(decision, "triggers");
     const char *reason = sl_trigger_reason_name(gate->trigger_reason);
-    if (gate->trigger_id != NULL && reason != NULL)
-        print_line(cli, "trigger", sl_arena_printf(&cli->arena, "%s (%s)", gate->trigger_id, reason));
-    else
-        print_line(cli, "trigger", gate->trigger_id != NULL ? gate->trigger_id : reason);
+    const char *by = reason == NULL ? "" : sl_arena_printf(&cli->arena, " (%s)", reason);
+    json_array_foreach(triggers, i, trigger)
+    {
+        const char *to = sl_explain_text(trigger, "to");
+        const struct sl_phase *phase = sl_config_phase(cli->config, to);
+        const char *topic = phase != NULL && phase->trigger_topic != NULL
+                                ? sl_arena_printf(&cli->arena, " by topic %s", phase->trigger_topic)
+                                : "";
+        sl_explain_line(cli, "trigger",
+                        sl_arena_printf(&cli->arena, "%s%s to %s%s", sl_explain_text(trigger, "trigger_id"), by, to, topic));
+    }
+    if (json_array_size(triggers) == 0 && gate->trigger_id != NULL)
+        sl_explain_line(cli, "trigger", sl_arena_printf(&cli->arena, "%s%s", gate->trigger_id, by));
+    else if (json_array_size(triggers) == 0)
+        sl_explain_line(cli, "opened by", reason);
 }
 
-static void print_gate(struct sl_cli *cli, const struct sl_gate *gate)
+static void print_times(struct sl_cli *cli, const struct sl_gate *gate)
 {
-    char date[SL_DATE_LEN + 1], reasons[256], time[SL_TIME_LEN + 1];
+    char time[SL_TIME_LEN + 1];
+    const bool waits = gate->state == SL_WAITING || gate->state == SL_BLOCKED;
+    if (gate->decided_us > 0)
+        sl_explain_line(cli, "decided", sl_time_format(gate->decided_us, time));
+    if (waits && gate->checked_us > gate->decided_us)
+        sl_explain_line(cli, "looked at", sl_time_format(gate->checked_us, time));
+    if (waits && gate->due_us > 0 && gate->due_us != SL_NEVER_US)
+        sl_explain_line(cli, "looks again", sl_time_format(gate->due_us, time));
+    if (gate->config_hash != NULL)
+        sl_explain_line(cli, "config", sl_arena_strndup(&cli->arena, gate->config_hash, 12));
+}
+
+static void print_gate(struct sl_cli *cli, const struct sl_gate *gate, const json_t *decision)
+{
+    char date[SL_DATE_LEN + 1], reasons[256];
     fprintf(cli->out, "%s %s (%s, generation %d): ", gate->phase, sl_date_format(gate->date, date), sl_profile_name(gate->profile),
             gate->generation);
     print_state(cli, gate);
     sl_reasons_text(gate->reasons, reasons);
     fprintf(cli->out, "%s%s%s\n", reasons[0] == '\0' ? "" : " (", reasons, reasons[0] == '\0' ? "" : ")");
-    print_line(cli, "waits for", gate->waits_for);
+    sl_explain_line(cli, "waits for", gate->waits_for);
     print_names(cli, "completed", gate->completed);
     print_names(cli, "missing", gate->missing);
     print_names(cli, "late", gate->late);
     if (gate->state == SL_TRIGGERED || gate->state == SL_OBSERVED || gate->state == SL_SUPPRESSED)
-        print_line(cli, "production", gate->is_production_ready ? "ready" : "not ready");
-    print_line(cli, "degraded", gate->degraded ? "yes: it did not wait for everything" : NULL);
-    print_line(cli, "dropped", gate->dropped ? "yes: it is off the pending list" : NULL);
-    print_trigger(cli, gate);
-    if (gate->decided_us > 0)
-        print_line(cli, "decided", sl_time_format(gate->decided_us, time));
-    if (gate->config_hash != NULL)
-        print_line(cli, "config", sl_arena_strndup(&cli->arena, gate->config_hash, 12));
-}
-
-static const char *text_of(const json_t *check, const char *key)
-{
-    const char *text = json_string_value(json_object_get(check, key));
-    return text == NULL ? "" : text;
-}
-
-static void print_check(struct sl_cli *cli, const json_t *check)
-{
-    const json_t *passed = json_object_get(check, "passed");
-    bool evaluated = json_is_boolean(passed), ok = json_is_true(passed);
-    enum sl_paint paint = !cli->colour ? SL_PAINT_NONE : !evaluated ? SL_PAINT_DIM : ok ? SL_PAINT_GOOD : SL_PAINT_BAD;
-    fprintf(cli->out, "  %-12s %-7s %s%-13s%s ", text_of(check, "name"), text_of(check, "mode"), sl_paint_start(paint),
-            !evaluated ? "not evaluated"
-            : ok       ? "passed"
-                       : "failed",
-            paint == SL_PAINT_NONE ? "" : SL_PAINT_END);
-    const char *expected = text_of(check, "expected"), *actual = text_of(check, "actual"), *detail = text_of(check, "detail");
-    sl_print_safe(cli->out, actual[0] != '\0' ? actual : expected);
-    if (actual[0] != '\0' && expected[0] != '\0') {
-        fputs(" (expected: ", cli->out);
-        sl_print_safe(cli->out, expected);
-        fputs(")", cli->out);
-    }
-    if (detail[0] != '\0') {
-        fprintf(cli->out, "\n%35s", "");
-        sl_print_safe(cli->out, detail);
-    }
-    fputc('\n', cli->out);
-}
-
-static void print_checks(struct sl_cli *cli, const struct sl_explained *why)
-{
-    json_t *decision = why->decision == NULL ? NULL : json_loads(why->decision, 0, NULL);
-    const json_t *checks = json_object_get(decision, "checks"), *check;
-    size_t i;
-    if (json_array_size(checks) > 0)
-        fputs("\nChecks\n", cli->out);
-    json_array_foreach(checks, i, check) print_check(cli, check);
-    json_decref(decision);
+        sl_explain_line(cli, "production", gate->is_production_ready ? "ready" : "not ready");
+    sl_explain_line(cli, "degraded", gate->degraded ? "yes: it did not wait for everything" : NULL);
+    sl_explain_line(cli, "dropped", gate->dropped ? "yes: it is off the pending list" : NULL);
+    print_triggers(cli, gate, decision);
+    print_times(cli, gate);
 }
 
 static enum sl_code print_runs(struct sl_cli *cli, const struct sl_explained *why)
@@ -245,18 +281,30 @@ static enum sl_code print_runs(struct sl_cli *cli, const struct sl_explained *wh
     return sl_rows_finish(&rows, &cli->err);
 }
 
-enum sl_code sl_print_explained(struct sl_cli *cli, const struct sl_explained *why)
+static enum sl_code print_for_people(struct sl_cli *cli, const struct sl_explained *why, const json_t *decision, const json_t *facts)
 {
     char date[SL_DATE_LEN + 1];
-    if (cli->format != SL_FORMAT_TABLE)
-        return print_record(cli, why);
     if (why->exists)
-        print_gate(cli, &why->gate);
+        print_gate(cli, &why->gate, decision);
     else
         fprintf(cli->out, "%s %s: no completion\n", why->phase, sl_date_format(why->date, date));
-    print_checks(cli, why);
-    enum sl_code code = print_runs(cli, why);
+    sl_explain_checks(cli, decision, facts);
+    enum sl_code code = sl_explain_quality(cli, decision, facts);
+    if (code == SL_OK)
+        code = print_runs(cli, why);
     if (why->next != NULL)
         fprintf(cli->out, "\nNext: %s\n", why->next);
+    return code;
+}
+
+enum sl_code sl_print_explained(struct sl_cli *cli, const struct sl_explained *why)
+{
+    if (cli->format != SL_FORMAT_TABLE)
+        return print_record(cli, why);
+    json_t *decision = why->decision == NULL ? NULL : json_loads(why->decision, 0, NULL);
+    json_t *facts = why->facts == NULL ? NULL : json_loads(why->facts, 0, NULL);
+    enum sl_code code = print_for_people(cli, why, decision, facts);
+    json_decref(decision);
+    json_decref(facts);
     return code;
 }

@@ -21,20 +21,25 @@ enum sl_paint sl_state_paint(enum sl_state state)
     return SL_PAINT_NONE;
 }
 
-static const char *reasons_json(struct sl_cli *cli, sl_reasons reasons)
+const char *sl_names_json(struct sl_cli *cli, const char *const *names, size_t n)
 {
-    const char *names[SL_N_REASONS];
     struct sl_buf buf;
     struct sl_json json;
     sl_buf_init(&buf);
     sl_json_init(&json, &buf);
     sl_json_array(&json);
-    for (size_t i = 0, n = sl_reasons_names(reasons, names); i < n; i++)
+    for (size_t i = 0; i < n; i++)
         sl_json_str(&json, names[i]);
     sl_json_end_array(&json);
     const char *text = sl_arena_strdup(&cli->arena, sl_buf_text(&buf));
     sl_buf_fini(&buf);
     return text;
+}
+
+const char *sl_reasons_json(struct sl_cli *cli, sl_reasons reasons)
+{
+    const char *names[SL_N_REASONS];
+    return sl_names_json(cli, names, sl_reasons_names(reasons, names));
 }
 
 static const char *list(const char *json)
@@ -49,12 +54,15 @@ void sl_gate_row(struct sl_cli *cli, struct sl_rows *rows, const struct sl_gate 
     sl_rows_str(rows, sl_profile_name(gate->profile));
     sl_rows_int(rows, gate->generation);
     sl_rows_painted(rows, sl_state_name(gate->state), sl_state_paint(gate->state));
-    sl_rows_json(rows, reasons_json(cli, gate->reasons));
+    sl_rows_json(rows, sl_reasons_json(cli, gate->reasons));
     sl_rows_json(rows, list(gate->completed));
     sl_rows_json(rows, list(gate->missing));
     sl_rows_json(rows, list(gate->late));
-    sl_rows_str(rows, NULL); /* quality_tier */
-    sl_rows_str(rows, NULL); /* quality_score */
+    sl_rows_str(rows, gate->quality_tier);
+    if (gate->quality_tier)
+        sl_rows_double(rows, gate->quality_score);
+    else
+        sl_rows_str(rows, NULL);
     sl_rows_bool(rows, gate->is_production_ready);
     sl_rows_str(rows, gate->trigger_id);
     sl_rows_time(rows, gate->decided_us);

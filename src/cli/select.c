@@ -87,11 +87,14 @@ static enum sl_code read_word(struct sl_cli *cli, const char *word)
 static enum sl_code read_flags(struct sl_cli *cli)
 {
     struct sl_selection *select = &cli->select;
-    const char *phase = cli->command->takes & SL_TAKES_PHASE ? sl_args_get(&cli->args, "phase") : NULL;
-    const char *date = sl_args_get(&cli->args, "date"), *from = sl_args_get(&cli->args, "from"), *to = sl_args_get(&cli->args, "to");
+    const unsigned takes = cli->command->takes; /* a command that takes no dates may have flags of these names itself */
+    const bool dates = (takes & (SL_TAKES_DATE | SL_TAKES_RANGE)) != 0, range = (takes & SL_TAKES_RANGE) != 0;
+    const char *phase = takes & SL_TAKES_PHASE ? sl_args_get(&cli->args, "phase") : NULL;
+    const char *date = dates ? sl_args_get(&cli->args, "date") : NULL;
+    const char *from = range ? sl_args_get(&cli->args, "from") : NULL, *to = range ? sl_args_get(&cli->args, "to") : NULL;
     enum sl_code code = phase == NULL ? SL_OK : sl_cli_phase(cli, phase, &select->phase);
     if (code == SL_OK && date != NULL)
-        code = cli->command->takes & SL_TAKES_RANGE ? read_range(cli, date) : sl_cli_date(cli, date, &select->date);
+        code = range ? read_range(cli, date) : sl_cli_date(cli, date, &select->date);
     if (code == SL_OK && from != NULL)
         code = sl_cli_date(cli, from, &select->from);
     if (code == SL_OK && to != NULL)

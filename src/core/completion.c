@@ -1,5 +1,5 @@
 /* completion.c - from the bytes of a completion message to the facts it states.
- * The body is scanned once; on the way each top-level member is filed under the field it is (names are mapped by the
+ * What came in another form is turned into a JSON object first (completion_format.c). The object is scanned once; on the way each top-level member is filed under the field it is (names are mapped by the
  * config, null is absent) or kept as unknown. Then the rules run (completion_rules.c), and the first that is broken
  * refuses the message with a code and a sentence. What no rule took is copied, byte for byte, into `extra`.
  * A refusal is the only failure there is. */
@@ -67,7 +67,9 @@ static void name_fields(struct sl_decode *decode)
 {
     const struct sl_config *config = decode->config;
     for (size_t i = 0; i < SL_N_FIELDS; i++)
-        decode->found[i] = (struct sl_found){.names = &FIELDS[i], .n_names = 1};
+        decode->found[i] = (struct sl_found){.names = &FIELDS[i], .n_names = 1, .rank = 1};
+    if (decode->from_proto)
+        return;
     decode->found[SL_FIELD_PROCESSOR_NAME].names = config->message.processor_name;
     decode->found[SL_FIELD_PROCESSOR_NAME].n_names = config->message.n_processor_name;
     decode->found[SL_FIELD_DATE].names = config->message.date;
@@ -126,14 +128,29 @@ static void collect(void *context, const struct sl_json_member *member)
     keep(decode, member, field, rank);
 }
 
+/* The context of an event is kept like an unknown field, unless the completion has one of that name itself. */
+static void keep_event(struct sl_decode *decode)
+{
+    static const char KEY[] = "\"" SL_EVENT_MEMBER "\"";
+    struct sl_json_member member = {.raw = decode->event, .raw_len = decode->event_len};
+    if (!decode->event)
+        return;
+    for (size_t i = 0; i < decode->n_kept; i++)
+        if (decode->kept[i].raw_len > sizeof KEY && memcmp(decode->kept[i].raw, KEY, sizeof KEY - 1) == 0)
+            return;
+    keep(decode, &member, SL_N_FIELDS, 0);
+}
+
+static bool fits(struct sl_decode *decode)
+{
+    const size_t len = decode->message->len, max = decode->config->message.max_bytes;
+    return len <= max || sl_refuse(decode, SL_REJECT_TOO_LARGE, "the body has %zu bytes; expected at most %zu", len, max);
+}
+
 static bool scan_body(struct sl_decode *decode)
 {
-    const struct sl_message *message = decode->message;
     struct sl_json_value root;
-    size_t max = decode->config->message.max_bytes;
-    if (message->len > max)
-        return sl_refuse(decode, SL_REJECT_TOO_LARGE, "the body has %zu bytes; expected at most %zu", message->len, max);
-    if (!sl_json_scan(message->data, message->len, collect, decode, decode->arena, &root, decode->reject, decode->err))
+    if (!sl_json_scan(decode->json, decode->json_len, collect, decode, decode->arena, &root, decode->reject, decode->err))
         return false;
     if (root.kind != SL_JSON_OBJECT)
         return sl_refuse(decode, SL_REJECT_NOT_OBJECT, "the body is %s; expected a JSON object", sl_json_kind_name(root.kind));
@@ -191,9 +208,12 @@ enum sl_code sl_completion_decode(struct sl_completion *out, const struct sl_mes
     *out = (struct sl_completion){.date = SL_DATE_NONE, .record_count = -1, .records_failed = -1, .duration_s = NAN};
     out->body = message->data;
     out->body_len = message->len;
+    if (!fits(&decode) || !sl_open_body(&decode))
+        return SL_INVALID;
     name_fields(&decode);
     if (!scan_body(&decode) || !sl_apply_rules(&decode))
         return SL_INVALID;
+    keep_event(&decode);
     make_extra(&decode);
     return SL_OK;
 }

@@ -59,11 +59,23 @@ struct sl_decode {
     struct sl_arena *arena;
     enum sl_reject *reject;
     struct sl_err *err;
+    const char *json; /* the completion's object, taken out of what came */
+    size_t json_len;
+    bool from_proto;   /* its fields have the names of the proto file, not the config's */
+    const char *event; /* "cloudevent":{...}, what came around it; NULL */
+    size_t event_len;
+    const char *event_traceparent; /* NULL */
     struct sl_found found[SL_N_FIELDS];
     struct sl_kept *kept;
     size_t n_kept;
     size_t unknown_bytes; /* of the unknown fields so far */
 };
+
+/* The member of `extra` that holds the context attributes of a CloudEvent. */
+#define SL_EVENT_MEMBER "cloudevent"
+
+/* Fills json (and what belongs to it) from whatever form the message has (completion_format.c); false: refused. */
+bool sl_open_body(struct sl_decode *decode);
 
 /* Set code and sentence; false. */
 bool sl_refuse(struct sl_decode *decode, enum sl_reject reject, const char *fmt, ...) SL_PRINTF(3, 4);

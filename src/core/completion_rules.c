@@ -8,9 +8,10 @@
 
 #include "completion_internal.h"
 
-#define TEXT_MAX_BYTES 256
-#define FUTURE_MAX_US  SL_US_PER_DAY
-#define NAME_RULE      "a non-empty text of at most 256 bytes"
+#define TEXT_MAX_BYTES        256
+#define TRACEPARENT_MAX_BYTES 256 /* 55 in today's version */
+#define FUTURE_MAX_US         SL_US_PER_DAY
+#define NAME_RULE             "a non-empty text of at most 256 bytes"
 
 static bool is_present(const struct sl_found *found)
 {
@@ -300,6 +301,16 @@ static const char *attribute(const struct sl_message *message, const char *key)
     return NULL;
 }
 
+/* What can't be one is ignored, as the trace context asks for: the trigger must stay fit to be published. */
+static bool is_traceparent(const char *text)
+{
+    const size_t len = text ? strlen(text) : 0;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] <= 0x20 || (unsigned char)text[i] > 0x7E)
+            return false;
+    return len > 0 && len <= TRACEPARENT_MAX_BYTES;
+}
+
 static bool read_attributes(struct sl_decode *decode)
 {
     char shown[SL_JSON_SHOWN_BYTES];
@@ -307,7 +318,9 @@ static bool read_attributes(struct sl_decode *decode)
     const char *parent = attribute(decode->message, "googclient_traceparent");
     if (!parent)
         parent = attribute(decode->message, "traceparent");
-    decode->out->traceparent = sl_arena_strdup(decode->arena, parent);
+    if (!parent)
+        parent = decode->event_traceparent;
+    decode->out->traceparent = is_traceparent(parent) ? sl_arena_strdup(decode->arena, parent) : NULL;
     if (skip && strcmp(skip, "true") != 0 && strcmp(skip, "false") != 0)
         return sl_refuse(decode, SL_REJECT_BAD_VALUE, "the attribute skip_downstream_trigger is \"%s\"; expected \"true\" or \"false\"",
                          sl_json_show(skip, strlen(skip), shown));

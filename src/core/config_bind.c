@@ -146,6 +146,7 @@ static void bind_engines(struct sl_config *config, const json_t *root, struct sl
     config->warehouse.project = sl_bind_str(arena, warehouse, "project");
     config->warehouse.location = sl_bind_str(arena, warehouse, "location");
     config->warehouse.max_parallel = (int)sl_bind_int(warehouse, "max_parallel");
+    config->warehouse.timeout_ms = sl_bind_ms(warehouse, "timeout");
 }
 
 static void bind_message(struct sl_config *config, const json_t *message, struct sl_arena *arena)
@@ -245,6 +246,7 @@ static void bind_rhythms(struct sl_config *config, const json_t *root)
     config->worker.recheck_min_ms = sl_bind_ms(recheck, "min");
     config->worker.recheck_max_ms = sl_bind_ms(recheck, "max");
     config->worker.recheck_for_ms = sl_bind_ms(recheck, "for");
+    config->worker.retriggers_per_minute = (int)sl_bind_int(worker, "retriggers_per_minute");
     config->retention.facts_ms = sl_bind_ms(retention, "facts");
     config->retention.inbox_ms = sl_bind_ms(retention, "inbox");
     config->audit.at_minutes = sl_bind_minutes(audit, "at");
@@ -270,6 +272,8 @@ static void bind_quality(struct sl_config *config, const json_t *json, struct sl
     config->quality.expected_none = sl_bind_number(expected, "none");
     config->quality.historical_tier = sl_bind_str(arena, historical, "tier");
     config->quality.historical_score = sl_bind_number(historical, "score");
+    config->quality.season_month = config->calendar ? config->calendar->season_month : 10;
+    config->quality.season_day = config->calendar ? config->calendar->season_day : 15;
 }
 
 static void bind_alerts(struct sl_config *config, const json_t *json, struct sl_arena *arena)

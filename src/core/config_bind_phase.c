@@ -86,6 +86,7 @@ static void bind_processor(struct sl_processor *processor, const json_t *json, s
     processor->confidence_base = sl_bind_str(arena, confidence, "base");
     processor->confidence_final = sl_bind_str(arena, confidence, "final");
     processor->confidence_capped = sl_bind_str(arena, confidence, "capped");
+    processor->confidence_skipped = sl_bind_str(arena, confidence, "skipped");
     processor->stamp = sl_bind_bool(json, "stamp");
     processor->audit = sl_bind_bool(json, "audit");
 }

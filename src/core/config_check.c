@@ -115,4 +115,5 @@ void sl_config_check(struct sl_reader *reader, json_t *root)
     check_recheck(reader, root);
     check_channels(reader, root);
     sl_config_check_phases(reader, root);
+    sl_config_check_data(reader, root);
 }

@@ -194,8 +194,10 @@ static void check_no_table(struct sl_reader *reader, const json_t *processor, co
     for (size_t i = 0; i < 3; i++)
         if (json_object_get(processor, keys[i]) != NULL)
             sl_reader_fault(reader, sl_path_key(reader->arena, path, keys[i]), "found without a table; expected %s.table too", path);
-    if (json_array_size(json_object_get(processor, "fallback")) > 0)
-        sl_reader_fault(reader, sl_path_key(reader->arena, path, "fallback"), "found without a table; expected %s.table too", path);
+    static const char *const lists[] = {"fallback", "inputs"};
+    for (size_t i = 0; i < 2; i++)
+        if (json_array_size(json_object_get(processor, lists[i])) > 0)
+            sl_reader_fault(reader, sl_path_key(reader->arena, path, lists[i]), "found without a table; expected %s.table too", path);
     if (json_is_true(json_object_get(processor, "stamp")))
         sl_reader_fault(reader, sl_path_key(reader->arena, path, "stamp"), "found without a table; expected %s.table too", path);
 }
@@ -251,13 +253,8 @@ static void check_entity(struct sl_reader *reader, const json_t *calendar, const
 static void check_checks(struct sl_reader *reader, const json_t *root, const json_t *phase, const char *path)
 {
     const json_t *checks = json_object_get(phase, "checks");
-    const json_t *completeness = json_object_get(checks, "completeness"), *quality = json_object_get(checks, "quality");
-    const char *below = sl_path_key(reader->arena, path, "checks.completeness");
-    check_entity(reader, json_object_get(root, "calendar"), completeness, below);
-    if (completeness != NULL && !sl_str_eq(text_at(completeness, "mode"), "off"))
-        sl_reader_warn(reader, "%s: validated, not evaluated yet: it does not count", below);
-    if (quality != NULL && !sl_str_eq(text_at(quality, "mode"), "off"))
-        sl_reader_warn(reader, "%s.checks.quality: validated, not evaluated yet: it does not count", path);
+    check_entity(reader, json_object_get(root, "calendar"), json_object_get(checks, "completeness"),
+                 sl_path_key(reader->arena, path, "checks.completeness"));
     if (sl_str_eq(text_at(phase, "on_skip"), "coalesce"))
         sl_reader_warn(reader, "%s.on_skip: coalesce is validated, not evaluated yet: suppressed triggers are held", path);
 }

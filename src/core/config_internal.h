@@ -137,6 +137,12 @@ void sl_config_fill(struct sl_reader *reader, json_t *root);
 /* config_check.c, config_check_phase.c: what only the whole can show. `root` is filled. */
 void sl_config_check(struct sl_reader *reader, json_t *root);
 void sl_config_check_phases(struct sl_reader *reader, json_t *root);
+/* config_check_data.c: what the parts that look at rows need of each other: columns named twice, inputs, reconstructions, stamps, windows. After the phases themselves. */
+void sl_config_check_data(struct sl_reader *reader, const json_t *root);
+
+/* config_sql.c: what is found wrong with a reconstruction (arena-held), or NULL. It must be one INSERT INTO `table` ... SELECT with @date, with @unit when the table has `units` and
+ * without it when not, and with no other parameter. */
+const char *sl_sql_reconstruction(const char *sql, const char *table, bool units, bool bigquery, struct sl_arena *arena);
 
 /* config_dag.c */
 /* Name or alias -> index + 1, the first of a name. The caller destroys it. */

@@ -6,6 +6,19 @@ const char *sl_primary_error(const struct sl_coverage *coverage)
     return coverage->n_source_errors ? coverage->source_errors[0] : NULL;
 }
 
+const char *sl_source_name(const struct sl_processor *processor, size_t source)
+{
+    return source < processor->n_sources ? processor->sources[source].table : "reconstruction";
+}
+
+double sl_rows_difference(const struct sl_proc_facts *proc)
+{
+    if (!proc->run || !proc->rows_counted || proc->run->record_count <= 0 || proc->n_rows <= 0 || sl_primary_error(&proc->coverage))
+        return 0;
+    const double said = (double)proc->run->record_count, found = (double)proc->n_rows;
+    return said > found ? (said - found) / said : (found - said) / found;
+}
+
 bool sl_running_is_stuck(const struct sl_run *running, int64_t timeout_ms, int64_t now_us)
 {
     return now_us - running->timestamp_us >= timeout_ms * 1000;

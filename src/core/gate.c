@@ -5,6 +5,7 @@
  * Each step is a function over one struct sl_making; it returns true when it has ended the decision. Soft failures are collected on the way in `soft` and become the
  * reasons of a gate that opens; a gate that does not open carries every failure of the step that stopped it (RULES 6). */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "gate_making.h"
@@ -132,6 +133,7 @@ void sl_gate_decide(struct sl_decision *out, const struct sl_config *config, con
 {
     memset(out, 0, sizeof *out);
     out->due_us = SL_NEVER_US;
+    out->completeness_pct = (double)NAN;
     struct sl_making m = {.config = config, .facts = facts, .phase = facts->phase, .out = out, .arena = arena};
     m.bootstrap = sl_in_bootstrap(facts->phase, facts);
     sl_making_read_deadline(&m);

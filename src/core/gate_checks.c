@@ -1,4 +1,6 @@
-/* gate_checks.c - the checks of a gate whose barrier is met: upstream and gaps, each strict or soft (DESIGN section 6, step 8). */
+/* gate_checks.c - the checks of a gate whose barrier is met, each strict or soft (DESIGN section 6, step 8): upstream and gaps here, completeness and quality in gate_quality.c. */
+#include <inttypes.h>
+
 #include "gate_making.h"
 
 static sl_reasons upstream_of(struct sl_making *m, const struct sl_upstream_facts *up, const char **detail)
@@ -88,16 +90,6 @@ static sl_reasons check_gaps(struct sl_making *m)
     return sl_making_weigh(m, mode, failed);
 }
 
-/* Validated, shown, and not counted: these checks are not evaluated by this version. */
-static void check_unevaluated(struct sl_making *m, const char *name, enum sl_mode mode)
-{
-    if (mode == SL_OFF)
-        return;
-    struct sl_check *check = sl_making_check(m, name, mode);
-    check->evaluated = check->passed = false;
-    check->actual = "not evaluated";
-}
-
 /* Only gaps hold it, for longer than degrade_after: it goes on, degraded. */
 static bool gaps_may_degrade(struct sl_making *m, sl_reasons failed)
 {
@@ -127,20 +119,52 @@ static void note_partial(struct sl_making *m)
     }
 }
 
-static const char *checks_sentence(struct sl_making *m)
+/* Message against rows: a message that says 30 where the table has 20. */
+static void check_rows(struct sl_making *m)
+{
+    const char *detail = NULL;
+    bool counted = false, differ = false;
+    for (size_t i = 0; i < m->facts->n_procs; i++) {
+        const struct sl_proc_facts *proc = &m->facts->procs[i];
+        if (proc->need == SL_NOT_REQUIRED || !proc->run || !proc->rows_counted)
+            continue;
+        counted = true;
+        const double difference = sl_rows_difference(proc);
+        if (difference <= 0)
+            continue;
+        differ |= difference >= SL_ROWS_DIFFER_FROM - 1e-9;
+        detail = sl_making_also(m, detail,
+                                sl_arena_printf(m->arena, "%s: the message says %" PRId64 " records, %s has %" PRId64 " rows",
+                                                proc->processor->name, proc->run->record_count, proc->processor->sources[0].table,
+                                                proc->n_rows));
+    }
+    if (!counted)
+        return;
+    struct sl_check *check = sl_making_check(m, "rows", SL_SOFT);
+    check->expected = "the messages' counts differ from the rows by less than 10 %";
+    check->actual = differ ? "they differ by more" : detail ? "they differ by less" : "they are equal";
+    check->detail = detail;
+    check->passed = !differ;
+    if (differ)
+        m->soft |= SL_REASON_BIT(SL_REASON_ROWS_DIFFER);
+}
+
+/* What a gate waits for whose strict checks failed; `others` is what completeness and quality say. */
+static const char *checks_sentence(struct sl_making *m, const char *others)
 {
     const struct sl_check *upstream = sl_decision_check(m->out, "upstream"), *gaps = sl_decision_check(m->out, "gaps");
     const char *text = NULL;
     if (upstream && upstream->mode == SL_STRICT && !upstream->passed)
         text = sl_arena_printf(m->arena, "upstream: %s", upstream->detail);
     if (gaps && gaps->mode == SL_STRICT && !gaps->passed)
-        text = sl_arena_printf(m->arena, "%s%sgaps: %s", text ? text : "", text ? "; " : "", gaps_text(m, 3, 3));
-    return text;
+        text = sl_making_also(m, text, sl_arena_printf(m->arena, "gaps: %s", gaps_text(m, 3, 3)));
+    return others ? sl_making_also(m, text, others) : text;
 }
 
 /* What the checks can fail with: a gate that they block names every one that failed, soft ones too (RULES 6). */
 static const sl_reasons OF_CHECKS = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING) |
-                                    SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
+                                    SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_COMPLETENESS) |
+                                    SL_REASON_BIT(SL_REASON_QUALITY) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
 
 bool sl_step_checks(struct sl_making *m)
 {
@@ -148,9 +172,10 @@ bool sl_step_checks(struct sl_making *m)
         m->out->wants_checks = true;
         return true;
     }
-    sl_reasons failed = check_upstream(m) | check_gaps(m);
-    check_unevaluated(m, "completeness", m->phase->checks.completeness.mode);
-    check_unevaluated(m, "quality", m->phase->checks.quality.mode);
+    sl_making_take_quality(m);
+    const char *blocking = NULL;
+    sl_reasons failed = check_upstream(m) | check_gaps(m) | sl_check_completeness(m, &blocking) | sl_check_quality(m, &blocking);
+    check_rows(m);
     note_partial(m);
     if (!failed || gaps_may_degrade(m, failed))
         return false;
@@ -159,5 +184,5 @@ bool sl_step_checks(struct sl_making *m)
         return false;
     }
     bool only_running = failed == SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING);
-    return sl_making_stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed | (m->soft & OF_CHECKS), checks_sentence(m));
+    return sl_making_stop(m, only_running ? SL_WAITING : SL_BLOCKED, failed | (m->soft & OF_CHECKS), checks_sentence(m, blocking));
 }

@@ -2,18 +2,9 @@
  * What the steps found is one event each, identified so that a recheck adds nothing; the gate's own events come only when its state or reasons change. */
 #include <string.h>
 
-#include "gate_internal.h"
+#include "gate_events_internal.h"
 
-struct making {
-    const struct sl_config *config;
-    const struct sl_facts *facts;
-    const struct sl_decision *decision;
-    struct sl_arena *arena;
-    struct sl_event *events;
-    size_t n;
-};
-
-static struct sl_event *event_add(struct making *m, const char *type, enum sl_severity severity)
+struct sl_event *sl_eventing_add(struct sl_eventing *m, const char *type, enum sl_severity severity)
 {
     m->events = sl_arena_push(m->arena, m->events, &m->n, sizeof *m->events);
     struct sl_event *event = &m->events[m->n - 1];
@@ -26,9 +17,9 @@ static struct sl_event *event_add(struct making *m, const char *type, enum sl_se
     return event;
 }
 
-static struct sl_event *processor_event(struct making *m, const struct sl_proc_facts *proc, const char *type, enum sl_severity severity)
+struct sl_event *sl_eventing_of(struct sl_eventing *m, const struct sl_proc_facts *proc, const char *type, enum sl_severity severity)
 {
-    struct sl_event *event = event_add(m, type, severity);
+    struct sl_event *event = sl_eventing_add(m, type, severity);
     event->processor = proc->processor->name;
     event->execution_id = proc->run ? proc->run->execution_id : NULL;
     if (proc->processor->n_sources) {
@@ -38,113 +29,18 @@ static struct sl_event *processor_event(struct making *m, const struct sl_proc_f
     return event;
 }
 
-static enum sl_severity by_need(const struct sl_proc_facts *proc)
+enum sl_severity sl_severity_by_need(const struct sl_proc_facts *proc)
 {
     return proc->need == SL_CRITICAL ? SL_SEV_CRITICAL : SL_SEV_WARNING;
 }
 
-/* The first n fallbacks were asked in vain or found it. */
-static void tried(struct making *m, struct sl_event *event, const struct sl_processor *processor, size_t n_fallbacks)
-{
-    if (n_fallbacks == 0)
-        return;
-    event->fallbacks_tried = sl_arena_array(m->arena, n_fallbacks, sizeof *event->fallbacks_tried);
-    event->n_fallbacks_tried = n_fallbacks;
-    for (size_t i = 0; i < n_fallbacks; i++)
-        event->fallbacks_tried[i] = processor->sources[i + 1].table;
-}
-
-static const char *unit_or_date(struct making *m, const char *unit)
-{
-    char day[SL_DATE_LEN + 1];
-    return unit && *unit ? unit : sl_arena_strdup(m->arena, sl_date_format(m->facts->date, day));
-}
-
-static void source_missing(struct making *m, const struct sl_proc_facts *proc, const char *unit)
-{
-    struct sl_event *event = processor_event(m, proc, "source_missing", by_need(proc));
-    event->unit = unit && *unit ? unit : NULL;
-    event->primary_source_status = "missing";
-    tried(m, event, proc->processor, proc->processor->n_sources - 1);
-    event->resolution = "failed";
-    if (proc->need == SL_CRITICAL)
-        event->downstream_impact = "predictions_blocked";
-    event->description = sl_arena_printf(m->arena, "No source has rows of %s for %s", proc->processor->name, unit_or_date(m, unit));
-}
-
-static void fallback_used(struct making *m, const struct sl_proc_facts *proc, const struct sl_served *served)
-{
-    const char *fallback = proc->processor->sources[served->source].table;
-    struct sl_event *event = processor_event(m, proc, "fallback_used", SL_SEV_INFO);
-    event->unit = *served->unit ? served->unit : NULL;
-    event->source = fallback;
-    event->primary_source_status = "missing";
-    tried(m, event, proc->processor, served->source);
-    event->resolution = "used_fallback";
-    event->resolution_details = fallback;
-    event->downstream_impact = "predictions_degraded";
-    event->description = sl_arena_printf(m->arena, "%s comes from %s, not from %s", unit_or_date(m, served->unit), fallback, event->table);
-}
-
-static void source_errors(struct making *m, const struct sl_proc_facts *proc)
-{
-    for (size_t i = 0; i < proc->coverage.n_source_errors; i++) {
-        if (!proc->coverage.source_errors[i])
-            continue;
-        struct sl_event *event = processor_event(m, proc, "source_error", SL_SEV_INFO);
-        event->source = proc->processor->sources[i].table;
-        event->primary_source_status = "error";
-        event->description = proc->coverage.source_errors[i];
-    }
-}
-
-static bool says_nothing_written(const struct sl_run *run)
-{
-    return run->status == SL_RUN_NO_DATA;
-}
-
-/* Message against rows, as far as the units step asks (RULES 12); once per processor and generation. */
-static void run_against_rows(struct making *m, const struct sl_proc_facts *proc)
-{
-    const struct sl_coverage *coverage = &proc->coverage;
-    const struct sl_run *run = proc->run;
-    if (sl_primary_error(coverage) || coverage->n_due == 0)
-        return;
-    if (says_nothing_written(run) && coverage->n_primary > 0) {
-        struct sl_event *event = processor_event(m, proc, "rows_without_run", SL_SEV_WARNING);
-        event->description = sl_arena_printf(m->arena, "The run says no_data, but %s has rows for %zu of %zu units", event->table,
-                                             coverage->n_primary, coverage->n_due);
-    } else if (run->record_count > 0 && coverage->n_primary == 0) {
-        struct sl_event *event = processor_event(m, proc, "run_without_rows", by_need(proc));
-        event->description = sl_arena_printf(m->arena, "The run says %lld records, but %s has no rows", (long long)run->record_count,
-                                             event->table);
-    }
-}
-
-static void units_found(struct making *m)
-{
-    for (size_t i = 0; i < m->facts->n_procs; i++) {
-        const struct sl_proc_facts *proc = &m->facts->procs[i];
-        if (proc->need == SL_NOT_REQUIRED || !proc->run || !proc->coverage.asked)
-            continue;
-        source_errors(m, proc);
-        if (!sl_primary_error(&proc->coverage))
-            for (size_t k = 0; k < proc->coverage.n_missing; k++)
-                source_missing(m, proc, proc->coverage.missing[k]);
-        for (size_t k = 0; k < proc->coverage.n_served; k++)
-            fallback_used(m, proc, &proc->coverage.served[k]);
-        if (proc->run->status != SL_RUN_FAILED)
-            run_against_rows(m, proc);
-    }
-}
-
-static void failed_runs(struct making *m)
+static void failed_runs(struct sl_eventing *m)
 {
     for (size_t i = 0; i < m->facts->n_procs; i++) {
         const struct sl_proc_facts *proc = &m->facts->procs[i];
         if (proc->need == SL_NOT_REQUIRED || !proc->run || proc->run->status != SL_RUN_FAILED)
             continue;
-        struct sl_event *event = processor_event(m, proc, "run_failed", by_need(proc));
+        struct sl_event *event = sl_eventing_of(m, proc, "run_failed", sl_severity_by_need(proc));
         event->identify_by_execution = true;
         event->description = proc->run->error_message ? proc->run->error_message
                                                       : sl_arena_printf(m->arena, "The run %s failed", proc->run->execution_id);
@@ -152,14 +48,14 @@ static void failed_runs(struct making *m)
 }
 
 /* Once per (phase, table, missing date), not per gate: no generation, and the date is the missing one. */
-static void gaps_found(struct making *m)
+static void gaps_found(struct sl_eventing *m)
 {
     const bool strict = m->facts->phase->checks.gaps.mode == SL_STRICT && !sl_in_bootstrap(m->facts->phase, m->facts);
     for (size_t i = 0; i < m->facts->n_gaps; i++) {
         const struct sl_gap *gap = &m->facts->gaps[i];
         if (gap->error)
             continue;
-        struct sl_event *event = event_add(m, "date_gap", strict ? SL_SEV_CRITICAL : SL_SEV_WARNING);
+        struct sl_event *event = sl_eventing_add(m, "date_gap", strict ? SL_SEV_CRITICAL : SL_SEV_WARNING);
         event->processor = gap->processor->name;
         event->table = event->primary_source = gap->processor->sources[0].table;
         event->primary_source_status = gap->n_units && gap->n_units < gap->n_due ? "partial" : "missing";
@@ -171,7 +67,7 @@ static void gaps_found(struct making *m)
 }
 
 /* "blocked:gaps,upstream". An event's identity holds no profile: the gates of a date before it was past are told apart here. */
-static const char *state_and_reasons(struct making *m)
+static const char *state_and_reasons(struct sl_eventing *m)
 {
     char reasons[512];
     const bool past = m->facts->profile == SL_PAST;
@@ -179,14 +75,14 @@ static const char *state_and_reasons(struct making *m)
                            sl_state_name(m->decision->state), sl_reasons_text(m->decision->reasons, reasons));
 }
 
-static struct sl_event *gate_event(struct making *m, const char *type, enum sl_severity severity)
+static struct sl_event *gate_event(struct sl_eventing *m, const char *type, enum sl_severity severity)
 {
-    struct sl_event *event = event_add(m, type, severity);
+    struct sl_event *event = sl_eventing_add(m, type, severity);
     event->source = state_and_reasons(m);
     return event;
 }
 
-static void gate_opened(struct making *m)
+static void gate_opened(struct sl_eventing *m)
 {
     const struct sl_decision *decision = m->decision;
     char reasons[512];
@@ -207,7 +103,7 @@ static void gate_opened(struct making *m)
     }
 }
 
-static void gate_blocked(struct making *m)
+static void gate_blocked(struct sl_eventing *m)
 {
     const sl_reasons upstream = SL_REASON_BIT(SL_REASON_UPSTREAM) | SL_REASON_BIT(SL_REASON_UPSTREAM_RUNNING);
     const bool follows = (m->decision->reasons & ~upstream) == 0;
@@ -217,7 +113,7 @@ static void gate_blocked(struct making *m)
                                          m->decision->waits_for ? m->decision->waits_for : "a change");
 }
 
-static void gate_changed(struct making *m)
+static void gate_changed(struct sl_eventing *m)
 {
     switch (m->decision->state) {
     case SL_TRIGGERED: gate_opened(m); break;
@@ -231,12 +127,12 @@ static void gate_changed(struct making *m)
 }
 
 /* One per gate generation whose reasons hold units. */
-static void units_reason(struct making *m)
+static void units_reason(struct sl_eventing *m)
 {
     if (!(m->decision->reasons & SL_REASON_BIT(SL_REASON_UNITS)))
         return;
     const struct sl_check *check = sl_decision_check(m->decision, "units");
-    struct sl_event *event = event_add(m, "units_missing", SL_SEV_WARNING);
+    struct sl_event *event = sl_eventing_add(m, "units_missing", SL_SEV_WARNING);
     event->description = check && check->detail ? check->detail : "Some units have no rows";
     event->downstream_impact = "features_partial";
 }
@@ -244,14 +140,16 @@ static void units_reason(struct making *m)
 void sl_gate_events(struct sl_event **out, size_t *n, const struct sl_config *config, const struct sl_facts *facts,
                     const struct sl_decision *decision, const struct sl_gate *before, struct sl_arena *arena)
 {
-    struct making m = {.config = config, .facts = facts, .decision = decision, .arena = arena};
+    struct sl_eventing m = {.config = config, .facts = facts, .decision = decision, .arena = arena};
     if (sl_decision_check(decision, "reported"))
         failed_runs(&m);
     if (sl_decision_saw_units(decision))
-        units_found(&m);
+        sl_eventing_sources(&m);
     units_reason(&m);
-    if (facts->checks_gathered)
+    if (facts->checks_gathered) {
         gaps_found(&m);
+        sl_eventing_quality(&m);
+    }
     if (!before || before->state != decision->state || before->reasons != decision->reasons)
         gate_changed(&m);
     for (size_t i = 0; i < m.n; i++)

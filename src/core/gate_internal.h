@@ -30,6 +30,13 @@ const char *sl_primary_error(const struct sl_coverage *coverage);
 /* A `running` run counts as failed after the timeout (RULES 13). */
 bool sl_running_is_stuck(const struct sl_run *running, int64_t timeout_ms, int64_t now_us);
 
+/* What message and rows say of the number of rows (three-way check): the difference as a share of the larger, 0 when they agree or one of them says nothing. */
+double sl_rows_difference(const struct sl_proc_facts *proc);
+#define SL_ROWS_DIFFER_FROM 0.1 /* issue: info below 10 %, a warning and not production ready from there on */
+
+/* Is the unit not worth naming: gold, whole, from the primary? */
+bool sl_is_flawless(const struct sl_unit_quality *unit);
+
 /* Was step 6 (units) reached, so that what it found is recorded? */
 bool sl_decision_saw_units(const struct sl_decision *decision);
 

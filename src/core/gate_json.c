@@ -1,8 +1,8 @@
-/* gate_json.c - facts and decisions as JSON, in a fixed order, for the record. Facts hold what is missing and counts; lists are cut when the whole would be larger than
+/* gate_json.c - facts as JSON, in a fixed order, for the record. Facts hold what is missing and counts; lists are cut when the whole would be larger than
  * SL_FACTS_MAX_BYTES, and the record then says "truncated": true. */
-#include "gate_internal.h"
+#include "gate_json_internal.h"
 
-static void put_names(struct sl_json *json, const char *key, const char *const *names, size_t n, size_t most)
+void sl_facts_put_names(struct sl_json *json, const char *key, const char *const *names, size_t n, size_t most)
 {
     if (n)
         sl_json_put_strs(json, key, names, n < most ? n : most);
@@ -34,13 +34,13 @@ static void put_served(struct sl_json *json, const struct sl_proc_facts *proc, s
         return;
     sl_json_key(json, "fallbacks");
     sl_json_object(json);
-    for (size_t source = 1; source < proc->processor->n_sources; source++) {
+    for (size_t source = 1; source <= proc->processor->n_sources; source++) {
         size_t n = 0;
         for (size_t i = 0; i < coverage->n_served; i++) {
             if (coverage->served[i].source != source || n >= most)
                 continue;
             if (n++ == 0) {
-                sl_json_key(json, proc->processor->sources[source].table);
+                sl_json_key(json, sl_source_name(proc->processor, source));
                 sl_json_array(json);
             }
             sl_json_str(json, coverage->served[i].unit);
@@ -49,6 +49,23 @@ static void put_served(struct sl_json *json, const struct sl_proc_facts *proc, s
             sl_json_end_array(json);
     }
     sl_json_end_object(json);
+}
+
+static void put_rebuilt(struct sl_json *json, const struct sl_coverage *coverage, size_t most)
+{
+    if (coverage->n_rebuilt == 0)
+        return;
+    sl_json_key(json, "reconstructions");
+    sl_json_array(json);
+    for (size_t i = 0; i < coverage->n_rebuilt && i < most; i++) {
+        sl_json_object(json);
+        sl_json_put_str(json, "unit", coverage->rebuilt[i].unit);
+        sl_json_put_int(json, "rows", coverage->rebuilt[i].rows);
+        if (coverage->rebuilt[i].error)
+            sl_json_put_str(json, "error", coverage->rebuilt[i].error);
+        sl_json_end_object(json);
+    }
+    sl_json_end_array(json);
 }
 
 static void put_coverage(struct sl_json *json, const struct sl_proc_facts *proc, size_t most)
@@ -65,8 +82,13 @@ static void put_coverage(struct sl_json *json, const struct sl_proc_facts *proc,
     put_served(json, proc, most);
     sl_json_put_int(json, "missing_count", (int64_t)coverage->n_missing);
     if (!coverage->by_date)
-        put_names(json, "missing", coverage->missing, coverage->n_missing, most);
-    put_names(json, "source_errors", coverage->source_errors, coverage->n_source_errors, most);
+        sl_facts_put_names(json, "missing", coverage->missing, coverage->n_missing, most);
+    sl_facts_put_names(json, "source_errors", coverage->source_errors, coverage->n_source_errors, most);
+    put_rebuilt(json, coverage, most);
+    if (proc->rows_counted)
+        sl_json_put_int(json, "all", proc->n_rows);
+    if (proc->fingerprint)
+        sl_json_put_str(json, "fingerprint", proc->fingerprint);
     sl_json_end_object(json);
 }
 
@@ -83,6 +105,7 @@ static void put_procs(struct sl_json *json, const struct sl_proc_facts *procs, s
         put_run(json, "run", procs[i].run);
         put_run(json, "running", procs[i].running);
         put_coverage(json, &procs[i], most);
+        sl_facts_put_quality(json, &procs[i], most);
         sl_json_end_object(json);
     }
     sl_json_end_array(json);
@@ -98,7 +121,7 @@ static void put_calendar(struct sl_json *json, const struct sl_facts *facts, siz
     sl_json_object(json);
     sl_json_put_int(json, "planned", (int64_t)facts->n_planned);
     sl_json_put_int(json, "done", (int64_t)facts->n_done);
-    put_names(json, "not_done", facts->not_done, facts->n_not_done, most);
+    sl_facts_put_names(json, "not_done", facts->not_done, facts->n_not_done, most);
     if (facts->season)
         sl_json_put_str(json, "season", facts->season);
     if (facts->season_first != SL_DATE_NONE)
@@ -132,7 +155,7 @@ static void put_suppression(struct sl_json *json, const struct sl_facts *facts, 
     sl_json_key(json, "suppression");
     sl_json_object(json);
     sl_json_put_bool(json, "worker_skip", facts->worker_skip);
-    put_names(json, "skip_by", facts->skip_by, facts->n_skip_by, most);
+    sl_facts_put_names(json, "skip_by", facts->skip_by, facts->n_skip_by, most);
     if (facts->hold_id) {
         sl_json_put_int(json, "hold_id", facts->hold_id);
         sl_json_put_str(json, "hold_reason", facts->hold_reason);
@@ -177,7 +200,9 @@ static void put_gaps(struct sl_json *json, const struct sl_facts *facts, size_t 
         sl_json_put_str(json, "processor", gap->processor->name);
         sl_json_put_date(json, "date", gap->date);
         sl_json_put_int(json, "due", (int64_t)gap->n_due);
-        put_names(json, "units", gap->units, gap->n_units, most);
+        if (gap->n_units > most)
+            sl_json_put_int(json, "unit_count", (int64_t)gap->n_units);
+        sl_facts_put_names(json, "units", gap->units, gap->n_units, most);
         if (gap->error)
             sl_json_put_str(json, "error", gap->error);
         sl_json_end_object(json);
@@ -220,10 +245,12 @@ static void put_facts(struct sl_json *json, const struct sl_facts *facts, size_t
     put_procs(json, facts->procs, facts->n_procs, most);
     put_clocks(json, facts);
     put_suppression(json, facts, most);
-    put_names(json, "late", facts->late, facts->n_late, most);
+    sl_facts_put_names(json, "late", facts->late, facts->n_late, most);
     if (facts->checks_gathered) {
         put_upstream(json, facts, most);
         put_gaps(json, facts, most);
+        sl_facts_put_completeness(json, &facts->completeness, most);
+        sl_facts_put_inherited(json, facts, most);
     }
     put_joins(json, facts);
     if (truncated)
@@ -243,59 +270,4 @@ void sl_facts_json(struct sl_json *json, const struct sl_facts *facts)
         json->out->len = start;
         put_facts(json, facts, most, true);
     }
-}
-
-static const char *mode_name(enum sl_mode mode)
-{
-    static const char *const NAMES[] = {[SL_OFF] = "off", [SL_SOFT] = "soft", [SL_STRICT] = "strict"};
-    return NAMES[mode];
-}
-
-static void put_checks(struct sl_json *json, const struct sl_decision *decision)
-{
-    sl_json_key(json, "checks");
-    sl_json_array(json);
-    for (size_t i = 0; i < decision->n_checks; i++) {
-        const struct sl_check *check = &decision->checks[i];
-        sl_json_object(json);
-        sl_json_put_str(json, "name", check->name);
-        sl_json_put_str(json, "mode", mode_name(check->mode));
-        if (check->evaluated)
-            sl_json_put_bool(json, "passed", check->passed);
-        else
-            sl_json_put_null(json, "passed");
-        sl_json_put_str(json, "expected", check->expected);
-        sl_json_put_str(json, "actual", check->actual);
-        sl_json_put_str(json, "detail", check->detail);
-        sl_json_end_object(json);
-    }
-    sl_json_end_array(json);
-}
-
-void sl_decision_json(struct sl_json *json, const struct sl_decision *decision)
-{
-    const char *reasons[SL_N_REASONS];
-    size_t n = sl_reasons_names(decision->reasons, reasons);
-    sl_json_object(json);
-    sl_json_put_str(json, "state", sl_state_name(decision->state));
-    sl_json_put_strs(json, "reasons", reasons, n);
-    sl_json_put_str(json, "trigger_reason", sl_trigger_reason_name(decision->trigger_reason));
-    sl_json_put_strs(json, "completed", decision->completed, decision->n_completed);
-    sl_json_put_strs(json, "missing", decision->missing, decision->n_missing);
-    sl_json_put_strs(json, "late", decision->late, decision->n_late);
-    sl_json_put_bool(json, "is_production_ready", decision->is_production_ready);
-    sl_json_put_bool(json, "degraded", decision->degraded);
-    sl_json_put_str(json, "trigger_id", decision->trigger_id);
-    sl_json_put_str(json, "waits_for", decision->waits_for);
-    put_checks(json, decision);
-    sl_json_key(json, "triggers");
-    sl_json_array(json);
-    for (size_t i = 0; i < decision->n_triggers; i++) {
-        sl_json_object(json);
-        sl_json_put_str(json, "to", decision->triggers[i].to->name);
-        sl_json_put_str(json, "trigger_id", decision->triggers[i].trigger_id);
-        sl_json_end_object(json);
-    }
-    sl_json_end_array(json);
-    sl_json_end_object(json);
 }

@@ -24,6 +24,11 @@ const char *sl_making_listed(struct sl_making *m, const char *list, const char *
     return list ? sl_arena_printf(m->arena, "%s, %s", list, item) : item;
 }
 
+const char *sl_making_also(struct sl_making *m, const char *text, const char *sentence)
+{
+    return text ? sl_arena_printf(m->arena, "%s; %s", text, sentence) : sentence;
+}
+
 /* The first `most` of them, and how many more. */
 const char *sl_making_first_names(struct sl_making *m, const char *const *names, size_t n, size_t most)
 {

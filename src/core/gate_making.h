@@ -38,6 +38,17 @@ bool sl_making_is_critical(const struct sl_making *m, size_t i);
 /* How each processor stands, who delivers, who is missing. */
 void sl_making_take_stock(struct sl_making *m);
 
+/* The sentence that an item is added to: "a; b". */
+const char *sl_making_also(struct sl_making *m, const char *text, const char *sentence);
+
+/* ---- gate_quality.c ---- */
+
+/* Tier, score, issues, culprit, unusable units and the note of the decision, from the facts of the checks. */
+void sl_making_take_quality(struct sl_making *m);
+/* The checks that look at quality and completeness: what fails strictly is returned, what fails softly is collected. `blocking` gets the sentence of a strict failure. */
+sl_reasons sl_check_completeness(struct sl_making *m, const char **blocking);
+sl_reasons sl_check_quality(struct sl_making *m, const char **blocking);
+
 /* ---- gate_clocks.c ---- */
 
 bool sl_making_clock_passed(const struct sl_making *m, int64_t ms);

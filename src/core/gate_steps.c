@@ -132,9 +132,9 @@ bool sl_step_units(struct sl_making *m)
         bool lacking = m->standing[i] == SL_STANDS_SOME || m->standing[i] == SL_STANDS_NO_DATA || m->standing[i] == SL_STANDS_UNKNOWN;
         const char *sentence = lacking ? units_sentence(m, i) : NULL;
         if (lacking)
-            detail = detail ? sl_arena_printf(m->arena, "%s; %s", detail, sentence) : sentence;
+            detail = sl_making_also(m, detail, sentence);
         if (mine)
-            blocking = blocking ? sl_arena_printf(m->arena, "%s; %s", blocking, sentence) : sentence;
+            blocking = sl_making_also(m, blocking, sentence);
         failed |= mine;
     }
     struct sl_check *check = sl_making_check(m, "units", m->phase->checks.units == SL_STRICT ? SL_STRICT : SL_SOFT);

@@ -35,6 +35,7 @@ const struct sl_option sl_options[] = {
     {"warehouse.project", SL_OPT_TEXT, NIL, NULL, "null", NULL, NULL, "BigQuery project; needed by bigquery"},
     {"warehouse.location", SL_OPT_TEXT, NIL, NULL, "null", NULL, NULL, "BigQuery location, as us-west2"},
     {"warehouse.max_parallel", SL_OPT_INT, 0, NULL, "8", "1..64", "queries", "questions asked side by side"},
+    {"warehouse.timeout", SL_OPT_DURATION, 0, NULL, "60s", "1s..1d", NULL, "a question that takes longer has failed"},
 
     {"message", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "how completions are read"},
     {"message.fields", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "names of a completion's fields, first hit wins"},
@@ -172,6 +173,8 @@ const struct sl_option sl_options[] = {
     {"phases[].processors[].confidence.base", SL_OPT_COLUMN, REQ, NULL, NULL, NULL, NULL, "confidence as predicted"},
     {"phases[].processors[].confidence.final", SL_OPT_COLUMN, REQ, NULL, NULL, NULL, NULL, "after the ceiling"},
     {"phases[].processors[].confidence.capped", SL_OPT_COLUMN, REQ, NULL, NULL, NULL, NULL, "whether it was capped"},
+    {"phases[].processors[].confidence.skipped", SL_OPT_COLUMN, NIL, NULL, "null", NULL, NULL,
+     "whether there is none, because the inputs are unusable; null: only the final confidence is NULL"},
     {"phases[].processors[].stamp", SL_OPT_BOOL, 0, NULL, "false", NULL, NULL, "write quality columns into the table"},
     {"phases[].processors[].audit", SL_OPT_BOOL, 0, NULL, "true", NULL, NULL, "the audit looks at the table"},
 
@@ -246,6 +249,7 @@ const struct sl_option sl_options[] = {
     {"worker.batch", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "one transaction at most"},
     {"worker.batch.messages", SL_OPT_INT, 0, NULL, "1000", "1..100000", "messages", "this many messages"},
     {"worker.batch.bytes", SL_OPT_INT, 0, NULL, "8000000", "1..100000000", "bytes", "this many bytes"},
+    {"worker.retriggers_per_minute", SL_OPT_INT, 0, NULL, "10", "1..6000", "triggers", "at most so many by on_stale: retrigger"},
     {"worker.recheck", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "gates that are not open are decided again"},
     {"worker.recheck.min", SL_OPT_DURATION, 0, NULL, "1m", "1s..1d", NULL, "first after this long"},
     {"worker.recheck.max", SL_OPT_DURATION, 0, NULL, "1h", "1s..30d", NULL, "doubling up to this long"},

@@ -1,5 +1,6 @@
 /* trigger.c - the trigger message (contract/messages.md): a JSON body in the contract's order of keys, and its attributes.
- * Quality fields are null: this version assesses none. correlation_id and traceparent are those of the counted run with the smallest (timestamp, processor), RULES 21. */
+ * Quality fields are null where nothing was assessed. correlation_id and traceparent are those of the counted run with the smallest (timestamp, processor), RULES 21. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,19 @@ static bool is_named(const struct sl_facts *facts, size_t i, const char *unit)
     return false;
 }
 
+static void put_unit_quality(struct sl_json *json, const struct sl_proc_facts *proc, const char *unit)
+{
+    for (size_t i = 0; i < proc->quality.n_units; i++) {
+        if (strcmp(proc->quality.units[i].unit, unit) != 0)
+            continue;
+        sl_json_put_str(json, "tier", sl_tier_name(proc->quality.units[i].quality.tier));
+        sl_json_put_double(json, "score", proc->quality.units[i].quality.score);
+        return;
+    }
+    sl_json_put_null(json, "tier");
+    sl_json_put_null(json, "score");
+}
+
 /* Every unit that a primary does not serve, and what serves it. */
 static void put_unit_sources(struct sl_json *json, const struct sl_facts *facts)
 {
@@ -105,21 +119,20 @@ static void put_unit_sources(struct sl_json *json, const struct sl_facts *facts)
                 continue;
             sl_json_key(json, served->unit);
             sl_json_object(json);
-            sl_json_put_str(json, "source", proc->processor->sources[served->source].table);
-            sl_json_put_null(json, "tier");
-            sl_json_put_null(json, "score");
+            sl_json_put_str(json, "source", sl_source_name(proc->processor, served->source));
+            put_unit_quality(json, proc, served->unit);
             sl_json_end_object(json);
         }
     }
     sl_json_end_object(json);
 }
 
-static void put_quality(struct sl_json *json)
+static void put_quality(struct sl_json *json, const struct sl_decision *decision)
 {
-    sl_json_put_null(json, "completeness_pct");
-    sl_json_put_null(json, "quality_tier");
-    sl_json_put_null(json, "quality_score");
-    sl_json_put_strs(json, "quality_issues", NULL, 0);
+    sl_json_put_double(json, "completeness_pct", decision->completeness_pct);
+    sl_json_put_str(json, "quality_tier", decision->has_quality ? sl_tier_name(decision->quality_tier) : NULL);
+    sl_json_put_double(json, "quality_score", decision->has_quality ? decision->quality_score : (double)NAN);
+    sl_json_put_strs(json, "quality_issues", decision->quality_issues, decision->n_quality_issues);
 }
 
 static void put_correlation(struct sl_json *json, const struct sl_config *config, const struct sl_facts *facts)
@@ -155,12 +168,12 @@ static void put_body(struct sl_json *json, const struct sl_config *config, const
     sl_json_put_int(json, "upstream_processors_count", (int64_t)decision->n_completed);
     sl_json_put_strs(json, "missing_processors", decision->missing, decision->n_missing);
     sl_json_put_bool(json, "is_production_ready", decision->is_production_ready);
-    put_quality(json);
+    put_quality(json, decision);
     put_entities(json, facts);
     sl_json_put_bool(json, "is_incremental", all_incremental(facts));
     put_unit_sources(json, facts);
-    sl_json_put_strs(json, "unusable_units", NULL, 0);
-    sl_json_put_null(json, "quality_note");
+    sl_json_put_strs(json, "unusable_units", decision->unusable_units, decision->n_unusable_units);
+    sl_json_put_str(json, "quality_note", decision->quality_note);
     sl_json_put_time(json, "timestamp", now_us);
 }
 
@@ -192,7 +205,8 @@ static void put_own_fields(struct sl_buf *body, const struct sl_phase *to)
 
 static bool is_our_attribute(const char *key)
 {
-    static const char *const OURS[] = {"trigger_id", "phase", "game_date", "correlation_id", "schema", "traceparent"};
+    static const char *const OURS[] = {
+        "trigger_id", "phase", "game_date", "correlation_id", "schema", "traceparent", "googclient_traceparent"};
     for (size_t i = 0; i < sizeof OURS / sizeof *OURS; i++)
         if (!strcmp(OURS[i], key))
             return true;
@@ -211,8 +225,10 @@ static void put_attributes(struct sl_buf *attributes, const struct sl_config *co
     sl_json_put_date(&json, "game_date", facts->date);
     put_correlation(&json, config, facts);
     sl_json_put_str(&json, "schema", "sluice.trigger.v1");
-    if (run && run->traceparent)
+    if (run && run->traceparent) { /* under the second name the official clients look for it */
         sl_json_put_str(&json, "traceparent", run->traceparent);
+        sl_json_put_str(&json, "googclient_traceparent", run->traceparent);
+    }
     for (size_t i = 0; i < trigger->to->n_trigger_attributes; i++)
         if (!is_our_attribute(trigger->to->trigger_attributes[i].key))
             sl_json_put_str(&json, trigger->to->trigger_attributes[i].key, trigger->to->trigger_attributes[i].value);

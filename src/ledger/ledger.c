@@ -149,6 +149,12 @@ enum sl_code sl_ledger_config_add(struct sl_ledger *ledger, const char *hash, co
     return CALL(config_add, hash, normal, now_us, err);
 }
 
+enum sl_code sl_ledger_config_get(struct sl_ledger *ledger, const char *hash, const char **normal, struct sl_arena *arena,
+                                  struct sl_err *err)
+{
+    return CALL(config_get, hash, normal, arena, err);
+}
+
 enum sl_code sl_ledger_event_add(struct sl_ledger *ledger, const char *const *cells, bool *is_new, struct sl_err *err)
 {
     return CALL(event_add, cells, is_new, err);
@@ -158,6 +164,12 @@ enum sl_code sl_ledger_events(struct sl_ledger *ledger, const struct sl_log_filt
                               void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err)
 {
     return CALL(events, filter, row, arg, err);
+}
+
+enum sl_code sl_ledger_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                   struct sl_arena *arena, struct sl_err *err)
+{
+    return CALL(open_events, phase, date, out, n, arena, err);
 }
 
 enum sl_code sl_ledger_warn_once(struct sl_ledger *ledger, const char *what, bool *is_new, struct sl_err *err)
@@ -203,6 +215,11 @@ enum sl_code sl_ledger_rejects(struct sl_ledger *ledger, int64_t id, struct sl_r
     return CALL(rejects, id, out, n, arena, err);
 }
 
+enum sl_code sl_ledger_reject_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
+{
+    return CALL(reject_remove, id, err);
+}
+
 enum sl_code sl_ledger_known_gap_add(struct sl_ledger *ledger, struct sl_known_gap *gap, struct sl_err *err)
 {
     return CALL(known_gap_add, gap, err);
@@ -232,6 +249,55 @@ enum sl_code sl_ledger_holds(struct sl_ledger *ledger, struct sl_hold **out, siz
 enum sl_code sl_ledger_hold_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
 {
     return CALL(hold_remove, id, err);
+}
+
+enum sl_code sl_ledger_stale_add(struct sl_ledger *ledger, const struct sl_stale_mark *mark, bool *is_new, struct sl_err *err)
+{
+    return CALL(stale_add, mark, is_new, err);
+}
+
+enum sl_code sl_ledger_stale(struct sl_ledger *ledger, const char *phase, sl_date from, sl_date to, struct sl_stale_mark **out, size_t *n,
+                             struct sl_arena *arena, struct sl_err *err)
+{
+    return CALL(stale, phase, from, to, out, n, arena, err);
+}
+
+enum sl_code sl_ledger_stale_clear(struct sl_ledger *ledger, const char *phase, sl_date date, enum sl_profile profile, int generation,
+                                   int64_t now_us, struct sl_err *err)
+{
+    return CALL(stale_clear, phase, date, profile, generation, now_us, err);
+}
+
+enum sl_code sl_ledger_stale_triggered(struct sl_ledger *ledger, int64_t id, int64_t now_us, struct sl_err *err)
+{
+    return CALL(stale_triggered, id, now_us, err);
+}
+
+enum sl_code sl_ledger_stamp_put(struct sl_ledger *ledger, const struct sl_stamp_row *row, struct sl_err *err)
+{
+    return CALL(stamp_put, row, err);
+}
+
+enum sl_code sl_ledger_stamps_due(struct sl_ledger *ledger, int64_t now_us, size_t limit, size_t max_bytes, struct sl_stamp_row **out,
+                                  size_t *n, struct sl_arena *arena, struct sl_err *err)
+{
+    return CALL(stamps_due, now_us, limit, max_bytes, out, n, arena, err);
+}
+
+enum sl_code sl_ledger_stamp_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
+{
+    return CALL(stamp_done, id, err);
+}
+
+enum sl_code sl_ledger_stamp_failed(struct sl_ledger *ledger, int64_t id, const char *error, int64_t now_us, int64_t next_us, bool alarmed,
+                                    struct sl_err *err)
+{
+    return CALL(stamp_failed, id, error, now_us, next_us, alarmed, err);
+}
+
+enum sl_code sl_ledger_stamps_next(struct sl_ledger *ledger, int64_t *due_us, struct sl_err *err)
+{
+    return CALL(stamps_next, due_us, err);
 }
 
 enum sl_code sl_ledger_units(struct sl_ledger *ledger, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, struct sl_err *err)

@@ -17,6 +17,7 @@
     " d.facts_id WHERE d.phase = ?1 AND d.date = ?2 AND d.profile = ?3"
 #define SQL_DECISION_GET    DECISION_OF " AND d.generation = ?4 ORDER BY d.id DESC LIMIT 1"
 #define SQL_DECISION_NEWEST DECISION_OF " ORDER BY d.generation DESC, d.id DESC LIMIT 1"
+#define SQL_CONFIG_GET      "SELECT normal FROM configs WHERE hash = ?1"
 #define SQL_CONFIG_ADD      "INSERT INTO configs (hash, normal, created_us) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING"
 
 /* A chunk at a time, so that other writers get their turn between the transactions. */
@@ -145,6 +146,25 @@ enum sl_code sl_lsqlite_config_add(struct sl_ledger *ledger, const char *hash, c
     sl_lsqlite_bind_text(stmt, 2, normal);
     sl_lsqlite_bind_int(stmt, 3, now_us);
     return sl_lsqlite_run(self, stmt, NULL, err);
+}
+
+enum sl_code sl_lsqlite_config_get(struct sl_ledger *ledger, const char *hash, const char **normal, struct sl_arena *arena,
+                                   struct sl_err *err)
+{
+    struct sl_lsqlite *self = sl_lsqlite_of(ledger);
+    sqlite3_stmt *stmt;
+    enum sl_code code = sl_lsqlite_use(self, SQ_CONFIG_GET, SQL_CONFIG_GET, &stmt, err);
+    if (code)
+        return code;
+    sl_lsqlite_bind_text(stmt, 1, hash);
+    code = sl_lsqlite_step(self, stmt, err);
+    if (code == SL_NOT_FOUND)
+        return sl_fail(err, code, "no config %.12s is recorded", hash);
+    if (code)
+        return code;
+    *normal = sl_lsqlite_text(stmt, 0, arena);
+    sqlite3_reset(stmt);
+    return SL_OK;
 }
 
 /* The next chunk of received ids; *n is how many there were. */

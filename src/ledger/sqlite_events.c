@@ -30,7 +30,12 @@
     " AND (?6 IS NULL OR phase = ?6) ORDER BY seq"
 #define SQL_EVENTS       "SELECT " EVENT_COLUMNS " FROM events WHERE" EVENTS_FILTER
 #define SQL_EVENTS_DATES "SELECT " EVENT_COLUMNS " FROM events WHERE game_date BETWEEN ?1 AND ?2 AND" EVENTS_FILTER
-#define SQL_WARN_ONCE    "INSERT INTO warned (what) VALUES (?1) ON CONFLICT (what) DO NOTHING"
+#define SQL_EVENTS_OPEN                                                                                                                    \
+    "SELECT event_id, event_type, processor_name, game_id FROM events AS e WHERE game_date = ?1 AND phase = ?2"                            \
+    " AND event_type IN ('source_missing', 'fallback_used', 'reconstruction') AND processor_name IS NOT NULL"                              \
+    " AND NOT EXISTS (SELECT 1 FROM events AS r WHERE r.game_date = ?1 AND r.event_type = 'source_available'"                              \
+    " AND r.resolution_details = e.event_id) ORDER BY seq"
+#define SQL_WARN_ONCE "INSERT INTO warned (what) VALUES (?1) ON CONFLICT (what) DO NOTHING"
 
 #define SQL_LOAD_OPEN                                                                                                                      \
     "SELECT job_id, first_seq, last_seq, attempt FROM loads WHERE kind = ?1 AND done_us IS NULL"                                           \
@@ -99,6 +104,29 @@ enum sl_code sl_lsqlite_events(struct sl_ledger *ledger, const struct sl_log_fil
         for (int i = 0; i < SL_N_LOG_COLUMNS; i++)
             cells[i] = (const char *)sqlite3_column_text(stmt, i);
         row(arg, cells);
+    }
+    return code == SL_NOT_FOUND ? SL_OK : code;
+}
+
+enum sl_code sl_lsqlite_open_events(struct sl_ledger *ledger, const char *phase, sl_date date, struct sl_open_event **out, size_t *n,
+                                    struct sl_arena *arena, struct sl_err *err)
+{
+    struct sl_lsqlite *self = sl_lsqlite_of(ledger);
+    char day[SL_DATE_LEN + 1];
+    sqlite3_stmt *stmt;
+    *out = NULL;
+    *n = 0;
+    enum sl_code code = sl_lsqlite_use(self, SQ_EVENTS_OPEN, SQL_EVENTS_OPEN, &stmt, err);
+    if (code)
+        return code;
+    sl_lsqlite_bind_text(stmt, 1, sl_date_format(date, day));
+    sl_lsqlite_bind_text(stmt, 2, phase);
+    while ((code = sl_lsqlite_step(self, stmt, err)) == SL_OK) {
+        *out = sl_arena_push(arena, *out, n, sizeof **out);
+        (*out)[*n - 1] = (struct sl_open_event){.event_id = sl_lsqlite_text(stmt, 0, arena),
+                                                .type = sl_lsqlite_text(stmt, 1, arena),
+                                                .processor = sl_lsqlite_text(stmt, 2, arena),
+                                                .unit = sl_lsqlite_text(stmt, 3, arena)};
     }
     return code == SL_NOT_FOUND ? SL_OK : code;
 }

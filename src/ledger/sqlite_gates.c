@@ -6,18 +6,19 @@
 #define GATE_COLUMNS                                                                                                                       \
     "phase, date, profile, generation, state, reasons, trigger_reason, completed, missing, late, is_production_ready,"                     \
     " degraded, dropped, trigger_id, waits_for, config_hash, created_us, decided_us, checked_us, clock_start_ms,"                          \
-    " since_us, last_report_us, due_us, recheck_ms, answer_due_us, reopened"
+    " since_us, last_report_us, due_us, recheck_ms, answer_due_us, reopened, quality_tier, quality_score"
 #define GATE_KEY "phase = ?1 AND date = ?2 AND profile = ?3"
 
 #define SQL_GATE_GET    "SELECT " GATE_COLUMNS " FROM gates WHERE " GATE_KEY " AND generation = ?4"
 #define SQL_GATE_NEWEST "SELECT " GATE_COLUMNS " FROM gates WHERE " GATE_KEY " ORDER BY generation DESC LIMIT 1"
 #define SQL_GATE_PUT                                                                                                                       \
     "INSERT INTO gates (" GATE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"                       \
-    " ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) ON CONFLICT (phase, date, profile, generation) DO UPDATE"                     \
+    " ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) ON CONFLICT (phase, date, profile, generation) DO UPDATE"           \
     " SET state = ?5, reasons = ?6, trigger_reason = ?7, completed = ?8, missing = ?9, late = ?10,"                                        \
     " is_production_ready = ?11, degraded = ?12, dropped = ?13, trigger_id = ?14, waits_for = ?15, config_hash = ?16,"                     \
     " created_us = ?17, decided_us = ?18, checked_us = ?19, clock_start_ms = ?20, since_us = ?21,"                                         \
-    " last_report_us = ?22, due_us = ?23, recheck_ms = ?24, answer_due_us = ?25, reopened = ?26"
+    " last_report_us = ?22, due_us = ?23, recheck_ms = ?24, answer_due_us = ?25, reopened = ?26,"                                          \
+    " quality_tier = ?27, quality_score = ?28"
 #define SQL_GATE_TOUCH                                                                                                                     \
     "UPDATE gates SET checked_us = ?5, due_us = ?6, recheck_ms = ?7, answer_due_us = ?8, config_hash = ?9 WHERE " GATE_KEY                 \
     " AND generation = ?4"
@@ -89,6 +90,8 @@ static void read_gate(sqlite3_stmt *stmt, struct sl_gate *out, struct sl_arena *
         .recheck_ms = sqlite3_column_int64(stmt, 23),
         .answer_due_us = sl_lsqlite_int_or(stmt, 24, SL_NEVER_US),
         .reopened = sqlite3_column_int(stmt, 25) != 0,
+        .quality_tier = sl_lsqlite_text(stmt, 26, arena),
+        .quality_score = sqlite3_column_double(stmt, 27),
     };
 }
 
@@ -144,6 +147,8 @@ enum sl_code sl_lsqlite_gate_put(struct sl_ledger *ledger, const struct sl_gate 
     sl_lsqlite_bind_int(stmt, 24, gate->recheck_ms);
     sl_lsqlite_bind_unless(stmt, 25, gate->answer_due_us, SL_NEVER_US);
     sl_lsqlite_bind_int(stmt, 26, gate->reopened);
+    sl_lsqlite_bind_text(stmt, 27, gate->quality_tier);
+    sqlite3_bind_double(stmt, 28, gate->quality_score);
     return sl_lsqlite_run(self, stmt, NULL, err);
 }
 

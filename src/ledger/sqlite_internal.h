@@ -40,9 +40,11 @@ enum sl_lsqlite_id {
     SQ_DECISION_GET,
     SQ_DECISION_NEWEST,
     SQ_CONFIG_ADD,
+    SQ_CONFIG_GET,
     SQ_EVENT_ADD,
     SQ_EVENTS,
     SQ_EVENTS_DATES,
+    SQ_EVENTS_OPEN,
     SQ_WARN_ONCE,
     SQ_LOAD_OPEN,
     SQ_LOAD_LAST,
@@ -65,12 +67,23 @@ enum sl_lsqlite_id {
     SQ_REJECT_ADD,
     SQ_REJECTS,
     SQ_REJECT_GET,
+    SQ_REJECT_REMOVE,
     SQ_KNOWN_GAP_ADD,
     SQ_KNOWN_GAPS,
     SQ_KNOWN_GAP_REMOVE,
     SQ_HOLD_ADD,
     SQ_HOLDS,
     SQ_HOLD_REMOVE,
+    SQ_STAMP_PUT,
+    SQ_STAMPS_TABLE,
+    SQ_STAMPS_DUE,
+    SQ_STAMP_DONE,
+    SQ_STAMP_FAILED,
+    SQ_STAMPS_NEXT,
+    SQ_STALE_ADD,
+    SQ_STALE,
+    SQ_STALE_CLEAR,
+    SQ_STALE_TRIGGERED,
     SQ_UNITS,
     SQ_UNIT_PUT,
     SQ_UNIT_REMOVE,
@@ -169,9 +182,12 @@ enum sl_code sl_lsqlite_decision_add(struct sl_ledger *, const struct sl_gate *,
 enum sl_code sl_lsqlite_decision_get(struct sl_ledger *, const char *, sl_date, enum sl_profile, int, struct sl_decision_record *,
                                      struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_config_add(struct sl_ledger *, const char *, const char *, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_config_get(struct sl_ledger *, const char *, const char **, struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_prune(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
 
 enum sl_code sl_lsqlite_event_add(struct sl_ledger *, const char *const *, bool *, struct sl_err *);
+enum sl_code sl_lsqlite_open_events(struct sl_ledger *, const char *, sl_date, struct sl_open_event **, size_t *, struct sl_arena *,
+                                    struct sl_err *);
 enum sl_code sl_lsqlite_events(struct sl_ledger *, const struct sl_log_filter *, void (*)(void *, const char *const *), void *,
                                struct sl_err *);
 enum sl_code sl_lsqlite_warn_once(struct sl_ledger *, const char *, bool *, struct sl_err *);
@@ -186,6 +202,7 @@ enum sl_code sl_lsqlite_outbox_done(struct sl_ledger *, int64_t, struct sl_err *
 enum sl_code sl_lsqlite_outbox_failed(struct sl_ledger *, int64_t, const char *, int64_t, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_outbox_left(struct sl_ledger *, size_t *, int64_t *, struct sl_err *);
 enum sl_code sl_lsqlite_reject_add(struct sl_ledger *, const struct sl_reject_row *, struct sl_err *);
+enum sl_code sl_lsqlite_reject_remove(struct sl_ledger *, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_rejects(struct sl_ledger *, int64_t, struct sl_reject_row **, size_t *, struct sl_arena *, struct sl_err *);
 
 enum sl_code sl_lsqlite_known_gap_add(struct sl_ledger *, struct sl_known_gap *, struct sl_err *);
@@ -194,6 +211,18 @@ enum sl_code sl_lsqlite_known_gap_remove(struct sl_ledger *, int64_t, struct sl_
 enum sl_code sl_lsqlite_hold_add(struct sl_ledger *, struct sl_hold *, struct sl_err *);
 enum sl_code sl_lsqlite_holds(struct sl_ledger *, struct sl_hold **, size_t *, struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_hold_remove(struct sl_ledger *, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_stamp_put(struct sl_ledger *ledger, const struct sl_stamp_row *row, struct sl_err *err);
+enum sl_code sl_lsqlite_stamps_due(struct sl_ledger *ledger, int64_t now_us, size_t limit, size_t max_bytes, struct sl_stamp_row **out,
+                                   size_t *n, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_lsqlite_stamp_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err);
+enum sl_code sl_lsqlite_stamp_failed(struct sl_ledger *ledger, int64_t id, const char *error, int64_t now_us, int64_t next_us, bool alarmed,
+                                     struct sl_err *err);
+enum sl_code sl_lsqlite_stamps_next(struct sl_ledger *ledger, int64_t *due_us, struct sl_err *err);
+enum sl_code sl_lsqlite_stale_add(struct sl_ledger *, const struct sl_stale_mark *, bool *, struct sl_err *);
+enum sl_code sl_lsqlite_stale(struct sl_ledger *, const char *, sl_date, sl_date, struct sl_stale_mark **, size_t *, struct sl_arena *,
+                              struct sl_err *);
+enum sl_code sl_lsqlite_stale_clear(struct sl_ledger *, const char *, sl_date, enum sl_profile, int, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_stale_triggered(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_units(struct sl_ledger *, struct sl_known_unit **, size_t *, struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_units_set(struct sl_ledger *, const struct sl_known_unit *, size_t, struct sl_err *);
 enum sl_code sl_lsqlite_clock_get(struct sl_ledger *, const char *, int64_t *, struct sl_err *);

@@ -10,10 +10,11 @@
 #define SQL_KNOWN_GAPS       "SELECT " KNOWN_GAP_COLUMNS ", id FROM known_gaps ORDER BY id"
 #define SQL_KNOWN_GAP_REMOVE "DELETE FROM known_gaps WHERE id = ?1"
 
-#define HOLD_COLUMNS    "phase, \"from\", \"to\", until_us, reason, who, created_us"
-#define SQL_HOLD_ADD    "INSERT INTO holds (" HOLD_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-#define SQL_HOLDS       "SELECT " HOLD_COLUMNS ", id FROM holds ORDER BY id"
-#define SQL_HOLD_REMOVE "DELETE FROM holds WHERE id = ?1"
+#define HOLD_COLUMNS      "phase, \"from\", \"to\", until_us, reason, who, created_us"
+#define SQL_HOLD_ADD      "INSERT INTO holds (" HOLD_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+#define SQL_HOLDS         "SELECT " HOLD_COLUMNS ", id FROM holds ORDER BY id"
+#define SQL_HOLD_REMOVE   "DELETE FROM holds WHERE id = ?1"
+#define SQL_REJECT_REMOVE "DELETE FROM rejects WHERE id = ?1"
 
 /* A unit that has no name (the date is the unit) is stored as ''. */
 #define SQL_UNITS "SELECT date, nullif(unit, ''), season, done FROM units ORDER BY date, unit"
@@ -166,6 +167,11 @@ enum sl_code sl_lsqlite_holds(struct sl_ledger *ledger, struct sl_hold **out, si
 enum sl_code sl_lsqlite_hold_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
 {
     return remove_id(sl_lsqlite_of(ledger), SQ_HOLD_REMOVE, SQL_HOLD_REMOVE, "hold", id, err);
+}
+
+enum sl_code sl_lsqlite_reject_remove(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
+{
+    return remove_id(sl_lsqlite_of(ledger), SQ_REJECT_REMOVE, SQL_REJECT_REMOVE, "rejected message", id, err);
 }
 
 enum sl_code sl_lsqlite_units(struct sl_ledger *ledger, struct sl_known_unit **out, size_t *n, struct sl_arena *arena, struct sl_err *err)

@@ -97,7 +97,22 @@ static const char SCHEMA_1[] =
     " WITHOUT ROWID;"
     "CREATE TABLE clocks (phase TEXT PRIMARY KEY, ms INTEGER NOT NULL) WITHOUT ROWID;";
 
-static const char *const STEPS[] = {SCHEMA_1};
+/* Quality of a gate; decisions that later content made stale; quality columns to be written.
+ * A stamp that is newer replaces the one that waits for the same table and date. */
+static const char SCHEMA_2[] =
+    "ALTER TABLE gates ADD COLUMN quality_tier TEXT;"
+    "ALTER TABLE gates ADD COLUMN quality_score REAL;"
+    "CREATE TABLE stale (id INTEGER PRIMARY KEY AUTOINCREMENT, phase TEXT NOT NULL, date INTEGER NOT NULL, profile INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, culprit_phase TEXT NOT NULL, culprit_date INTEGER NOT NULL, culprit_generation INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, marked_us INTEGER NOT NULL, triggered_us INTEGER, cleared_us INTEGER,"
+    " UNIQUE (phase, date, profile, generation, culprit_phase, culprit_date, culprit_generation));"
+    "CREATE INDEX stale_open ON stale (date, phase) WHERE cleared_us IS NULL;"
+    "CREATE TABLE stamps (id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, date INTEGER NOT NULL, phase TEXT NOT NULL,"
+    " processor TEXT NOT NULL, created_us INTEGER NOT NULL, attempts INTEGER NOT NULL, next_us INTEGER NOT NULL,"
+    " failing_since_us INTEGER NOT NULL, alarmed INTEGER NOT NULL, last_error TEXT, body TEXT NOT NULL, UNIQUE (table_name, date));"
+    "CREATE INDEX stamps_next ON stamps (next_us, id);";
+
+static const char *const STEPS[] = {SCHEMA_1, SCHEMA_2};
 _Static_assert(sizeof(STEPS) / sizeof(STEPS[0]) == SL_LEDGER_SQLITE_VERSION, "one step per version");
 
 #define SQL_VERSION "PRAGMA user_version"

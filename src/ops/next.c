@@ -1,6 +1,8 @@
 /* next.c - the command that would help a gate that is not open. Pure. */
 #include <sluice/ops.h>
 
+#include <string.h>
+
 #include <jansson.h>
 
 struct advising {
@@ -37,6 +39,46 @@ static const char *accept_gap(const struct advising *a)
     if (date == NULL || json_object_get(gap, "error") != NULL)
         return look_at_rows(a);
     return sl_arena_printf(a->arena, "sluice known-gaps add --phase %s --date %s --reason TEXT", a->gate->phase, date);
+}
+
+/* The entity that lacks the largest share. */
+static const json_t *worst_entity(const json_t *lacking)
+{
+    size_t i;
+    double least = 2;
+    const json_t *entity, *worst = NULL;
+    json_array_foreach(lacking, i, entity)
+    {
+        double expected = json_number_value(json_object_get(entity, "expected"));
+        double share = expected > 0 ? json_number_value(json_object_get(entity, "actual")) / expected : 1;
+        if (share < least) {
+            least = share;
+            worst = entity;
+        }
+    }
+    return worst;
+}
+
+/* As a shell takes it for one word. */
+static const char *shell_word(const struct advising *a, const char *text)
+{
+    static const char PLAIN[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-";
+    if (*text != '\0' && text[strspn(text, PLAIN)] == '\0')
+        return text;
+    const char *word = "'";
+    for (const char *at = text; *at != '\0'; at++)
+        word = sl_arena_printf(a->arena, *at == '\'' ? "%s'\\'%c'" : "%s%c", word, *at);
+    return sl_arena_printf(a->arena, "%s'", word);
+}
+
+/* A unit that an entity lacks in its window may have rows nowhere for good. */
+static const char *accept_unit(const struct advising *a)
+{
+    const json_t *worst = worst_entity(json_object_get(json_object_get(a->facts, "completeness"), "lacking"));
+    const char *unit = json_string_value(json_array_get(json_object_get(worst, "missing"), 0));
+    if (unit == NULL)
+        return look_at_rows(a);
+    return sl_arena_printf(a->arena, "sluice known-gaps add --phase %s --unit %s --reason TEXT", a->gate->phase, shell_word(a, unit));
 }
 
 static const char *look_upstream(const struct advising *a)
@@ -85,6 +127,8 @@ static const struct {
     {SL_REASON_UPSTREAM, look_upstream},
     {SL_REASON_UPSTREAM_RUNNING, look_upstream},
     {SL_REASON_GAPS, accept_gap},
+    {SL_REASON_COMPLETENESS, accept_unit},
+    {SL_REASON_QUALITY, check_again},
     {SL_REASON_CHECK_ERROR, check_again},
     {SL_REASON_JOIN, look_at_join},
     {SL_REASON_BARRIER, wait_for_it},

@@ -34,6 +34,8 @@ static enum sl_code decide_all(const struct sl_ops *ops, struct sl_err *err)
     enum sl_code code = sl_worker_start(ops->worker, ops->now_us, err);
     while (code == SL_OK && more)
         code = sl_worker_tick(ops->worker, ops->now_us, &more, err);
+    if (code == SL_OK)
+        code = sl_worker_stamp(ops->worker, ops->now_us, err);
     return code == SL_OK ? sl_worker_load(ops->worker, ops->now_us, true, err) : code;
 }
 

@@ -25,6 +25,7 @@
 #define RETRY_MS      100
 #define TAKE_EVERY_MS 250
 #define GRACE_MS      1000
+#define HOLD_LEASE_S  20
 #define PUBLISH_MS    5000 /* the outbox has a patience of its own, and a stop waits for no longer than 10 s */
 #define ADDRESS_MAX   256
 
@@ -343,4 +344,18 @@ enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, con
 {
     const struct sl_grpc_bus_options options = {.publish_ms = PUBLISH_MS, .backlog = backlog, .backlog_arg = service};
     return sl_grpc_bus_create(out, service->address, service->config, phases, n_phases, &options, err);
+}
+
+enum sl_code sl_service_holding_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *phase, size_t max_messages,
+                                    size_t max_bytes, struct sl_err *err)
+{
+    const struct sl_grpc_bus_options options = {.max_outstanding_messages = (int64_t)max_messages,
+                                                .max_outstanding_bytes = (int64_t)max_bytes,
+                                                .lease_s = HOLD_LEASE_S,
+                                                .lease_cap_ms = INT64_C(7) * 86400 *
+                                                                1000, /* a slow replay holds them for as long as it takes */
+                                                .publish_ms = PUBLISH_MS,
+                                                .backlog = backlog,
+                                                .backlog_arg = service};
+    return sl_grpc_bus_create(out, service->address, service->config, &phase, 1, &options, err);
 }

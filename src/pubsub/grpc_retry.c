@@ -12,7 +12,9 @@ enum { STREAM = 1, ACK = 2, PUBLISH = 4 };
 
 static const unsigned char RETRIED[] = {
     [SL_RPC_OK] = STREAM, /* the server has closed it, as it may */
-    [SL_RPC_CANCELLED] = STREAM | PUBLISH,
+    [SL_RPC_CANCELLED] =
+        STREAM | ACK |
+        PUBLISH, /* somebody on the way has reset the call; an ack that was lost would be work done again when its lease ends */
     [SL_RPC_UNKNOWN] = STREAM | PUBLISH,
     [SL_RPC_DEADLINE_EXCEEDED] = STREAM | ACK | PUBLISH,
     [SL_RPC_RESOURCE_EXHAUSTED] = STREAM | ACK | PUBLISH,

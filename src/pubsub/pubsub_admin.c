@@ -6,6 +6,7 @@
 #include <sluice/rpc.h>
 
 #include "grpc_retry.h"
+#include "pubsub_call.h"
 #include "wire.h"
 
 enum { CALL_MS = 30000, BACKLOG_MS = 3000, PAGE = 1000, MAX_PAGES = 1000 };
@@ -197,4 +198,10 @@ enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *
     sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
+}
+
+enum sl_code sl_pubsub_admin_call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name,
+                                  struct sl_buf *request, struct sl_buf *response, struct sl_err *err)
+{
+    return call(admin, method, key, name, request, response, err);
 }

@@ -54,6 +54,15 @@ static const struct sl_warehouse_ops OPS = {
     .describe = sl_wh_describe,
     .present = sl_wh_present,
     .count = sl_wh_count,
+    .tally = sl_wh_tally,
+    .entities = sl_wh_entities,
+    .tiers = sl_wh_tiers,
+    .fingerprint = sl_wh_fingerprint,
+    .reconstruct = sl_wh_reconstruct,
+    .reconstructed = sl_wh_reconstructed,
+    .stamp = sl_wh_stamp,
+    .confidence = sl_wh_confidence,
+    .migrate = sl_wh_migrate,
     .dates = sl_wh_dates,
     .calendar = sl_wh_calendar,
     .version = version,
@@ -74,6 +83,7 @@ enum sl_code sl_warehouse_sqlite_open(struct sl_warehouse **out, const char *dir
     wh->dir = sl_strdup(dir);
     wh->vfs = options->vfs;
     wh->busy_ms = options->busy_timeout_ms ? options->busy_timeout_ms : SL_WH_BUSY_MS;
+    wh->timeout_ms = options->timeout_ms;
     wh->checkpoint_pages = options->checkpoint_pages ? options->checkpoint_pages : SL_WH_CHECKPOINT_PAGES;
     *out = &wh->base;
     return SL_OK;

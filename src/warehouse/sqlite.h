@@ -66,6 +66,8 @@ struct sl_wh {
     char *dir;
     const char *vfs; /* NULL: the system's */
     int busy_ms, checkpoint_pages;
+    int64_t timeout_ms;  /* of one question; 0: none */
+    int64_t deadline_us; /* of the question that runs, monotonic; 0: none */
     struct sl_wh_dataset *datasets;
 };
 
@@ -85,8 +87,15 @@ enum sl_code sl_wh_error(struct sl_wh_db *db, const char *doing, struct sl_err *
 struct sl_wh_dataset *sl_wh_dataset_get(struct sl_wh *wh, const char *name);
 void sl_wh_dataset_free(struct sl_wh_dataset *dataset);
 
-/* The reading connection of the table's dataset, on the file that is there now. A missing file is SL_NOT_FOUND and names the table. */
+/* The question's clock starts: after warehouse.timeout the statements of connections that are timed fail with SL_UNAVAILABLE. */
+void sl_wh_start_clock(struct sl_wh *wh);
+void sl_wh_timed(struct sl_wh_db *db);
+/* The reading connection of the table's dataset, on the file that is there now; starts the question's clock. A missing file is SL_NOT_FOUND and names the table. */
 enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struct sl_wh_db **out, struct sl_err *err);
+/* A writing connection of the caller's own to the file that is there, timed like a question; a schema that is newer is SL_CONFLICT. Close it in any case. What a checkpoint on
+ * closing would have written is left to the others. */
+enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, struct sl_wh_db *out, struct sl_err *err);
+void sl_wh_close_own(struct sl_wh_db *db);
 /* dataset->version, brought up to date; the reader must be open. */
 enum sl_code sl_wh_refresh(struct sl_wh_dataset *dataset, struct sl_err *err);
 
@@ -104,6 +113,10 @@ enum sl_code sl_wh_commit(struct sl_wh_db *db, struct sl_err *err);
 void sl_wh_rollback(struct sl_wh_db *db);
 /* Commit when `code` is SL_OK, else roll back; returns what became of it. */
 enum sl_code sl_wh_end(struct sl_wh_db *db, enum sl_code code, struct sl_err *err);
+
+/* --- sqlite_tally.c: functions of ours in SQL, known to every connection ---------------------------------------------------------- */
+int sl_wh_add_functions(sqlite3 *handle);                                           /* SQLite's result code */
+void sl_wh_stamp_function(sqlite3_context *context, int n, sqlite3_value **values); /* sqlite_stamp.c */
 
 /* --- sqlite_schema.c: what a file holds --------------------------------------------------------------------------------------- */
 struct sl_wh_column {
@@ -142,6 +155,8 @@ struct sl_wh_use {
 };
 /* Every distinct use in the config: sources of processors, then the calendar. Arena. */
 void sl_wh_uses(const struct sl_config *config, struct sl_wh_use **out, size_t *n, struct sl_arena *arena);
+/* The columns of the coverage log (`log`) or the run history as `init` makes them. */
+enum sl_code sl_wh_own_columns(bool log, struct sl_wh_columns *out, struct sl_arena *arena, struct sl_err *err);
 /* Record a load in sluice_load_jobs; inside a transaction. */
 enum sl_code sl_wh_job_add(struct sl_wh_db *db, const char *job_id, const char *table, int64_t rows, struct sl_err *err);
 
@@ -152,6 +167,23 @@ enum sl_code sl_wh_present(struct sl_warehouse *self, const struct sl_source *so
                            struct sl_err *err);
 enum sl_code sl_wh_count(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n, int64_t *rows,
                          struct sl_err *err);
+enum sl_code sl_wh_tally(struct sl_warehouse *self, const struct sl_source *source, const char *const *columns, size_t n_columns,
+                         const struct sl_key *keys, size_t n, int64_t *rows, int64_t *nulls, struct sl_err *err);
+enum sl_code sl_wh_tiers(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
+                         bool *has, struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_wh_entities(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column, sl_date from, sl_date to,
+                            struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_wh_fingerprint(struct sl_warehouse *self, const struct sl_source *source, const char *const *exclude, size_t n_exclude,
+                               const sl_date *dates, size_t n, struct sl_fingerprint *out, struct sl_err *err);
+enum sl_code sl_wh_reconstruct(struct sl_warehouse *self, const struct sl_reconstruct *rule, int64_t *rows, struct sl_err *err);
+enum sl_code sl_wh_reconstructed(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n,
+                                 uint8_t *reconstructed, struct sl_err *err);
+enum sl_code sl_wh_stamp(struct sl_warehouse *self, const struct sl_source *source, const char *entity_column,
+                         const struct sl_stamp *stamps, size_t n, int64_t *rows, struct sl_err *err);
+enum sl_code sl_wh_confidence(struct sl_warehouse *self, const struct sl_source *source, const struct sl_confidence_columns *columns,
+                              const double *ceilings, const sl_date *dates, size_t n, struct sl_confidence_result *out, struct sl_err *err);
+enum sl_code sl_wh_migrate(struct sl_warehouse *self, const struct sl_config *config, bool apply, struct sl_migration **out, size_t *n,
+                           struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_dates(struct sl_warehouse *self, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,
                          struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_calendar(struct sl_warehouse *self, const struct sl_calendar_config *config, struct sl_calendar_row **out, size_t *n,

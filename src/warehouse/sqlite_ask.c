@@ -1,7 +1,7 @@
 /* sqlite_ask.c - which keys have rows, how many, and which dates.
  * One statement per question. Where an index leads to the keys, they go in as one JSON array and every key is a seek; where none does, one scan of the
  * rows of the asked dates is matched here, so that a table without an index is slow but never quadratic. NULL and empty units never count. */
-#include "sqlite.h"
+#include "sqlite_ask.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,21 +10,25 @@
 
 #include "values.h"
 
-struct question {
-    struct sl_wh_name name;
-    const struct sl_source *source;
-    const char *unit; /* NULL: asked by date */
-    const struct sl_key *keys;
-    size_t n;
-    struct sl_wh_db *db;
-    const struct sl_wh_plan *plan;
-};
-
 /* Where an answer goes: one of the two. */
 struct answer {
     uint8_t *present;
     int64_t *rows;
 };
+
+struct sl_wh_question sl_wh_question(const struct sl_source *source, const struct sl_key *keys, size_t n)
+{
+    bool by_unit = source->unit_column && n && keys[0].unit;
+    return (struct sl_wh_question){.source = source, .unit = by_unit ? source->unit_column : NULL, .keys = keys, .n = n};
+}
+
+const char *sl_wh_theirs(const struct sl_source *source, const char *column)
+{
+    for (size_t i = 0; i < source->n_columns; i++)
+        if (!strcmp(source->columns[i].key, column))
+            return source->columns[i].value;
+    return column;
+}
 
 /* --- the plan ------------------------------------------------------------------------------------------------------------------- */
 
@@ -43,7 +47,7 @@ static struct sl_wh_plan *plan_get(struct sl_wh_dataset *dataset, const char *ke
     return plan;
 }
 
-static enum sl_code plan_fill(struct sl_wh_plan *plan, const struct question *q, struct sl_arena *arena, struct sl_err *err)
+static enum sl_code plan_fill(struct sl_wh_plan *plan, const struct sl_wh_question *q, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wh_columns columns;
     const struct sl_wh_column *date = NULL, *unit = NULL;
@@ -63,8 +67,7 @@ static enum sl_code plan_fill(struct sl_wh_plan *plan, const struct question *q,
     return code;
 }
 
-/* Opens the reader and looks at the table, again only when the file has changed. */
-static enum sl_code plan(struct sl_warehouse *self, struct question *q, struct sl_err *err)
+enum sl_code sl_wh_plan(struct sl_warehouse *self, struct sl_wh_question *q, struct sl_err *err)
 {
     enum sl_code code = sl_wh_name_parse(&q->name, q->source->table, err);
     if (!code)
@@ -89,45 +92,45 @@ static enum sl_code plan(struct sl_warehouse *self, struct question *q, struct s
 
 /* --- seeks ---------------------------------------------------------------------------------------------------------------------- */
 
-static void add_column(struct sl_buf *sql, const char *name)
+void sl_wh_add_column(struct sl_buf *sql, const char *name)
 {
     sl_buf_str(sql, "t.");
     sl_wh_quote(sql, name);
 }
 
 /* FROM t WHERE it is the key's row; a key is the date's ten bytes, then the unit's. */
-static void add_match(struct sl_buf *sql, const struct question *q)
+static void add_match(struct sl_buf *sql, const struct sl_wh_question *q)
 {
     sl_buf_str(sql, "FROM ");
     sl_wh_quote(sql, q->name.table);
     sl_buf_str(sql, " AS t WHERE ");
-    add_column(sql, q->source->date_column);
+    sl_wh_add_column(sql, q->source->date_column);
     sl_buf_str(sql, " = substr(k.value, 1, 10)");
     if (!q->unit)
         return;
     sl_buf_str(sql, " AND ");
-    add_column(sql, q->unit);
+    sl_wh_add_column(sql, q->unit);
     sl_buf_str(sql, " = substr(k.value, 11)");
     if (q->plan->cast) { /* a number finds '007' through the index; its text does not */
         sl_buf_str(sql, " AND CAST(");
-        add_column(sql, q->unit);
+        sl_wh_add_column(sql, q->unit);
         sl_buf_str(sql, " AS TEXT) = substr(k.value, 11)");
     }
 }
 
-static void seek_sql(struct sl_buf *sql, const struct question *q, bool count)
+static void seek_sql(struct sl_buf *sql, const struct sl_wh_question *q, bool count)
 {
     sl_buf_str(sql, count ? "SELECT k.key, (SELECT count(*) " : "SELECT k.key FROM json_each(?1) AS k WHERE EXISTS (SELECT 1 ");
     add_match(sql, q);
     sl_buf_str(sql, count ? ") FROM json_each(?1) AS k" : ")");
 }
 
-static bool has_unit(const struct question *q, size_t i)
+static bool has_unit(const struct sl_wh_question *q, size_t i)
 {
     return !q->unit || (q->keys[i].unit && *q->keys[i].unit);
 }
 
-static void keys_json(struct sl_buf *out, const struct question *q)
+void sl_wh_keys_json(struct sl_buf *out, const struct sl_wh_question *q)
 {
     struct sl_buf key = {0};
     struct sl_json json;
@@ -146,7 +149,7 @@ static void keys_json(struct sl_buf *out, const struct question *q)
     sl_buf_fini(&key);
 }
 
-static enum sl_code bind_json(struct question *q, const char *sql, const struct sl_buf *json, sqlite3_stmt **out, struct sl_err *err)
+enum sl_code sl_wh_bind_json(struct sl_wh_question *q, const char *sql, const struct sl_buf *json, sqlite3_stmt **out, struct sl_err *err)
 {
     enum sl_code code = sl_wh_cached(q->db, sql, out, err);
     if (!code && sqlite3_bind_text64(*out, 1, sl_buf_text(json), json->len, SQLITE_STATIC, SQLITE_UTF8))
@@ -154,14 +157,14 @@ static enum sl_code bind_json(struct question *q, const char *sql, const struct 
     return code;
 }
 
-static enum sl_code seek(struct question *q, const struct answer *answer, struct sl_err *err)
+static enum sl_code seek(struct sl_wh_question *q, const struct answer *answer, struct sl_err *err)
 {
     struct sl_buf sql = {0}, json = {0};
     sqlite3_stmt *stmt = NULL;
     bool row;
     seek_sql(&sql, q, answer->rows != NULL);
-    keys_json(&json, q);
-    enum sl_code code = bind_json(q, sl_buf_text(&sql), &json, &stmt, err);
+    sl_wh_keys_json(&json, q);
+    enum sl_code code = sl_wh_bind_json(q, sl_buf_text(&sql), &json, &stmt, err);
     while (!code && !(code = sl_wh_step(q->db, stmt, &row, err)) && row) {
         size_t i = (size_t)sqlite3_column_int64(stmt, 0);
         if (answer->rows)
@@ -177,22 +180,32 @@ static enum sl_code seek(struct question *q, const struct answer *answer, struct
 
 /* --- the scan ------------------------------------------------------------------------------------------------------------------- */
 
-static void scan_sql(struct sl_buf *sql, const struct question *q)
+void sl_wh_add_key_columns(struct sl_buf *sql, const struct sl_wh_question *q)
 {
     sl_buf_str(sql, "SELECT ");
-    add_column(sql, q->source->date_column);
+    sl_wh_add_column(sql, q->source->date_column);
     if (q->unit) {
         sl_buf_str(sql, ", ");
-        add_column(sql, q->unit);
+        sl_wh_add_column(sql, q->unit);
     }
+}
+
+void sl_wh_add_from_dates(struct sl_buf *sql, const struct sl_wh_question *q)
+{
     sl_buf_str(sql, " FROM ");
     sl_wh_quote(sql, q->name.table);
-    sl_buf_str(sql, " AS t WHERE ");
-    add_column(sql, q->source->date_column);
+    sl_buf_str(sql, " AS t");
+    sl_wh_add_where_dates(sql, q);
+}
+
+void sl_wh_add_where_dates(struct sl_buf *sql, const struct sl_wh_question *q)
+{
+    sl_buf_str(sql, " WHERE ");
+    sl_wh_add_column(sql, q->source->date_column);
     sl_buf_str(sql, " IN (SELECT value FROM json_each(?1))");
 }
 
-static void dates_json(struct sl_buf *out, const struct question *q)
+void sl_wh_dates_json(struct sl_buf *out, const struct sl_wh_question *q)
 {
     struct sl_json json;
     sl_json_init(&json, out);
@@ -203,7 +216,7 @@ static void dates_json(struct sl_buf *out, const struct question *q)
     sl_json_end_array(&json);
 }
 
-static int compare_key(const struct question *q, size_t i, sl_date date, const char *unit)
+static int compare_key(const struct sl_wh_question *q, size_t i, sl_date date, const char *unit)
 {
     if (q->keys[i].date != date)
         return q->keys[i].date < date ? -1 : 1;
@@ -213,7 +226,7 @@ static int compare_key(const struct question *q, size_t i, sl_date date, const c
 }
 
 /* The first key that is not before (date, unit): keys are ascending. */
-static size_t lower_bound(const struct question *q, sl_date date, const char *unit)
+static size_t lower_bound(const struct sl_wh_question *q, sl_date date, const char *unit)
 {
     size_t low = 0, high = q->n;
     while (low < high) {
@@ -226,15 +239,29 @@ static size_t lower_bound(const struct question *q, sl_date date, const char *un
     return low;
 }
 
-/* Count one row for the keys that it belongs to (a key may come twice). */
-static void match(const struct question *q, sqlite3_stmt *stmt, const struct answer *answer)
+size_t sl_wh_question_match(const struct sl_wh_question *q, sqlite3_stmt *stmt)
 {
     const char *text = (const char *)sqlite3_column_text(stmt, 0);
     const char *unit = q->unit ? (const char *)sqlite3_column_text(stmt, 1) : "";
     sl_date date;
     if (!text || !unit || (q->unit && !*unit) || !sl_date_parse(text, strlen(text), &date))
-        return;
-    for (size_t i = lower_bound(q, date, unit); i < q->n && compare_key(q, i, date, unit) == 0; i++) {
+        return q->n;
+    size_t i = lower_bound(q, date, unit);
+    return i < q->n && compare_key(q, i, date, unit) == 0 ? i : q->n;
+}
+
+bool sl_wh_question_same(const struct sl_wh_question *q, size_t a, size_t b)
+{
+    if (b >= q->n || q->keys[a].date != q->keys[b].date)
+        return false;
+    return !q->unit || sl_str_eq(q->keys[a].unit, q->keys[b].unit);
+}
+
+/* Count one row for the keys that it belongs to. */
+static void match(const struct sl_wh_question *q, sqlite3_stmt *stmt, const struct answer *answer)
+{
+    size_t first = sl_wh_question_match(q, stmt);
+    for (size_t i = first; i < q->n && sl_wh_question_same(q, first, i); i++) {
         if (answer->rows)
             answer->rows[i]++;
         else
@@ -242,14 +269,15 @@ static void match(const struct question *q, sqlite3_stmt *stmt, const struct ans
     }
 }
 
-static enum sl_code scan(struct question *q, const struct answer *answer, struct sl_err *err)
+static enum sl_code scan(struct sl_wh_question *q, const struct answer *answer, struct sl_err *err)
 {
     struct sl_buf sql = {0}, json = {0};
     sqlite3_stmt *stmt = NULL;
     bool row;
-    scan_sql(&sql, q);
-    dates_json(&json, q);
-    enum sl_code code = bind_json(q, sl_buf_text(&sql), &json, &stmt, err);
+    sl_wh_add_key_columns(&sql, q);
+    sl_wh_add_from_dates(&sql, q);
+    sl_wh_dates_json(&json, q);
+    enum sl_code code = sl_wh_bind_json(q, sl_buf_text(&sql), &json, &stmt, err);
     while (!code && !(code = sl_wh_step(q->db, stmt, &row, err)) && row)
         match(q, stmt, answer);
     sl_wh_done(stmt);
@@ -261,9 +289,8 @@ static enum sl_code scan(struct question *q, const struct answer *answer, struct
 static enum sl_code ask(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n,
                         const struct answer *answer, struct sl_err *err)
 {
-    bool by_unit = source->unit_column && n && keys[0].unit;
-    struct question q = {.source = source, .unit = by_unit ? source->unit_column : NULL, .keys = keys, .n = n};
-    enum sl_code code = plan(self, &q, err);
+    struct sl_wh_question q = sl_wh_question(source, keys, n);
+    enum sl_code code = sl_wh_plan(self, &q, err);
     if (code || !n)
         return code;
     return q.plan->seek ? seek(&q, answer, err) : scan(&q, answer, err);
@@ -286,10 +313,10 @@ enum sl_code sl_wh_count(struct sl_warehouse *self, const struct sl_source *sour
 /* --- dates ---------------------------------------------------------------------------------------------------------------------- */
 
 /* With an index each date is a seek for the next greater one (RULES 38); without one it is a scan. */
-static void dates_sql(struct sl_buf *sql, const struct question *q)
+static void dates_sql(struct sl_buf *sql, const struct sl_wh_question *q)
 {
     struct sl_buf date = {0}, table = {0};
-    add_column(&date, q->source->date_column);
+    sl_wh_add_column(&date, q->source->date_column);
     sl_wh_quote(&table, q->name.table);
     const char *d = sl_buf_text(&date), *t = sl_buf_text(&table);
     if (q->plan->date_first)
@@ -304,7 +331,7 @@ static void dates_sql(struct sl_buf *sql, const struct question *q)
     sl_buf_fini(&table);
 }
 
-static enum sl_code add_date(const struct question *q, const char *text, sl_date **out, size_t *n, struct sl_arena *arena,
+static enum sl_code add_date(const struct sl_wh_question *q, const char *text, sl_date **out, size_t *n, struct sl_arena *arena,
                              struct sl_err *err)
 {
     sl_date date;
@@ -319,14 +346,14 @@ static enum sl_code add_date(const struct question *q, const char *text, sl_date
 enum sl_code sl_wh_dates(struct sl_warehouse *self, const struct sl_source *source, sl_date from, sl_date to, sl_date **out, size_t *n,
                          struct sl_arena *arena, struct sl_err *err)
 {
-    struct question q = {.source = source};
+    struct sl_wh_question q = {.source = source};
     struct sl_buf sql = {0};
     sqlite3_stmt *stmt = NULL;
     bool row;
     char first[SL_DATE_LEN + 1], last[SL_DATE_LEN + 1];
     *out = NULL;
     *n = 0;
-    enum sl_code code = plan(self, &q, err);
+    enum sl_code code = sl_wh_plan(self, &q, err);
     if (code || from > to)
         return code;
     dates_sql(&sql, &q);

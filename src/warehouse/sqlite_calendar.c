@@ -1,4 +1,7 @@
 /* sqlite_calendar.c - the calendar: every row once, its conditions evaluated on the text of its cells, sorted and merged by (date, unit). */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* qsort_r */
+#endif
 #include "sqlite.h"
 
 #include <stdlib.h>
@@ -54,8 +57,9 @@ static enum sl_code check_columns(const struct calendar *c, struct sl_err *err)
         code = need_terms(c, &columns, &config->done, err);
     if (!code)
         code = need_terms(c, &columns, &config->cancelled, err);
-    for (size_t i = 0; !code && config->n_entities && i < config->entities[0].n; i++)
-        code = need_column(c, &columns, config->entities[0].columns[i], err);
+    for (size_t k = 0; k < config->n_entities; k++)
+        for (size_t i = 0; !code && i < config->entities[k].n; i++)
+            code = need_column(c, &columns, config->entities[k].columns[i], err);
     return code;
 }
 
@@ -85,8 +89,9 @@ static void select_sql(struct sl_buf *sql, const struct calendar *c, const char 
     add_terms(sql, &config->planned);
     add_terms(sql, &config->done);
     add_terms(sql, &config->cancelled);
-    for (size_t i = 0; config->n_entities && i < config->entities[0].n; i++)
-        add_column(sql, config->entities[0].columns[i]);
+    for (size_t k = 0; k < config->n_entities; k++)
+        for (size_t i = 0; i < config->entities[k].n; i++)
+            add_column(sql, config->entities[k].columns[i]);
     sl_buf_str(sql, " FROM ");
     sl_wh_quote(sql, c->name.table);
 }
@@ -133,16 +138,24 @@ static enum sl_code bad_row(const struct calendar *c, sqlite3_stmt *stmt, const 
                    text ? text : "NULL", column, what);
 }
 
-/* The different ones of the entity columns, in their order; NULL and empty ones are left out. */
-static void add_entity(struct calendar *c, struct sl_calendar_row *row, const char *text)
+/* The different ones of a kind's columns, in their order; NULL and empty ones are left out. */
+static void add_entity(struct calendar *c, struct sl_row_entities *kind, const char *text)
 {
     if (!text || !*text)
         return;
-    for (size_t i = 0; i < row->n_entities; i++)
-        if (!strcmp(row->entities[i], text))
+    for (size_t i = 0; i < kind->n; i++)
+        if (!strcmp(kind->names[i], text))
             return;
-    row->entities = sl_arena_push(c->arena, row->entities, &row->n_entities, sizeof *row->entities);
-    row->entities[row->n_entities - 1] = sl_arena_strdup(c->arena, text);
+    kind->names = sl_arena_push(c->arena, kind->names, &kind->n, sizeof *kind->names);
+    kind->names[kind->n - 1] = sl_arena_strdup(c->arena, text);
+}
+
+static void read_entities(struct calendar *c, struct sl_calendar_row *row, sqlite3_stmt *stmt, int at)
+{
+    row->kinds = sl_arena_array(c->arena, c->config->n_entities, sizeof *row->kinds);
+    for (size_t k = 0; k < c->config->n_entities; k++)
+        for (size_t i = 0; i < c->config->entities[k].n; i++)
+            add_entity(c, &row->kinds[k], cell(stmt, at++));
 }
 
 static enum sl_code read_row(struct calendar *c, sqlite3_stmt *stmt, struct sl_err *err)
@@ -160,8 +173,7 @@ static enum sl_code read_row(struct calendar *c, sqlite3_stmt *stmt, struct sl_e
         row.planned = row.done = false;
     row.unit = sl_arena_strdup(c->arena, unit);
     row.season = sl_arena_strdup(c->arena, cell(stmt, AT_SEASON));
-    for (size_t i = 0; c->config->n_entities && i < c->config->entities[0].n; i++)
-        add_entity(c, &row, cell(stmt, at++));
+    read_entities(c, &row, stmt, at);
     c->rows = sl_arena_push(c->arena, c->rows, &c->n, sizeof *c->rows);
     c->rows[c->n - 1] = row;
     return SL_OK;
@@ -174,8 +186,16 @@ static int compare_text(const char *a, const char *b)
     return strcmp(a, b);
 }
 
+static int compare_entities(const struct sl_row_entities *a, const struct sl_row_entities *b)
+{
+    int order = 0;
+    for (size_t i = 0; !order && i < a->n && i < b->n; i++)
+        order = strcmp(a->names[i], b->names[i]);
+    return order ? order : (a->n > b->n) - (a->n < b->n);
+}
+
 /* By date, then unit; season and entities after that, so that merging does not depend on the order of the rows. */
-static int compare_rows(const void *left, const void *right)
+static int compare_rows(const void *left, const void *right, void *n_kinds)
 {
     const struct sl_calendar_row *a = left, *b = right;
     if (a->date != b->date)
@@ -183,9 +203,9 @@ static int compare_rows(const void *left, const void *right)
     int order = compare_text(a->unit, b->unit);
     if (!order)
         order = compare_text(a->season, b->season);
-    for (size_t i = 0; !order && i < a->n_entities && i < b->n_entities; i++)
-        order = strcmp(a->entities[i], b->entities[i]);
-    return order ? order : (a->n_entities > b->n_entities) - (a->n_entities < b->n_entities);
+    for (size_t k = 0; !order && k < *(const size_t *)n_kinds; k++)
+        order = compare_entities(&a->kinds[k], &b->kinds[k]);
+    return order;
 }
 
 static void merge_into(struct calendar *c, struct sl_calendar_row *into, const struct sl_calendar_row *from)
@@ -193,24 +213,26 @@ static void merge_into(struct calendar *c, struct sl_calendar_row *into, const s
     into->planned = into->planned || from->planned;
     into->done = into->done || from->done;
     into->season = into->season ? into->season : from->season;
-    for (size_t i = 0; i < from->n_entities; i++)
-        add_entity(c, into, from->entities[i]);
+    for (size_t k = 0; k < c->config->n_entities; k++)
+        for (size_t i = 0; i < from->kinds[k].n; i++)
+            add_entity(c, &into->kinds[k], from->kinds[k].names[i]);
 }
 
 /* As most calendars are stored. */
 static bool is_ascending(const struct calendar *c)
 {
+    size_t n_kinds = c->config->n_entities;
     for (size_t i = 1; i < c->n; i++)
-        if (compare_rows(&c->rows[i - 1], &c->rows[i]) > 0)
+        if (compare_rows(&c->rows[i - 1], &c->rows[i], &n_kinds) > 0)
             return false;
     return true;
 }
 
 static void merge(struct calendar *c)
 {
-    size_t n = 0;
+    size_t n = 0, n_kinds = c->config->n_entities;
     if (!is_ascending(c))
-        qsort(c->rows, c->n, sizeof *c->rows, compare_rows);
+        qsort_r(c->rows, c->n, sizeof *c->rows, compare_rows, &n_kinds);
     for (size_t i = 0; i < c->n; i++) {
         struct sl_calendar_row *last = n ? &c->rows[n - 1] : NULL;
         if (last && last->date == c->rows[i].date && !compare_text(last->unit, c->rows[i].unit))

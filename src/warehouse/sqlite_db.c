@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <sluice/file.h>
 
@@ -77,6 +78,9 @@ enum sl_code sl_wh_error(struct sl_wh_db *db, const char *doing, struct sl_err *
     enum sl_code code = sl_wh_code(rc, db->handle ? sqlite3_system_errno(db->handle) : 0);
     if (code == SL_OK) /* the call failed, so this can't be success */
         code = SL_INTERNAL;
+    if (db->of->owner->base.timed_out)
+        return sl_fail(err, code, "%s: took longer than warehouse.timeout (%lld ms) and was ended (%s)", doing,
+                       (long long)db->of->owner->timeout_ms, db->of->path);
     const char *said = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
     if (code == SL_UNAVAILABLE && (rc & 0xff) == SQLITE_IOERR)
         said = "the disk is full";
@@ -146,12 +150,47 @@ static int count_wal_pages(void *arg, sqlite3 *handle, const char *schema, int p
     return SQLITE_OK;
 }
 
+/* --- the clock of a question -------------------------------------------------------------------------------------------------------- */
+
+/* Instructions of SQLite's machine between two looks at the clock: about a tenth of a millisecond. */
+#define INSTRUCTIONS_PER_LOOK 10000
+
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void sl_wh_start_clock(struct sl_wh *wh)
+{
+    wh->base.timed_out = false;
+    wh->deadline_us = wh->timeout_ms ? monotonic_us() + wh->timeout_ms * 1000 : 0;
+}
+
+/* Non-zero ends the statement with SQLITE_INTERRUPT. */
+static int look_at_clock(void *arg)
+{
+    struct sl_wh *wh = arg;
+    if (wh->deadline_us == 0 || monotonic_us() < wh->deadline_us)
+        return 0;
+    wh->base.timed_out = true;
+    return 1;
+}
+
+void sl_wh_timed(struct sl_wh_db *db)
+{
+    sqlite3_progress_handler(db->handle, INSTRUCTIONS_PER_LOOK, look_at_clock, db->of->owner);
+}
+
 static enum sl_code open_db(struct sl_wh_db *db, int flags, const char *pragmas, struct sl_err *err)
 {
     struct sl_wh_dataset *dataset = db->of;
     int rc = sqlite3_open_v2(dataset->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, dataset->owner->vfs);
     enum sl_code code = SL_OK;
     struct stat info;
+    if (!rc)
+        rc = sl_wh_add_functions(db->handle);
     if (rc)
         code = sl_wh_error(db, "open the dataset", err);
     else if (stat(dataset->path, &info))
@@ -190,6 +229,8 @@ static enum sl_code look(struct sl_wh_dataset *dataset, bool *exists, struct sl_
     return SL_OK;
 }
 
+static enum sl_code check_version(struct sl_wh_db *db, int64_t *version, struct sl_err *err);
+
 static enum sl_code no_dataset(const struct sl_wh_name *name, const struct sl_wh_dataset *dataset, struct sl_err *err)
 {
     return sl_fail(err, SL_NOT_FOUND, "there is no table %s.%s: dataset %s has no file (%s)", name->dataset, name->table, name->dataset,
@@ -200,6 +241,7 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
 {
     struct sl_wh_dataset *dataset = sl_wh_dataset_get(wh, name->dataset);
     bool exists;
+    sl_wh_start_clock(wh);
     enum sl_code code = look(dataset, &exists, err);
     *out = &dataset->reader;
     if (code || dataset->reader.handle)
@@ -208,8 +250,11 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
         return no_dataset(name, dataset, err);
     dataset->version++;
     dataset->data_version = 0;
-    return open_db(&dataset->reader, SQLITE_OPEN_READWRITE,
+    code = open_db(&dataset->reader, SQLITE_OPEN_READWRITE,
                    "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" SL_WH_READ_CACHE_KIB, err);
+    if (!code)
+        sl_wh_timed(&dataset->reader);
+    return code;
 }
 
 enum sl_code sl_wh_refresh(struct sl_wh_dataset *dataset, struct sl_err *err)
@@ -228,6 +273,34 @@ enum sl_code sl_wh_refresh(struct sl_wh_dataset *dataset, struct sl_err *err)
     }
     sl_wh_done(stmt);
     return code;
+}
+
+enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, struct sl_wh_db *out, struct sl_err *err)
+{
+    struct sl_wh_dataset *dataset = sl_wh_dataset_get(wh, name->dataset);
+    int64_t version;
+    bool exists;
+    *out = (struct sl_wh_db){.of = dataset};
+    sl_wh_start_clock(wh);
+    enum sl_code code = look(dataset, &exists, err);
+    if (!code && !exists)
+        return no_dataset(name, dataset, err);
+    if (!code)
+        code = open_db(out, SQLITE_OPEN_READWRITE, "PRAGMA synchronous=FULL", err);
+    if (!code)
+        code = check_version(out, &version, err); /* before journal_mode, which writes */
+    if (!code)
+        code = sl_wh_exec(out, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0", err);
+    if (!code)
+        sl_wh_timed(out);
+    return code;
+}
+
+void sl_wh_close_own(struct sl_wh_db *db)
+{
+    if (db->handle)
+        sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    close_db(db);
 }
 
 /* --- statements --------------------------------------------------------------------------------------------------------------- */
@@ -331,6 +404,7 @@ enum sl_code sl_wh_begin(struct sl_wh *wh, const struct sl_wh_name *name, bool c
     struct sl_wh_dataset *dataset = sl_wh_dataset_get(wh, name->dataset);
     struct sl_wh_db *db = &dataset->writer;
     bool exists;
+    wh->base.timed_out = false; /* what writes takes its time */
     enum sl_code code = look(dataset, &exists, err);
     *out = db;
     if (!code && !exists && !create)

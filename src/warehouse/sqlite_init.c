@@ -205,3 +205,30 @@ enum sl_code sl_wh_init(struct sl_warehouse *self, const struct sl_config *confi
     *n_made = init.n_made;
     return code;
 }
+
+/* --- what the tables would be today ----------------------------------------------------------------------------------------------------- */
+
+/* An empty database is asked, so that the definitions above are the only ones. */
+enum sl_code sl_wh_own_columns(bool log, struct sl_wh_columns *out, struct sl_arena *arena, struct sl_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    sqlite3 *handle = NULL;
+    struct sl_buf sql = {0};
+    fill_in(&sql, log ? LOG_SQL : RUNS_SQL, "t");
+    *out = (struct sl_wh_columns){0};
+    int rc = sqlite3_open(":memory:", &handle);
+    if (!rc)
+        rc = sqlite3_exec(handle, sl_buf_text(&sql), NULL, NULL, NULL);
+    if (!rc)
+        rc = sqlite3_prepare_v2(handle, "SELECT name, type FROM pragma_table_info('t')", -1, &stmt, NULL);
+    while (!rc && sqlite3_step(stmt) == SQLITE_ROW) {
+        out->items = sl_arena_push(arena, out->items, &out->n, sizeof *out->items);
+        out->items[out->n - 1].name = sl_arena_strdup(arena, (const char *)sqlite3_column_text(stmt, 0));
+        out->items[out->n - 1].declared = sl_arena_strdup(arena, (const char *)sqlite3_column_text(stmt, 1));
+    }
+    enum sl_code code = rc || out->n == 0 ? sl_fail(err, SL_INTERNAL, "the log's columns: %s", sqlite3_errmsg(handle)) : SL_OK;
+    sqlite3_finalize(stmt);
+    sqlite3_close(handle);
+    sl_buf_fini(&sql);
+    return code;
+}

@@ -60,6 +60,18 @@ sl_date sl_calendar_season_first(const struct sl_calendar *calendar, const char 
     return found ? found->first : SL_DATE_NONE;
 }
 
+sl_date sl_calendar_season_of(const struct sl_calendar *calendar, sl_date date)
+{
+    const struct sl_calendar_row *rows = NULL;
+    sl_date first = SL_DATE_NONE;
+    if (sl_calendar_units(calendar, date, date, &rows))
+        return sl_calendar_season_first(calendar, rows[0].season);
+    for (size_t i = 0; i < calendar->n_seasons; i++)
+        if (calendar->seasons[i].first <= date && calendar->seasons[i].first > first)
+            first = calendar->seasons[i].first;
+    return first;
+}
+
 static void count_seasons(struct sl_calendar *calendar)
 {
     struct season *last = NULL;

@@ -30,6 +30,14 @@ enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err)
     return SL_OK;
 }
 
+enum sl_code sl_clocks_borrow(struct sl_worker *worker, struct sl_err *err)
+{
+    enum sl_code code = sl_clocks_load(worker, err);
+    for (size_t i = 0; i < worker->config->n_phases; i++)
+        worker->clocks[i].ms += SAVE_EVERY_MS;
+    return code;
+}
+
 /* The part of the time since the last reading in which the stream was silent. A clock that went backwards adds nothing. */
 void sl_clocks_advance(struct sl_worker *worker, int64_t now_us)
 {

@@ -90,6 +90,8 @@ static struct sl_gate decided_gate(struct sl_worker *worker, const struct work *
     gate.dropped = decision->dropped;
     gate.trigger_id = decision->trigger_id;
     gate.waits_for = decision->waits_for;
+    gate.quality_tier = decision->has_quality ? sl_tier_name(decision->quality_tier) : NULL;
+    gate.quality_score = decision->has_quality ? decision->quality_score : 0;
     gate.config_hash = worker->config->hash;
     gate.checked_us = now_us;
     return gate;
@@ -100,7 +102,8 @@ static bool same_outcome(const struct sl_gate *a, const struct sl_gate *b)
     return a->state == b->state && a->reasons == b->reasons && a->trigger_reason == b->trigger_reason &&
            !strcmp(a->completed, b->completed) && !strcmp(a->missing, b->missing) && !strcmp(a->late, b->late) &&
            a->is_production_ready == b->is_production_ready && a->degraded == b->degraded && sl_str_eq(a->trigger_id, b->trigger_id) &&
-           sl_str_eq(a->waits_for, b->waits_for) && sl_str_eq(a->config_hash, b->config_hash);
+           sl_str_eq(a->quality_tier, b->quality_tier) && !(a->quality_score < b->quality_score) &&
+           !(a->quality_score > b->quality_score) && sl_str_eq(a->waits_for, b->waits_for) && sl_str_eq(a->config_hash, b->config_hash);
 }
 
 static enum sl_code write_record(struct sl_worker *worker, const struct work *work, const struct sl_gate *gate, struct sl_err *err)
@@ -202,6 +205,8 @@ static enum sl_code write_change(struct sl_worker *worker, const struct work *wo
     if (code == SL_OK && gate->state == SL_TRIGGERED)
         code = wake_joined(worker, work, now_us, err);
     if (code == SL_OK)
+        code = sl_worker_follow_content(worker, work, gate, now_us, err);
+    if (code == SL_OK)
         sl_worker_note(worker, gate);
     return code;
 }
@@ -217,6 +222,10 @@ enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_
         gate.decided_us = now_us;
     schedule(worker, &gate, work->decision.due_us, moved, now_us);
     enum sl_code code = write_events(worker, work, err);
+    if (code != SL_OK)
+        return code;
+    if (changed || work->reported) /* a report may have brought rows that nobody has stamped */
+        code = sl_stamp_queue(worker, work, now_us, err);
     if (code != SL_OK)
         return code;
     if (changed)

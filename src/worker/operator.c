@@ -20,6 +20,7 @@ static struct sl_gate copy_gate(const struct sl_gate *gate, struct sl_arena *are
     out.trigger_id = copy(arena, gate->trigger_id);
     out.waits_for = copy(arena, gate->waits_for);
     out.config_hash = copy(arena, gate->config_hash);
+    out.quality_tier = copy(arena, gate->quality_tier);
     return out;
 }
 
@@ -33,6 +34,8 @@ static struct sl_gate gate_as_decided(const struct work *work, struct sl_worker 
     gate.degraded = work->decision.degraded;
     gate.trigger_id = work->decision.trigger_id;
     gate.waits_for = work->decision.waits_for;
+    gate.quality_tier = work->decision.has_quality ? sl_tier_name(work->decision.quality_tier) : NULL;
+    gate.quality_score = work->decision.has_quality ? work->decision.quality_score : 0;
     gate.config_hash = worker->config->hash;
     gate.decided_us = gate.checked_us = now_us;
     return gate;
@@ -58,8 +61,8 @@ static void verdict_of(struct sl_verdict *out, struct sl_worker *worker, const s
     sl_buf_fini(&decision);
 }
 
-static enum sl_code action(struct sl_worker *worker, const struct work *work, const char *what, const char *who, const char *reason,
-                           int64_t now_us, struct sl_err *err)
+enum sl_code sl_worker_action(struct sl_worker *worker, const struct work *work, const char *what, const char *who, const char *reason,
+                              int64_t now_us, struct sl_err *err)
 {
     char stamp[SL_TIME_LEN + 1];
     struct sl_event event = sl_event_make("operator_action", SL_SEV_INFO, now_us);
@@ -82,6 +85,15 @@ static enum sl_code find_gate(struct sl_worker *worker, struct work *work, const
     return code;
 }
 
+/* Facts and decision of a pass that leaves nothing behind, not even in the warehouse. */
+static enum sl_code look_at(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
+{
+    worker->looking = true;
+    enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
+    worker->looking = false;
+    return code;
+}
+
 enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int64_t now_us,
                              struct sl_verdict *out, struct sl_arena *arena, struct sl_err *err)
 {
@@ -97,7 +109,7 @@ enum sl_code sl_worker_check(struct sl_worker *worker, const struct sl_phase *ph
         code = SL_OK;
     }
     if (code == SL_OK)
-        code = sl_worker_decide_one(worker, &work, now_us, err);
+        code = look_at(worker, &work, now_us, err);
     if (code == SL_OK)
         verdict_of(out, worker, &work, now_us, arena);
     sl_worker_undo(worker);
@@ -118,7 +130,7 @@ static enum sl_code release_one(struct sl_worker *worker, const struct sl_releas
         code = sl_ledger_gate_get(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, &work.gate, &worker->arena,
                                   err);
     if (code == SL_OK)
-        code = sl_worker_decide_one(worker, &work, now_us, err);
+        code = release->dry_run ? look_at(worker, &work, now_us, err) : sl_worker_decide_one(worker, &work, now_us, err);
     if (code != SL_OK) {
         sl_worker_undo(worker);
         return code;
@@ -130,7 +142,7 @@ static enum sl_code release_one(struct sl_worker *worker, const struct sl_releas
     }
     code = sl_worker_write(worker, &work, now_us, err);
     if (code == SL_OK)
-        code = action(worker, &work, release->force ? "forced release" : "release", release->who, release->reason, now_us, err);
+        code = sl_worker_action(worker, &work, release->force ? "forced release" : "release", release->who, release->reason, now_us, err);
     return sl_worker_end(worker, code, err);
 }
 
@@ -192,7 +204,7 @@ enum sl_code sl_worker_drop(struct sl_worker *worker, const struct sl_release *r
         gates[i].waits_for = NULL;
         code = sl_ledger_gate_put(worker->ledger, &gates[i], err);
         if (code == SL_OK)
-            code = action(worker, &work, "drop", release->who, release->reason, now_us, err);
+            code = sl_worker_action(worker, &work, "drop", release->who, release->reason, now_us, err);
         ++*n;
     }
     return sl_worker_end(worker, code, err);
@@ -224,7 +236,7 @@ static enum sl_code republish(struct sl_worker *worker, struct work *work, int64
     return code == SL_OK ? sl_worker_outbox_triggers(worker, work, now_us, err) : code;
 }
 
-static enum sl_code reopen(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
+enum sl_code sl_worker_reopen(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
 {
     const struct sl_gate before = work->gate;
     char day[SL_DATE_LEN + 1];
@@ -262,9 +274,9 @@ enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase
     if (code == SL_OK)
         code = find_gate(worker, &work, phase, date, profile, err);
     if (code == SL_OK)
-        code = new_generation ? reopen(worker, &work, now_us, err) : republish(worker, &work, now_us, err);
+        code = new_generation ? sl_worker_reopen(worker, &work, now_us, err) : republish(worker, &work, now_us, err);
     if (code == SL_OK)
-        code = action(worker, &work, new_generation ? "retrigger with a new generation" : "retrigger", who, reason, now_us, err);
+        code = sl_worker_action(worker, &work, new_generation ? "retrigger with a new generation" : "retrigger", who, reason, now_us, err);
     if (code == SL_OK)
         verdict_of(out, worker, &work, now_us, arena);
     return sl_worker_end(worker, code, err);
@@ -302,7 +314,7 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
                                 sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
                                 struct sl_err *err)
 {
-    struct sl_questions questions = {0};
+    struct sl_sources sources = SL_SOURCES_INIT;
     const struct sl_calendar *calendar = NULL;
     (void)phase;
     *out = NULL;
@@ -314,15 +326,15 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
     struct sl_due *due = sl_arena_array(arena, n_days + 1, sizeof *due);
     for (size_t i = 0; i < n_days; i++)
         if (day_is_due(worker, from + (sl_date)i, every_day, &due[n_due], arena))
-            sl_coverage_ask(&questions, processor, &due[n_due++]);
-    code = sl_questions_ask(&questions, worker->warehouse, arena, err);
+            sl_coverage_ask(&sources, processor, &due[n_due++]);
+    code = sl_sources_ask(&sources, worker->warehouse, arena, err);
     *out = sl_arena_array(arena, n_due + 1, sizeof **out);
     for (size_t i = 0; code == SL_OK && i < n_due; i++) {
         (*out)[i].date = due[i].date;
-        sl_coverage_read(&(*out)[i].coverage, &questions, processor, &due[i], arena);
+        sl_coverage_read(&(*out)[i].coverage, &sources, processor, &due[i], arena);
         own_units(&(*out)[i].coverage, arena);
     }
     *n = code == SL_OK ? n_due : 0;
-    sl_questions_fini(&questions);
+    sl_sources_fini(&sources);
     return code;
 }

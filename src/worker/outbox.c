@@ -94,7 +94,10 @@ static void undo_dead_letter(struct sl_reject_row *out, const struct sl_outbox_r
     if (published)
         sl_time_parse(published, strlen(published), &out->publish_us, &has_offset);
     take(attributes, "sluice_source_topic", arena);
-    take(attributes, "sluice_replay_count", arena);
+    const char *count = take(attributes, "sluice_replay_count", arena);
+    take(attributes, "sluice_replay_id", arena);
+    if (count && strcmp(count, "0") != 0)
+        json_object_set_new(attributes, "sluice_replay_count", json_string(count));
     if (!out->code)
         out->code = sl_reject_name(SL_REJECT_TOO_LARGE);
     out->attributes = dump(attributes, arena);

@@ -108,25 +108,52 @@ static void put_attribute(struct sl_json *json, const char *key, const char *val
         sl_json_put_str(json, key, value);
 }
 
+/* Where it came from at first: a replay doesn't change it. */
+static void put_source(struct sl_json *json, const struct sl_bus_message *message)
+{
+    const struct sl_replay *replay = message->replay;
+    char published[SL_TIME_LEN + 1] = "";
+    put_attribute(json, "sluice_source_subscription", replay ? replay->source_subscription : message->message.subscription);
+    put_attribute(json, "sluice_source_topic", replay ? replay->source_topic : message->phase ? message->phase->topic : NULL);
+    put_attribute(json, "sluice_source_message_id", replay ? replay->source_message_id : message->message.message_id);
+    if (replay)
+        put_attribute(json, "sluice_source_publish_time", replay->source_publish_time);
+    else if (message->message.publish_us)
+        put_attribute(json, "sluice_source_publish_time", sl_time_format(message->message.publish_us, published));
+}
+
+/* How often it was replayed: as we do it here, or as its own attribute says when it was replayed to its topic. */
+static void put_replays(struct sl_json *json, const struct sl_bus_message *message)
+{
+    char number[32];
+    int64_t count = 0;
+    for (size_t i = 0; i < message->message.n_attributes; i++)
+        if (strcmp(message->message.attributes[i].key, "sluice_replay_count") == 0)
+            sl_parse_i64(message->message.attributes[i].value, &count);
+    if (message->replay)
+        count = message->replay->count;
+    snprintf(number, sizeof number, "%lld", (long long)(count > 0 ? count : 0));
+    put_attribute(json, "sluice_replay_count", number);
+    put_attribute(json, "sluice_replay_id", message->replay ? message->replay->id : NULL);
+}
+
 /* The message's own attributes, then why and where from (contract/messages.md, "Dead letter"). */
 static void dead_letter_attributes(struct sl_buf *out, const struct sl_bus_message *message, const char *code, const char *detail)
 {
-    char published[SL_TIME_LEN + 1] = "";
+    const bool as_they_came = !code && !message->replay; /* in our own list */
     struct sl_json json;
     sl_json_init(&json, out);
     sl_json_object(&json);
     for (size_t i = 0; i < message->message.n_attributes; i++)
-        put_attribute(&json, message->message.attributes[i].key, message->message.attributes[i].value);
+        if (as_they_came || !sl_replay_is_mark(message->message.attributes[i].key))
+            put_attribute(&json, message->message.attributes[i].key, message->message.attributes[i].value);
     if (code) {
         put_attribute(&json, "sluice_reject_reason", code);
         put_attribute(&json, "sluice_reject_detail", detail);
-        put_attribute(&json, "sluice_source_subscription", message->message.subscription);
-        put_attribute(&json, "sluice_source_topic", message->phase ? message->phase->topic : NULL);
-        put_attribute(&json, "sluice_source_message_id", message->message.message_id);
-        if (message->message.publish_us)
-            put_attribute(&json, "sluice_source_publish_time", sl_time_format(message->message.publish_us, published));
-        put_attribute(&json, "sluice_replay_count", "0");
+        put_source(&json, message);
     }
+    if (!as_they_came)
+        put_replays(&json, message);
     sl_json_end_object(&json);
 }
 
@@ -324,7 +351,9 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
     if (code != SL_OK || group->phase->on_late == SL_LATE_IGNORE)
         return code;
     group->gate.late = sl_names_add(&worker->arena, group->gate.late, run->processor);
-    return sl_ledger_gate_put(worker->ledger, &group->gate, err);
+    code = sl_ledger_gate_put(worker->ledger, &group->gate, err);
+    const bool brought_rows = run->status == SL_RUN_SUCCESS || run->status == SL_RUN_PARTIAL;
+    return code == SL_OK && brought_rows ? sl_worker_mark_stale(worker, group->phase, &group->gate, "late", now_us, err) : code;
 }
 
 /* A newer run of a processor that had delivered to an open gate: the next generation, which carries over the others' runs. */
@@ -449,6 +478,7 @@ enum sl_code sl_worker_record(struct sl_worker *worker, const struct sl_incoming
 {
     for (size_t i = 0; i < incoming->batch.n; i++) {
         const struct sl_bus_message *message = &incoming->batch.messages[i];
+        const uint64_t known = worker->counters.duplicates;
         bool seen = false;
         enum sl_code code = is_seen(worker, &message->message, now_us, &seen, err);
         worker->counters.received++;
@@ -456,6 +486,12 @@ enum sl_code sl_worker_record(struct sl_worker *worker, const struct sl_incoming
         if (code == SL_OK && !seen)
             code = incoming->rejected[i] ? record_reject(worker, message, incoming->rejects[i], incoming->details[i], now_us, err)
                                          : record_completion(worker, &incoming->completions[i], &message->message, now_us, err);
+        if (code == SL_OK && message->replay) {
+            message->replay->outcome = worker->counters.duplicates > known ? SL_REPLAY_KNOWN
+                                       : incoming->rejected[i]             ? SL_REPLAY_REJECTED
+                                                                           : SL_REPLAY_COMMITTED;
+            code = sl_replay_record(worker, message, incoming->rejected[i] ? NULL : &incoming->completions[i], NULL, now_us, err);
+        }
         if (code != SL_OK)
             return code;
     }

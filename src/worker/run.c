@@ -3,7 +3,7 @@
  *   reader:        receives and decodes; a bounded queue ties what is prefetched to what is committed
  *   decider:       the caller: records, decides, commits, acks; the only writer of the ledger
  *   publisher:     step 2 of the outbox: a bus that hangs holds up triggers, not decisions
- *   loader:        step 2 of loads, on a warehouse handle of its own
+ *   loader:        step 2 of loads, and quality columns, on a warehouse handle of its own
  *   checkpointer:  moves the ledger's write-ahead log into its file, off the commit path
  *
  * It ends when the bus has ended, when it is idle for as long as asked, when told to stop, or on an error; then threads are joined. */
@@ -99,7 +99,9 @@ static enum sl_code end_load(struct runner *run, int64_t timeout_ms, struct sl_e
     struct load_work *work = item;
     enum sl_code code = SL_OK;
     run->load_in_flight = false;
-    if (work->code == SL_OK) {
+    if (work->is_stamping) {
+        code = sl_stamp_finish(run->worker, &work->stamping, sl_run_now_us(), err);
+    } else if (work->code == SL_OK) {
         code = sl_load_finish(run->worker, &work->job, sl_run_now_us(), err);
     } else {
         sl_log(SL_WARNING, "a load failed; its rows are kept and it is made again under the same job id", {"job", work->job.job_id},
@@ -129,6 +131,20 @@ static enum sl_code begin_load(struct runner *run, struct sl_err *err)
     else
         run->worker->runs_unloaded = 0;
     return SL_OK;
+}
+
+/* Stamps come after loads that are due: the loader does one thing at a time. */
+static enum sl_code begin_stamping(struct runner *run, struct sl_err *err)
+{
+    if (run->load_in_flight || !sl_stamp_is_due(run->worker, sl_run_now_us()))
+        return SL_OK;
+    struct load_work *work = sl_calloc(1, sizeof *work);
+    work->is_stamping = true;
+    enum sl_code code = sl_stamp_take(run->worker, sl_run_now_us(), &work->stamping, err);
+    run->load_in_flight = code == SL_OK && work->stamping.n && sl_queue_push(run->loads, work);
+    if (!run->load_in_flight)
+        sl_run_load_free(work);
+    return code;
 }
 
 /* ---- the outbox ---- */
@@ -205,6 +221,8 @@ static enum sl_code between_batches(struct runner *run, size_t *left, struct sl_
     enum sl_code code = end_load(run, 0, err);
     if (code == SL_OK)
         code = begin_load(run, err);
+    if (code == SL_OK)
+        code = begin_stamping(run, err);
     if (code == SL_OK && (sl_run_clock_us() - run->ticked_us) / 1000 >= POLL_MS)
         code = tick(run, err);
     if (code == SL_OK)
@@ -232,7 +250,7 @@ static bool is_quiet(const struct runner *run, size_t left)
 {
     const int64_t idle_ms = run->options->until_idle_ms;
     int64_t undelivered, leased;
-    if (sl_queue_length(run->readings) || left || run->send_in_flight)
+    if (sl_queue_length(run->readings) || left || run->send_in_flight || sl_stamp_is_due(run->worker, sl_run_now_us()))
         return false;
     if ((sl_run_clock_us() - run->received_us) / 1000 < idle_ms || silent_ms(run) < idle_ms)
         return false;
@@ -254,7 +272,7 @@ static enum sl_code zero_clocks_due(struct runner *run, struct sl_err *err)
     return code;
 }
 
-/* Everything that can be done without a message: what is due, what is to be published, what is to be loaded. */
+/* Everything that can be done without a message: what is due, what is to be published, stamped and loaded. */
 static enum sl_code flush(struct runner *run, int64_t budget_us, struct sl_err *err)
 {
     enum sl_code code = tick(run, err);
@@ -262,6 +280,8 @@ static enum sl_code flush(struct runner *run, int64_t budget_us, struct sl_err *
         code = send_all(run, budget_us, err);
     if (code == SL_OK)
         code = end_load(run, -1, err);
+    if (code == SL_OK)
+        code = sl_worker_stamp(run->worker, sl_run_now_us(), err);
     return code == SL_OK ? sl_worker_load(run->worker, sl_run_now_us(), true, err) : code;
 }
 

@@ -18,9 +18,11 @@ struct reading {
     bool awake;
 };
 
-/* Step 2 of a load, for the loader. */
+/* What the loader does beside the decider: step 2 of a load, or a batch of stamps. */
 struct load_work {
+    bool is_stamping;
     struct sl_load_job job;
+    struct sl_stamping stamping;
     struct sl_arena arena;
     enum sl_code code;
     struct sl_err err;

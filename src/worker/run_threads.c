@@ -79,6 +79,7 @@ static void wake_decider(struct runner *run)
 void sl_run_load_free(struct load_work *work)
 {
     sl_arena_fini(&work->arena);
+    sl_arena_fini(&work->stamping.arena);
     free(work);
 }
 
@@ -88,7 +89,10 @@ static void *loader_main(void *arg)
     void *item = NULL;
     while (sl_queue_pop(run->loads, &item, -1)) {
         struct load_work *work = item;
-        work->code = sl_load_run(run->worker->config, run->load_warehouse, &work->job, &work->err);
+        if (work->is_stamping)
+            sl_stamp_run(run->worker->config, run->load_warehouse, &work->stamping);
+        else
+            work->code = sl_load_run(run->worker->config, run->load_warehouse, &work->job, &work->err);
         if (!sl_queue_push(run->loaded, work))
             sl_run_load_free(work);
     }
@@ -125,7 +129,7 @@ static void *checkpointer_main(void *arg)
     pthread_mutex_lock(&run->mutex);
     while (!atomic_load(&run->stopping)) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_nsec += CHECKPOINT_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000L;
         until.tv_nsec %= 1000000000L;
@@ -149,11 +153,21 @@ static enum sl_code start_thread(pthread_t *thread, void *(*main)(void *), struc
     return failed ? sl_fail(err, SL_UNAVAILABLE, "a thread could not be started: %s", strerror(failed)) : SL_OK;
 }
 
+/* Waiting is on the monotonic clock: with a wall clock that is set back the ledger's log would grow for as long. */
+static void init_wake(struct runner *run)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&run->mutex, NULL);
+    pthread_cond_init(&run->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 enum sl_code sl_run_start(struct runner *run, struct sl_err *err)
 {
     const struct sl_config *config = run->worker->config;
-    pthread_mutex_init(&run->mutex, NULL);
-    pthread_cond_init(&run->wake, NULL);
+    init_wake(run);
     sl_queue_create(&run->readings, READ_AHEAD);
     sl_queue_create(&run->loads, 1);
     sl_queue_create(&run->loaded, 1);

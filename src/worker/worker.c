@@ -24,6 +24,7 @@ void sl_worker_create(struct sl_worker **out, const struct sl_config *config, st
         worker->options = *options;
     worker->groups = sl_map_create();
     worker->changed = sl_map_create();
+    worker->stale_due_us = 0; /* an earlier worker may have left some */
     worker->clocks = sl_calloc(config->n_phases, sizeof *worker->clocks);
     if (config->ledger.type == SL_LEDGER_SQLITE) /* one worker at a time (RULES 31): what the one before claimed is ours at once */
         snprintf(worker->owner, sizeof worker->owner, "worker");
@@ -164,17 +165,17 @@ static void add_work(struct touched *t, const struct sl_phase *phase, const stru
     t->works[t->n - 1] = (struct work){.gate = *gate, .exists = exists, .phase = phase};
 }
 
-/* Gates of a range that are not open; with `by_gaps` only those that a gap (or a table that could not be asked) holds. */
-static enum sl_code add_range(struct touched *t, const struct sl_phase *phase, sl_date from, sl_date to, bool by_gaps, struct sl_err *err)
+/* Gates of a range that are not open; with `held` only those that one of these reasons holds. */
+static enum sl_code add_range(struct touched *t, const struct sl_phase *phase, sl_date from, sl_date to, sl_reasons held,
+                              struct sl_err *err)
 {
-    const sl_reasons held = SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_COMPLETENESS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
     struct sl_gate_filter filter = {
-        .phase = phase->name, .from = from, .to = to, .states = 1u << SL_BLOCKED | (by_gaps ? 0 : 1u << SL_WAITING)};
+        .phase = phase->name, .from = from, .to = to, .states = 1u << SL_BLOCKED | (held ? 0 : 1u << SL_WAITING)};
     struct sl_gate *gates = NULL;
     size_t n = 0;
     enum sl_code code = sl_ledger_gates(t->worker->ledger, &filter, &gates, &n, &t->worker->arena, err);
     for (size_t i = 0; code == SL_OK && i < n; i++)
-        if (!by_gaps || (gates[i].reasons & held))
+        if (!held || (gates[i].reasons & held))
             add_work(t, phase, &gates[i], true);
     return code;
 }
@@ -209,17 +210,28 @@ static size_t reported_dates(struct sl_worker *worker, const struct sl_phase *ph
 
 /* Each date reaches from first_day after it to last_day after it; overlapping reaches are asked as one range. */
 static enum sl_code add_reaches(struct touched *t, const struct sl_phase *phase, const sl_date *dates, size_t n, int first_day,
-                                int last_day, bool by_gaps, struct sl_err *err)
+                                int last_day, sl_reasons held, struct sl_err *err)
 {
     for (size_t i = 0; i < n;) {
         sl_date from = dates[i] + first_day, to = dates[i] + last_day;
         for (i++; i < n && dates[i] + first_day <= to + 1; i++)
             to = dates[i] + last_day;
-        enum sl_code code = add_range(t, phase, from, to, by_gaps, err);
+        enum sl_code code = add_range(t, phase, from, to, held, err);
         if (code != SL_OK)
             return code;
     }
     return SL_OK;
+}
+
+/* What a report for an earlier date may cure, directly or in a table that could not be asked. */
+static const sl_reasons BY_GAPS = SL_REASON_BIT(SL_REASON_GAPS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
+static const sl_reasons BY_COMPLETENESS = SL_REASON_BIT(SL_REASON_COMPLETENESS) | SL_REASON_BIT(SL_REASON_CHECK_ERROR);
+
+/* How many days a window reaches back at the most: units within the season. */
+static int window_days(struct sl_window window)
+{
+    enum { SEASON = 366 };
+    return window.kind == SL_WINDOW_DAYS && window.n < SEASON ? window.n : SEASON;
 }
 
 static enum sl_code add_touched(struct touched *t, struct sl_err *err)
@@ -234,9 +246,11 @@ static enum sl_code add_touched(struct touched *t, struct sl_err *err)
         const struct sl_phase *phase = &worker->config->phases[p];
         sl_date *dates = NULL;
         size_t n = reported_dates(worker, phase, &dates);
-        enum sl_code code = add_reaches(t, phase, dates, n, 0, 0, false, err);
+        enum sl_code code = add_reaches(t, phase, dates, n, 0, 0, 0, err);
         if (code == SL_OK && phase->checks.gaps.mode != SL_OFF)
-            code = add_reaches(t, phase, dates, n, 1, phase->checks.gaps.look_back_days, true, err);
+            code = add_reaches(t, phase, dates, n, 1, phase->checks.gaps.look_back_days, BY_GAPS, err);
+        if (code == SL_OK && phase->checks.completeness.mode != SL_OFF)
+            code = add_reaches(t, phase, dates, n, 1, window_days(phase->checks.completeness.window), BY_COMPLETENESS, err);
         if (code != SL_OK)
             return code;
     }
@@ -248,15 +262,20 @@ static enum sl_code add_touched(struct touched *t, struct sl_err *err)
 static enum sl_code process(struct sl_worker *worker, const struct sl_incoming *incoming, int64_t now_us, struct sl_err *err)
 {
     struct touched touched = {.worker = worker, .seen = sl_map_create()};
-    sl_clocks_advance(worker, now_us);
-    enum sl_code code = sl_calendar_refresh(worker, now_us, err);
+    enum sl_code code = SL_OK;
+    if (worker->options.beside)
+        code = sl_clocks_borrow(worker, err);
+    else
+        sl_clocks_advance(worker, now_us);
+    if (code == SL_OK)
+        code = sl_calendar_refresh(worker, now_us, err);
     if (code == SL_OK)
         code = sl_worker_record(worker, incoming, now_us, err);
     if (code == SL_OK)
         code = add_touched(&touched, err);
     if (code == SL_OK)
         code = sl_worker_decide(worker, touched.works, touched.n, now_us, err);
-    if (code == SL_OK)
+    if (code == SL_OK && !worker->options.beside)
         code = sl_clocks_save(worker, false, err);
     sl_map_destroy(&touched.seen);
     return code;
@@ -320,6 +339,8 @@ static enum sl_code tick(struct sl_worker *worker, int64_t now_us, bool *more, s
     if (code == SL_OK)
         code = sl_worker_unanswered(worker, now_us, err);
     if (code == SL_OK)
+        code = sl_worker_restart_stale(worker, now_us, err);
+    if (code == SL_OK)
         code = sl_clocks_save(worker, false, err);
     sl_map_destroy(&touched.seen);
     return code;
@@ -358,6 +379,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
         code = sl_clocks_load(worker, err);
     if (code == SL_OK)
         code = sl_ledger_counts(worker->ledger, now_us, &counts, err);
+    if (code == SL_OK)
+        code = sl_ledger_stamps_next(worker->ledger, &worker->stamp_due_us, err);
     if (code == SL_OK) { /* what the worker before us left to load is due like our own */
         worker->events_unloaded = (size_t)counts.events_unloaded;
         worker->runs_unloaded = (size_t)counts.runs_unloaded;
@@ -367,5 +390,8 @@ enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl
 
 enum sl_code sl_worker_next_due(struct sl_worker *worker, int64_t *out_us, struct sl_err *err)
 {
-    return sl_ledger_next_due(worker->ledger, out_us, err);
+    enum sl_code code = sl_ledger_next_due(worker->ledger, out_us, err);
+    if (code == SL_OK && worker->stale_due_us < *out_us)
+        *out_us = worker->stale_due_us;
+    return code;
 }

@@ -28,6 +28,26 @@ phases:
     checks: {{units: strict{checks}}}
 """
 
+FACTS_FIRST = datetime.date(2024, 10, 15)
+FACTS_CONFIG = """version: 1
+pipeline: bench
+timezone: UTC
+environment: bench
+ledger: {{type: sqlite, path: state/ledger.db}}
+warehouse: {{type: sqlite, path: state/warehouse}}
+calendar: {{table: shop.days, date_column: day, unit_column: unit, planned: {{kind: [open]}}, done: {{state: 3}}, entities: {{team: [home, away]}}}}
+coverage: {{log: shop_log.source_coverage_log}}
+defaults: {{date_column: day, unit_column: unit}}
+phases:
+  - name: facts
+    processors:
+      - name: lines
+        required: critical
+        table: shop.lines
+        quality: {{required: [unit, player, points, minutes], optional: [plus_minus, rebounds, assists, zones], weights: {{points: 10, minutes: 8, plus_minus: 3}}}}
+    checks: {{completeness: {{mode: soft, entity: team, table: shop.lines, entity_column: team, window: {window}}}}}
+"""
+
 
 def write(path, lines):
     with open(path, "w", encoding="ascii") as out:
@@ -96,3 +116,24 @@ def rows_of(dates, chosen, per_unit):
             for u in range(GAPS_UNITS):
                 key = f"{dates[i]},{unit(i, u)},"
                 yield "".join(f"{key}p{r:05d},{r % 41},{12 + r % 30}.5,T{r % 30}\n" for r in range(per_unit))
+
+
+def facts(folder, n_dates, n_units, per_unit, n_teams, window):
+    """n_dates dates of n_units games (or a list of how many on each date), per_unit lines a game. Returns the calendar's file and the table's, and the first and last date."""
+    os.makedirs(folder)
+    write(f"{folder}/sluice.yaml", [FACTS_CONFIG.format(window=window)])
+    dates = days(FACTS_FIRST, n_dates)
+    units = [n_units] * n_dates if isinstance(n_units, int) else n_units
+    games = []  # (date, unit, home, away)
+    for i, d in enumerate(dates):
+        for u in range(units[i]):
+            home = (2 * u + 7 * i) % n_teams
+            games.append((d, unit(i, u), f"T{home:02d}", f"T{(home + 1 + i % (n_teams - 1)) % n_teams:02d}"))
+    write(f"{folder}/days.csv", head("day,unit,home,away,kind,state", (f"{d},{g},{h},{a},open,3\n" for d, g, h, a in games)))
+    write(f"{folder}/lines.csv", head("day,unit,player,team,points,minutes,plus_minus,rebounds,assists,zones,note", (line for g in games for line in lines_of(g, per_unit))))
+    return f"{folder}/days.csv", f"{folder}/lines.csv", dates[0], dates[-1]
+
+
+def lines_of(game, per_unit):
+    for r in range(per_unit):
+        yield f"{game[0]},{game[1]},{1000 + r},{game[2 + r % 2]},{r % 41},{12 + r % 30}.5,{'' if r % 9 == 0 else r % 20 - 10},{r % 12},{r % 9},{'' if r % 7 == 0 else 'paint'},a note of some words\n"

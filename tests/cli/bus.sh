@@ -92,8 +92,12 @@ rejected() {
     equal "published" "$out" '{"published":2,"failed":0}'
     expect 0 run --until-idle 300ms
     has '"rejected":2,'
-    expect 0 dlq list -o ndjson
+    expect 0 dlq list --subscription ledger -o ndjson
     equal "they are on their topic, not in our list" "$out" ""
+    expect 0 dlq list -o ndjson
+    equal "dead letters on their topic" "$(lines_with '"id":"orders-raw-complete-dlq-sub/')" 2
+    expect 0 dlq list -o ndjson
+    equal "looking leaves them there" "$(lines_with '"id":"orders-raw-complete-dlq-sub/')" 2
     pull orders-raw-complete-dlq-sub
     equal "dead letters" "$(lines_with '"encoding":"text"')" 2
     has '"data":"not a completion"'

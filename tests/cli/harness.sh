@@ -4,6 +4,7 @@
 #   has TEXT / lacks TEXT / says TEXT    stdout holds it / doesn't; stderr holds it
 #   equal LABEL ACTUAL EXPECTED
 #   begin ARGS...        runs it in the background: $process; its stdout and stderr are begun.out and begun.err
+#   behind NAME ARGS...  the same with NAME.out and NAME.err
 #   until_has FILE TEXT  waits for a text, 30 s at most
 #   pull SUBSCRIPTION    the bodies of what waits there, one a line, into $out: a second pipeline receives them and rejects them, so its list of rejects holds them
 set -uo pipefail
@@ -13,7 +14,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 unset SLUICE_CONFIG SLUICE_LOG NO_COLOR PUBSUB_EMULATOR_HOST NOTIFY_SOCKET WATCHDOG_USEC
 directory=$(mktemp -d)
 process=
+# Only at the end of the shell itself: a child that is killed before it has become the program runs its parent's trap, and would take the folder from under the test.
 clean_up() {
+    [[ $BASHPID == "$$" ]] || return 0
     if [[ -n $process ]]; then
         kill -KILL "$process" 2>/dev/null
     fi
@@ -82,8 +85,17 @@ lines_with() {
 }
 
 begin() {
+    behind begun "$@"
+}
+
+# The files are emptied before the child is there: what until_has finds in them is never the last one's.
+behind() {
+    local name=$1
+    shift
     last="$* &"
-    "$SLUICE" "$@" >begun.out 2>begun.err <"${input:-/dev/null}" &
+    : >"$name.out"
+    : >"$name.err"
+    "$SLUICE" "$@" >"$name.out" 2>"$name.err" <"${input:-/dev/null}" &
     process=$!
 }
 

@@ -7,8 +7,7 @@ address() {
 }
 
 start_broker() {
-    "$SLUICE" broker --listen 127.0.0.1:0 --path state/broker >broker.out 2>broker.err &
-    process=$!
+    behind broker broker --listen 127.0.0.1:0 --path state/broker
     until_has broker.out listening
 }
 
@@ -96,6 +95,7 @@ notified() {
 import socket, sys
 peer = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 peer.bind(sys.argv[1])
+peer.settimeout(60)
 print("listening", flush=True)
 while True:
     text = peer.recv(100).decode()

@@ -49,6 +49,7 @@ struct sl_gate ledger_test_gate(const char *phase, sl_date date, enum sl_state s
     X(decisions_share_facts)                                                                                                               \
     X(configs_and_warnings_once)                                                                                                           \
     X(events_once_and_in_order)                                                                                                            \
+    X(open_events)                                                                                                                         \
     X(events_are_filtered)                                                                                                                 \
     X(outbox_order_within_topics)                                                                                                          \
     X(outbox_two_owners)                                                                                                                   \
@@ -56,6 +57,8 @@ struct sl_gate ledger_test_gate(const char *phase, sl_date date, enum sl_state s
     X(outbox_left)                                                                                                                         \
     X(rejects_keep_their_bytes)                                                                                                            \
     X(known_gaps_and_holds)                                                                                                                \
+    X(stamps_are_replaced_and_retried)                                                                                                     \
+    X(stamps_of_one_table_at_a_time)                                                                                                       \
     X(units_are_replaced)                                                                                                                  \
     X(clocks_are_kept)                                                                                                                     \
     X(loads_of_events)                                                                                                                     \

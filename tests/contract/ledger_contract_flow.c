@@ -35,7 +35,11 @@ void ledger_case_configs_and_warnings_once(struct ledger_fixture *f)
 {
     bool is_new = false;
     expect_ok(sl_ledger_config_add(f->ledger, "h", "{}", 1, &f->err));
-    expect_ok(sl_ledger_config_add(f->ledger, "h", "{}", 2, &f->err));
+    expect_ok(sl_ledger_config_add(f->ledger, "h", "{\"other\":1}", 2, &f->err));
+    const char *normal = NULL;
+    expect_ok(sl_ledger_config_get(f->ledger, "h", &normal, &f->arena, &f->err));
+    cr_expect_str_eq(normal, "{}", "the first one stays");
+    expect_code(sl_ledger_config_get(f->ledger, "g", &normal, &f->arena, &f->err), SL_NOT_FOUND);
     expect_ok(sl_ledger_warn_once(f->ledger, "unknown processor X", &is_new, &f->err));
     cr_expect(is_new);
     expect_ok(sl_ledger_warn_once(f->ledger, "unknown processor X", &is_new, &f->err));
@@ -133,6 +137,42 @@ void ledger_case_events_are_filtered(struct ledger_fixture *f)
     }
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         cr_expect_str_eq(events_of(f, &rows[i].filter).ids, rows[i].expected, "row %zu", i);
+}
+
+/* What a later state of a source resolves, until an event says that it did. */
+void ledger_case_open_events(struct ledger_fixture *f)
+{
+    static const struct {
+        const char *id, *date, *type, *phase, *processor, *unit, *details;
+    } events[] = {
+        {"1", "2025-04-15", "source_missing", "p", "a", "u'1", NULL}, {"2", "2025-04-15", "fallback_used", "p", "a", "u2", "raw.a2"},
+        {"3", "2025-04-15", "reconstruction", "p", "b", NULL, NULL},  {"4", "2025-04-15", "source_missing", "q", "c", "u1", NULL},
+        {"5", "2025-04-16", "source_missing", "p", "a", "u1", NULL},  {"6", "2025-04-15", "source_missing", "p", NULL, "u1", NULL},
+        {"7", "2025-04-15", "gate_blocked", "p", "a", NULL, NULL},    {"8", "2025-04-15", "source_available", "p", "a", "u2", "2"},
+    };
+    const char *cells[SL_N_LOG_COLUMNS];
+    bool is_new;
+    struct sl_open_event *open = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        ledger_test_event(cells, events[i].id, events[i].date);
+        cells[3] = events[i].type;
+        cells[6] = events[i].phase;
+        cells[8] = events[i].processor;
+        cells[9] = events[i].unit;
+        cells[19] = events[i].details;
+        expect_ok(sl_ledger_event_add(f->ledger, cells, &is_new, &f->err));
+    }
+    expect_ok(sl_ledger_open_events(f->ledger, "p", 20193, &open, &n, &f->arena, &f->err));
+    cr_assert_eq(n, 2);
+    cr_expect_str_eq(open[0].event_id, "1");
+    cr_expect_str_eq(open[0].type, "source_missing");
+    cr_expect_str_eq(open[0].processor, "a");
+    cr_expect_str_eq(open[0].unit, "u'1");
+    cr_expect_str_eq(open[1].event_id, "3");
+    cr_expect_null(open[1].unit);
+    expect_ok(sl_ledger_open_events(f->ledger, "p", 20195, &open, &n, &f->arena, &f->err));
+    cr_expect_eq(n, 0);
 }
 
 static void add_row(struct ledger_fixture *f, const char *topic, sl_date date, const char *key, int64_t next_us)

@@ -114,15 +114,16 @@ Test(broker_durable, one_broker_per_directory_and_its_address_is_found)
     cr_expect_not_null(strstr(err.text, bed.address), "%s", err.text);
     cr_expect_eq(sl_broker_find(address, sizeof(address), bed.dir, &err), SL_OK);
     cr_expect_str_eq(address, bed.address);
-    struct sl_broker_options options = {.path = "/tmp/sluice-broker-port", .listen = bed.address};
+    struct bed other = {.dir = "/tmp/sluice-broker-XXXXXX"};
+    cr_assert_not_null(mkdtemp(other.dir));
+    struct sl_broker_options options = {.path = other.dir, .listen = bed.address};
     cr_expect_eq(sl_broker_create(&second, &options, &err), SL_UNAVAILABLE, "the port is in use");
     sl_rpc_channel_destroy(&bed.channel);
     sl_broker_destroy(&bed.broker);
     cr_expect_eq(sl_broker_find(address, sizeof(address), bed.dir, &err), SL_NOT_FOUND);
     bed_close(&bed);
-    bed = (struct bed){.dir = "/tmp/sluice-broker-port"};
-    bed_close(&bed);
-    cr_expect_eq(sl_broker_find(address, sizeof(address), "/tmp/sluice-broker-none", &err), SL_NOT_FOUND);
+    bed_close(&other);
+    cr_expect_eq(sl_broker_find(address, sizeof(address), other.dir, &err), SL_NOT_FOUND);
 }
 
 Test(broker_durable, a_full_disk_refuses_publishes_and_keeps_the_rest)

@@ -215,16 +215,17 @@ Test(grpc_bus, a_redelivery_has_a_receipt_of_its_own)
 
 Test(grpc_bus, acks_that_fail_for_a_while_are_sent_again)
 {
-    static const int CODES[] = {SL_RPC_UNAVAILABLE, SL_RPC_INTERNAL, SL_RPC_ABORTED, SL_RPC_DEADLINE_EXCEEDED, SL_RPC_RESOURCE_EXHAUSTED};
+    static const int CODES[] = {SL_RPC_UNAVAILABLE,       SL_RPC_INTERNAL,           SL_RPC_ABORTED,
+                                SL_RPC_DEADLINE_EXCEEDED, SL_RPC_RESOURCE_EXHAUSTED, SL_RPC_CANCELLED};
     struct fixture f;
     start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 5);
+    fake_answer(&f.fake, "Acknowledge", CODES, 6);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
     join(&f, 1, quick());
     receive(&f, 1, true);
-    cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 6, LIMIT_MS));
+    cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 7, LIMIT_MS));
     wait_for(&f, stats(&f).leases == 0);
-    cr_assert_eq(stats(&f).acks_retried, 5);
+    cr_assert_eq(stats(&f).acks_retried, 6);
     cr_assert_eq(stats(&f).acks_lost, 0);
     finish(&f);
 }
@@ -1005,7 +1006,7 @@ Test(grpc_bus, codes_row_by_row)
         bool stream, ack, publish;
     } ROWS[] = {
         {SL_RPC_OK, true, false, false},
-        {SL_RPC_CANCELLED, true, false, true},
+        {SL_RPC_CANCELLED, true, true, true},
         {SL_RPC_UNKNOWN, true, false, true},
         {SL_RPC_INVALID_ARGUMENT, false, false, false},
         {SL_RPC_DEADLINE_EXCEEDED, true, true, true},

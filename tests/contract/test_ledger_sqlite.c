@@ -231,7 +231,7 @@ Test(ledger_sqlite, refuses_files_unchanged)
         const char *label, *sql;
         enum sl_code code;
     } rows[] = {
-        {"a newer version", "PRAGMA user_version = 2", SL_CONFLICT},
+        {"a newer version", "PRAGMA user_version = 2000", SL_CONFLICT},
         {"a newer version in WAL", "PRAGMA journal_mode = WAL; PRAGMA user_version = 2147483647", SL_CONFLICT},
         {"another program's file", "CREATE TABLE t (a)", SL_INVALID},
         {"a version that never was", "PRAGMA user_version = -1", SL_CORRUPT},

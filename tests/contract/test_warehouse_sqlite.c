@@ -578,3 +578,137 @@ Test(warehouse_sqlite, a_full_disk_is_unavailable_and_nothing_is_lost)
     cr_expect_eq(present, 1);
     teardown(&f);
 }
+
+/* A question that never ends is ended, the next one is not; nothing waits. */
+Test(warehouse_sqlite, a_question_that_takes_too_long_fails)
+{
+    static const struct sl_source slow = {.table = "raw.slow", .date_column = "day", .unit_column = "game"};
+    static const struct sl_source fast = {.table = "raw.scores", .date_column = "day", .unit_column = "game"};
+    struct warehouse_fixture f;
+    const struct sl_key key = warehouse_key("2025-01-01 a");
+    int64_t rows;
+    setup(&f);
+    import_ok(&f, "raw.scores", "day,game\n2025-01-01,a\n");
+    run_once(&f, "raw",
+             "CREATE VIEW slow(day, game) AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+             "SELECT CAST(i AS TEXT), 'a' FROM n");
+    sl_warehouse_destroy(&f.warehouse);
+    f.config.warehouse.timeout_ms = 20;
+    cr_assert_eq(sl_warehouse_open(&f.warehouse, &f.config, &f.err), SL_OK);
+    cr_expect_eq(sl_warehouse_count(f.warehouse, &slow, &key, 1, &rows, &f.err), SL_UNAVAILABLE, "%s", f.err.text);
+    cr_expect(f.warehouse->timed_out);
+    cr_expect(strstr(f.err.text, "warehouse.timeout"), "%s", f.err.text);
+    cr_expect_eq(sl_warehouse_tally(f.warehouse, &slow, NULL, 0, &key, 1, &rows, NULL, &f.err), SL_UNAVAILABLE, "%s", f.err.text);
+    cr_expect(f.warehouse->timed_out);
+    cr_expect_eq(sl_warehouse_count(f.warehouse, &fast, &key, 1, &rows, &f.err), SL_OK, "%s", f.err.text);
+    cr_expect_not(f.warehouse->timed_out);
+    cr_expect_eq(rows, 1);
+    teardown(&f);
+}
+
+/* What import can't make: an empty text beside NULL, a number beside its text, bytes. */
+Test(warehouse_sqlite, fingerprints_tell_types_apart)
+{
+    static const char *const VALUES[] = {"NULL", "''", "'1'", "1", "1.5", "x'31'", "x''", "'1.5'"};
+    struct warehouse_fixture f;
+    struct sl_fingerprint got[COUNT(VALUES)];
+    const sl_date day = warehouse_day("2025-01-01");
+    setup(&f);
+    import_ok(&f, "raw.scores", "day,game\n2025-01-01,a\n");
+    for (size_t i = 0; i < COUNT(VALUES); i++) {
+        char sql[128], table[16];
+        snprintf(sql, sizeof sql, "CREATE TABLE t%zu(day DATE TEXT, v); INSERT INTO t%zu VALUES('2025-01-01', %s)", i, i, VALUES[i]);
+        snprintf(table, sizeof table, "raw.t%zu", i);
+        run_once(&f, "raw", sql);
+        const struct sl_source source = {.table = table, .date_column = "day"};
+        cr_assert_eq(sl_warehouse_fingerprint(f.warehouse, &source, NULL, 0, &day, 1, &got[i], &f.err), SL_OK, "%s", f.err.text);
+        for (size_t j = 0; j < i; j++)
+            cr_expect_str_neq(got[i].text, got[j].text, "%s and %s", VALUES[i], VALUES[j]);
+    }
+    teardown(&f);
+}
+
+Test(warehouse_sqlite, stamps_are_written_to_the_letter)
+{
+    static const struct sl_source source = {.table = "raw.t", .date_column = "day", .unit_column = "game"};
+    const struct sl_stamp stamp = {.date = warehouse_day("2025-01-01"),
+                                   .unit = "7",
+                                   .tier = "bronze",
+                                   .issues = "[\"a\"]",
+                                   .data_sources = "[\"primary\"]",
+                                   .metadata = "{}",
+                                   .score = 61.5,
+                                   .sample_size = 7,
+                                   .reconstructed = true,
+                                   .calculated_us = 1735732800000000};
+    struct warehouse_fixture f;
+    int64_t rows;
+    setup(&f);
+    import_ok(&f, "raw.scores", "day\n2025-01-01\n");
+    run_once(
+        &f, "raw",
+        "CREATE TABLE t(day DATE TEXT, game INTEGER, quality_tier TEXT, quality_score REAL, quality_issues JSON TEXT, data_sources JSON "
+        "TEXT, quality_sample_size INTEGER, quality_used_fallback BOOL INTEGER, quality_reconstructed BOOL INTEGER, "
+        "quality_calculated_at TIMESTAMP TEXT, quality_metadata JSON TEXT); "
+        "INSERT INTO t(day, game) VALUES('2025-01-01', 7), ('2025-01-01', 8), (NULL, 7)");
+    cr_assert_eq(sl_warehouse_stamp(f.warehouse, &source, NULL, &stamp, 1, &rows, &f.err), SL_OK, "%s", f.err.text);
+    cr_expect_eq(rows, 1);
+    expect_cell(
+        &f, "raw",
+        "SELECT quality_tier || '|' || quality_score || '|' || quality_issues || '|' || data_sources || '|' || quality_sample_size || '|' "
+        "|| "
+        "quality_used_fallback || '|' || quality_reconstructed || '|' || quality_calculated_at || '|' || quality_metadata FROM t WHERE "
+        "game = 7 AND day IS NOT NULL",
+        "bronze|61.5|[\"a\"]|[\"primary\"]|7|0|1|2025-01-01T12:00:00Z|{}");
+    expect_cell(&f, "raw", "SELECT count(quality_tier) FROM t", "1");
+    teardown(&f);
+}
+
+/* A trigger of the user's table is not let write elsewhere, and a unique key is not let take rows away. */
+Test(warehouse_sqlite, reconstructions_write_nowhere_else)
+{
+    static const struct sl_source source = {.table = "raw.t", .date_column = "day"};
+    struct sl_reconstruct rule = {
+        .source = &source, .sql = "INSERT INTO raw.t SELECT @date, 1", .min_rows = 1, .date = warehouse_day("2025-01-01")};
+    struct warehouse_fixture f;
+    int64_t rows;
+    setup(&f);
+    import_ok(&f, "raw.scores", "day\n2025-01-01\n");
+    run_once(&f, "raw",
+             "CREATE TABLE t(day DATE TEXT, n UNIQUE); INSERT INTO t VALUES('2025-01-02', 1); CREATE TABLE log(n); "
+             "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES(new.n); END");
+    cr_expect_eq(sl_warehouse_reconstruct(f.warehouse, &rule, &rows, &f.err), SL_INVALID, "%s", f.err.text);
+    cr_expect(strstr(f.err.text, "another table"), "%s", f.err.text);
+    run_once(&f, "raw", "DROP TRIGGER tr");
+    cr_expect_eq(sl_warehouse_reconstruct(f.warehouse, &rule, &rows, &f.err), SL_INVALID, "%s", f.err.text);
+    cr_expect(strstr(f.err.text, "UNIQUE"), "%s", f.err.text);
+    rule.sql = "INSERT INTO raw.t SELECT @date, 1 WHERE true ON CONFLICT DO UPDATE SET day = @date";
+    cr_expect_eq(sl_warehouse_reconstruct(f.warehouse, &rule, &rows, &f.err), SL_INVALID, "%s", f.err.text);
+    cr_expect(strstr(f.err.text, "update"), "%s", f.err.text);
+    rule.sql = "INSERT INTO raw.t SELECT @date, 2";
+    cr_expect_eq(sl_warehouse_reconstruct(f.warehouse, &rule, &rows, &f.err), SL_OK, "%s", f.err.text);
+    expect_cell(&f, "raw", "SELECT group_concat(day || n) FROM t", "2025-01-021,2025-01-012");
+    expect_cell(&f, "raw", "SELECT table_name || data_date || unit || row_count FROM sluice_reconstructions", "t2025-01-011");
+    teardown(&f);
+}
+
+Test(warehouse_sqlite, a_reconstruction_that_takes_too_long_fails)
+{
+    static const struct sl_source source = {.table = "raw.scores", .date_column = "day"};
+    const struct sl_reconstruct rule = {
+        .source = &source,
+        .sql = "INSERT INTO raw.scores WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT @date FROM n WHERE i < 0",
+        .min_rows = 1,
+        .date = warehouse_day("2025-01-02")};
+    struct warehouse_fixture f;
+    int64_t rows;
+    setup(&f);
+    sl_warehouse_destroy(&f.warehouse);
+    f.config.warehouse.timeout_ms = 20;
+    cr_assert_eq(sl_warehouse_open(&f.warehouse, &f.config, &f.err), SL_OK);
+    import_ok(&f, "raw.scores", "day\n2025-01-01\n");
+    cr_expect_eq(sl_warehouse_reconstruct(f.warehouse, &rule, &rows, &f.err), SL_UNAVAILABLE, "%s", f.err.text);
+    cr_expect(f.warehouse->timed_out);
+    expect_cell(&f, "raw", "SELECT count(*) FROM scores", "1");
+    teardown(&f);
+}

@@ -58,6 +58,13 @@ sl_date warehouse_day(const char *text)
     return day;
 }
 
+struct sl_key warehouse_key(const char *text)
+{
+    char day[SL_DATE_LEN + 1] = {0};
+    memcpy(day, text, SL_DATE_LEN);
+    return (struct sl_key){warehouse_day(day), text[SL_DATE_LEN] ? text + SL_DATE_LEN + 1 : NULL};
+}
+
 enum sl_code warehouse_import(struct warehouse_fixture *f, const char *table, const char *text, const char *replace,
                               struct sl_import_result *out)
 {
@@ -89,11 +96,8 @@ static void expect_counts(struct warehouse_fixture *f, const struct sl_source *s
     uint8_t present[16];
     int64_t rows[16];
     char got[128] = "", got_present[128] = "", expected_present[128] = "";
-    for (size_t i = 0; i < n; i++) {
-        char day[SL_DATE_LEN + 1] = {0};
-        memcpy(day, keys[i], SL_DATE_LEN);
-        asked[i] = (struct sl_key){warehouse_day(day), keys[i][SL_DATE_LEN] ? keys[i] + SL_DATE_LEN + 1 : NULL};
-    }
+    for (size_t i = 0; i < n; i++)
+        asked[i] = warehouse_key(keys[i]);
     cr_assert_eq(sl_warehouse_count(f->warehouse, source, asked, n, rows, &f->err), SL_OK, "%s", f->err.text);
     cr_assert_eq(sl_warehouse_present(f->warehouse, source, asked, n, present, &f->err), SL_OK, "%s", f->err.text);
     for (size_t i = 0; i < n; i++) {
@@ -271,8 +275,8 @@ static void expect_calendar(struct warehouse_fixture *f, const char *expected)
     for (size_t i = 0; i < n; i++) {
         sl_buf_printf(&got, "%s %s %s%s%s", sl_date_format(rows[i].date, day), rows[i].unit, rows[i].season ? rows[i].season : "-",
                       rows[i].planned ? " planned" : "", rows[i].done ? " done" : "");
-        for (size_t e = 0; e < rows[i].n_entities; e++)
-            sl_buf_printf(&got, " %s", rows[i].entities[e]);
+        for (size_t e = 0; f->config.calendar->n_entities && e < rows[i].kinds[0].n; e++)
+            sl_buf_printf(&got, " %s", rows[i].kinds[0].names[e]);
         sl_buf_char(&got, '\n');
     }
     cr_expect_str_eq(sl_buf_text(&got), expected);

@@ -21,6 +21,7 @@ void warehouse_fixture_config(struct warehouse_fixture *f);
 enum sl_code warehouse_import(struct warehouse_fixture *f, const char *table, const char *text, const char *replace,
                               struct sl_import_result *out);
 sl_date warehouse_day(const char *text);
+struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the date; borrows */
 
 #define WAREHOUSE_CONTRACT(X)                                                                                                              \
     X(names_are_checked_before_anything)                                                                                                   \
@@ -42,7 +43,31 @@ sl_date warehouse_day(const char *text);
     X(load_into_nothing_is_not_found)                                                                                                      \
     X(load_is_whole_or_nothing)                                                                                                            \
     X(log_rows_are_filtered)                                                                                                               \
-    X(counters_count)
+    X(counters_count)                                                                                                                      \
+    X(tally_counts_rows_and_nulls)                                                                                                         \
+    X(tally_maps_columns)                                                                                                                  \
+    X(tally_takes_many_columns)                                                                                                            \
+    X(odd_names_are_only_text)                                                                                                             \
+    X(tiers_are_the_rows_own)                                                                                                              \
+    X(entities_are_distinct_and_sorted)                                                                                                    \
+    X(fingerprint_tells_content)                                                                                                           \
+    X(fingerprint_per_date)                                                                                                                \
+    X(nothing_is_reconstructed_without_records)                                                                                            \
+    X(reconstruct_makes_the_rows_of_a_unit)                                                                                                \
+    X(reconstruct_by_date)                                                                                                                 \
+    X(reconstruct_keeps_nothing_of_too_few)                                                                                                \
+    X(reconstruct_is_guarded)                                                                                                              \
+    X(reconstructed_rows_that_change_are_primary)                                                                                          \
+    X(reconstruct_needs_its_table)                                                                                                         \
+    X(stamp_by_date_unit_and_entity)                                                                                                       \
+    X(the_most_specific_stamp_wins)                                                                                                        \
+    X(stamp_takes_any_text)                                                                                                                \
+    X(stamp_needs_the_columns)                                                                                                             \
+    X(confidence_is_capped_by_the_rows_tier)                                                                                               \
+    X(confidence_per_date)                                                                                                                 \
+    X(confidence_needs_the_columns)                                                                                                        \
+    X(migrate_adds_quality_columns_once)                                                                                                   \
+    X(migrate_completes_the_log)
 
 #define WAREHOUSE_CONTRACT_DECLARE(name) void warehouse_contract_##name(struct warehouse_fixture *f);
 WAREHOUSE_CONTRACT(WAREHOUSE_CONTRACT_DECLARE)

@@ -3,56 +3,7 @@
 #   season.sh SHARED      $SLUICE is the binary
 set -euo pipefail
 
-shared=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-checks=0
-
-is() { # label, expected, actual
-    checks=$((checks + 1))
-    if [[ "$2" != "$3" ]]; then
-        failures=$((failures + 1))
-        printf 'FAILED %s\n  expected: %s\n  actual:   %s\n' "$1" "$2" "$3"
-    fi
-}
-
-sluice() { "$SLUICE" --config "$here/nba.yaml" "$@"; }
-
-# A season in a directory of its own: import all, ingest all.
-begin() { # directory, options of season.py
-    here=$work/$1
-    mkdir -p "$here"
-    cp "$shared/contract/nba.yaml" "$here/"
-    shift
-    python3 "$shared/scenarios/season.py" "$here/out" "$@" >/dev/null
-    sluice init >/dev/null
-    for file in "$here"/out/tables/*.csv; do
-        sluice import "$file" --table "$(basename "$file" .csv)" >/dev/null
-    done
-}
-feed() { # folder of messages, options of sluice
-    local folder=$1 file
-    shift
-    for file in "$folder"/*phase2* "$folder"/*phase3* "$folder"/*phase4*; do
-        sluice "$@" ingest "$file" 2>/dev/null
-    done
-}
-count() { # phase, state, reasons joined by +
-    sluice gates --phase "$1" --state "$2" -o ndjson |
-        python3 -c 'import json,sys; print(sum("+".join(json.loads(l)["reasons"]) == sys.argv[1] for l in sys.stdin))' "$3"
-}
-gates() { sluice gates -o ndjson | python3 -c '
-import json, sys
-for line in sys.stdin:
-    g = json.loads(line)
-    print(g["phase"], g["date"], g["profile"], g["generation"], g["state"], g["reasons"], g["trigger_id"])'; }
-events() {
-    sluice events -o ndjson | python3 -c '
-import collections, json, sys
-seen = collections.Counter((e["event_type"], e["severity"]) for e in map(json.loads, sys.stdin))
-print(" ".join(f"{t}/{s}={n}" for (t, s), n in sorted(seen.items())))'
-}
+source "$(dirname "${BASH_SOURCE[0]}")/season_common.sh"
 
 begin base
 feed "$here/out/messages" >/dev/null
@@ -63,7 +14,7 @@ is "phase_3 triggered" 185 "$(count phase_3_analytics triggered '')"
 is "phase_3 blocked by the gap" 28 "$(count phase_3_analytics blocked gaps)"
 is "phase_3 without data" 1 "$(count phase_3_analytics blocked no_data)"
 is "phase_4 without data" 214 "$(count phase_4_precompute blocked no_data)"
-is "the log" "date_gap/critical=2 date_gap/warning=1 fallback_used/info=6 gate_blocked/critical=244 gate_triggered/info=398 source_missing/critical=232 source_missing/warning=58" "$(events)"
+is "the log" "date_gap/critical=2 date_gap/warning=1 fallback_used/info=6 gate_blocked/critical=244 gate_triggered/info=398 quality_degradation/info=150 source_missing/critical=232 source_missing/warning=58" "$(events)"
 is "fallbacks" "0052400101 0052400111 0052400121 0052400131 0052400201 0052400211" \
     "$(sluice events --type fallback_used -o ndjson | python3 -c 'import json,sys; print(*sorted(json.loads(l)["game_id"] for l in sys.stdin))')"
 is "the missing cup final" "0062400001 critical" \
@@ -73,11 +24,20 @@ is "dates missing from the primary" "2025-04-15 2025-04-16 2025-04-18" \
     "$(sluice gaps --table nba_raw.nbac_team_boxscore --from 2024-10-22 --to 2025-06-22 -o json | python3 -c 'import json,sys; print(*json.load(sys.stdin)["missing_dates"])')"
 is "with every day" "244 211 33" \
     "$(sluice gaps --table nba_raw.nbac_team_boxscore --from 2024-10-22 --to 2025-06-22 --every-day -o json | python3 -c 'import json,sys; g=json.load(sys.stdin); print(g["expected_dates"], g["present_dates"], g["gap_count"])')"
+is "what if nothing were otherwise" "" "$(sluice what-if -o ndjson 2>/dev/null)"
+soft=phases.phase_3_analytics.checks.gaps.mode=soft
+is "what if gaps were soft in phase_3" "28 phase_3_analytics blocked gaps triggered gaps 2024-12-19 2025-01-16 0 lack" "$(sluice --set $soft what-if -o ndjson 2>/dev/null |
+    python3 -c '
+import json, sys
+rows = [json.loads(line) for line in sys.stdin]
+def every(key): return "+".join(sorted({"+".join(r[key]) if isinstance(r[key], list) else str(r[key]) for r in rows}))
+print(len(rows), *map(every, ("phase", "state_before", "reasons_before", "state_after", "reasons_after")), min(r["date"] for r in rows), max(r["date"] for r in rows),
+      sum(bool(r["lacks"]) for r in rows), "lack")')"
 gates >"$work/base.gates"
 
 feed "$here/out/messages" >/dev/null
 is "everything twice" "" "$(gates | diff "$work/base.gates" - | head -5)"
-is "everything twice, the log" 941 "$(sluice events -o ndjson | wc -l)"
+is "everything twice, the log" 1091 "$(sluice events -o ndjson | wc -l)"
 
 sluice known-gaps add --phase phase_3_analytics --date 2024-12-17 --reason "the cup final has no box scores" >/dev/null 2>&1
 is "an accepted gap opens what it held" 213 "$(count phase_3_analytics triggered '')"
@@ -105,5 +65,4 @@ is "a lost game blocks its date" "1" "$(count phase_2_raw blocked units)"
 is "and is named" 1 "$(sluice why phase_2_raw 2024-10-22 | grep -c 'waits for.*0022400061')"
 is "games that are not final are waited for" 1 "$(count phase_2_raw waiting calendar)"
 
-echo "$((checks - failures)) passed, $failures failed"
-((failures == 0))
+finish

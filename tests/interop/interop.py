@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -82,9 +83,12 @@ def is_listening(address):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the system gives to whoever asks for any: a server that was killed finds it free again."""
+    for port in random.SystemRandom().sample(range(10000, 32000), 1000):
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+    raise Failure("no port is free")
 
 
 spawned = []
@@ -131,7 +135,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(15)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -151,7 +155,7 @@ class Broker(Server):
         self.start()
 
     def start(self):
-        listen = self.address or "127.0.0.1:0"
+        listen = self.address or "127.0.0.1:%d" % free_port()
         self.process = spawn([sluice(), "broker", "--listen", listen, "--path", self.path, *self.options], env=environment(), stdout=subprocess.PIPE, stderr=self.log)
         self.address = self.first_line()
         return self

@@ -38,11 +38,8 @@ class Job:
     def __init__(self, folder):
         self.folder = folder
         os.makedirs(folder)
-        self.write_config(interop.free_port())
-
-    def write_config(self, port):
         with open(self.folder + "/sluice.yaml", "w", encoding="ascii") as config:
-            config.write(flow.CONFIG.format(port=port))
+            config.write(flow.CONFIG.format(port=0))
 
     def start(self, *words, stdin=subprocess.DEVNULL):
         command = [interop.sluice(), "--config", self.folder + "/sluice.yaml", *words]
@@ -178,23 +175,22 @@ def check_bus(job, expected):
     with interop.Broker(job.folder + "/state/broker") as broker:
         go = interop.go_client(broker)
         for topic, phase in TRIGGERS.items():
-            messages = pull(go, job, topic)
-            by_date = collections.defaultdict(set)
-            for message in messages:
-                by_date[message["attributes"]["game_date"]].add(message["attributes"]["trigger_id"])
             fired = {gate[1]: gate[12] for gate in expected["gates"] if gate[0] == phase and gate[12]}
+            by_date = collections.defaultdict(set)
+            for message in pull(go, job, topic, len(fired)):
+                by_date[message["attributes"]["game_date"]].add(message["attributes"]["trigger_id"])
             same("dates with more than one trigger_id on %s" % topic, [d for d in by_date if len(by_date[d]) > 1], [])
             same("triggers on %s" % topic, {i for ids in by_date.values() for i in ids}, set(fired.values()))
         for topic, phase in DEAD_LETTERS.items():
             broken = {line for line in flow.lines_of(phase, COMPLETIONS // 8) if "execution_id" not in line}
-            same("dead letters on %s" % topic, {message["data"] for message in pull(go, job, topic)}, broken)
+            same("dead letters on %s" % topic, {message["data"] for message in pull(go, job, topic, len(broken))}, broken)
         for phase in flow.PHASES:
             same("left on %s-done-sub" % phase, go("pull", "-project", "flow", "-sub", phase + "-done-sub")["received"], 0)
 
 
-def pull(go, job, topic):
+def pull(go, job, topic, least):
     saved = job.folder + "/" + topic
-    go("receive", "-project", "flow", "-sub", topic + "-sub", "-idle", "2s", "-save", saved)
+    go("receive", "-project", "flow", "-sub", topic + "-sub", "-idle", "2s", "-least", least, "-for", "120s", "-save", saved)
     return interop.read_ndjson(saved)
 
 

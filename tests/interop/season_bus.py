@@ -114,9 +114,10 @@ def check_gates(pipeline, expected):
 
 # --- triggers ---------------------------------------------------------------------------------------------------------------------
 
-def pull_triggers(pipeline, server, topic):
+def pull_triggers(pipeline, server, topic, least):
+    """At least so many are awaited, for as long as a loaded machine needs; then what else there is."""
     go, saved = interop.go_client(server), os.path.join(pipeline.folder, topic)
-    go("receive", "-project", "nba-local", "-sub", topic + "-sub", "-idle", "2s", "-save", saved)
+    go("receive", "-project", "nba-local", "-sub", topic + "-sub", "-idle", "2s", "-least", least, "-for", "120s", "-save", saved)
     return interop.read_ndjson(saved)
 
 
@@ -125,7 +126,7 @@ def check_triggers(pipeline, server, repeated=False):
     for topic, (phase, by, n) in TRIGGERS.items():
         fired = {gate["trigger_id"]: gate for gate in pipeline.ndjson("gates", "--phase", by, "--all") if gate["trigger_id"]}
         same("fired gates of %s" % by, len(fired), n)
-        messages = pull_triggers(pipeline, server, topic)
+        messages = pull_triggers(pipeline, server, topic, n)
         for message in messages:
             check_trigger(message, fired, phase, by)
         ids = collections.Counter(message["attributes"]["trigger_id"] for message in messages)
@@ -247,14 +248,14 @@ def suppressed_and_released(folder):
     same("published", pipeline.until_idle("--skip-downstream-trigger")["published"], 0)
     same("pending", len(pipeline.ndjson("pending", "--phase", "phase_2_raw", "--state", "suppressed")), 213)
     with interop.Broker(pipeline.folder + "/state/broker") as broker:
-        same("triggers before the release", pull_triggers(pipeline, broker, "nba-phase3-trigger"), [])
+        same("triggers before the release", pull_triggers(pipeline, broker, "nba-phase3-trigger", 0), [])
     released = pipeline.run("release", "phase_2_raw", ALL_DATES, "-o", "ndjson", code=5)
     verdicts = [json.loads(line) for line in released.stdout.splitlines()]
     same("what is blocked", [(v["date"], v["state"]) for v in verdicts if v["state"] != "triggered"], [("2024-12-17", "blocked")])
     same("what was fired", sum(v["state"] == "triggered" for v in verdicts), 213)
     pipeline.until_idle()
     with interop.Broker(pipeline.folder + "/state/broker") as broker:
-        check_released(pull_triggers(pipeline, broker, "nba-phase3-trigger"))
+        check_released(pull_triggers(pipeline, broker, "nba-phase3-trigger", 213))
 
 
 def check_released(messages):

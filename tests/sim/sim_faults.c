@@ -104,6 +104,8 @@ SLOT(decision_add, (SELF, const struct sl_gate *gate, const char *facts, size_t 
      self, gate, facts, facts_len, decision, decision_len, err)
 SLOT(config_add, (SELF, const char *hash, const char *normal, int64_t now_us, ERR), self, hash, normal, now_us, err)
 SLOT(event_add, (SELF, const char *const *cells, bool *is_new, ERR), self, cells, is_new, err)
+SLOT(open_events, (SELF, const char *phase, sl_date date, struct sl_open_event **out, size_t *n, struct sl_arena *arena, ERR), self, phase,
+     date, out, n, arena, err)
 SLOT(warn_once, (SELF, const char *what, bool *is_new, ERR), self, what, is_new, err)
 SLOT(outbox_add, (SELF, const struct sl_outbox_row *row, ERR), self, row, err)
 SLOT(outbox_claim,

@@ -26,6 +26,7 @@
     X(decision_add)                                                                                                                        \
     X(config_add)                                                                                                                          \
     X(event_add)                                                                                                                           \
+    X(open_events)                                                                                                                         \
     X(warn_once)                                                                                                                           \
     X(outbox_add)                                                                                                                          \
     X(outbox_claim)                                                                                                                        \

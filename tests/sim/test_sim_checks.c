@@ -42,6 +42,7 @@ Test(sim_checks, a_filled_gap_opens_what_it_held_in_date_order)
     sim_expect(&sim, "0:00:00 stats 01-07 past/1 triggered by all_complete T4\n"
                      "0:00:00 stats 01-08 past/1 triggered by all_complete T5\n"
                      "0:00:00 stats 01-09 past/1 triggered by all_complete T6\n"
+                     "0:00:00 event source_available info stats/s 01-07 07\n"
                      "0:00:00 event gate_triggered info stats 01-07\n"
                      "0:00:00 event gate_triggered info stats 01-08\n"
                      "0:00:00 event gate_triggered info stats 01-09\n"
@@ -62,6 +63,7 @@ Test(sim_checks, a_filled_gap_is_found_by_a_recheck_too)
     sim_expect(&sim, "0:01:00 stats 01-07 past/1 triggered by all_complete T4\n"
                      "0:01:00 stats 01-08 past/1 triggered by all_complete T5\n"
                      "0:01:00 stats 01-09 past/1 triggered by all_complete T6\n"
+                     "0:01:00 event source_available info stats/s 01-07 07\n"
                      "0:01:00 event gate_triggered info stats 01-07\n"
                      "0:01:00 event gate_triggered info stats 01-08\n"
                      "0:01:00 event gate_triggered info stats 01-09\n"
@@ -188,6 +190,7 @@ Test(sim_checks, upstream_that_failed_or_lacks_rows)
                      "0:00:00 ack 1\n"
                      "0:00:00 raw 01-09 past/1 waiting barrier missing c,d\n"
                      "0:00:00 stats 01-09 past/1 triggered by all_complete T1\n"
+                     "0:00:00 event source_available info raw/b 01-09 G1\n"
                      "0:00:00 event gate_triggered info stats 01-09\n"
                      "0:00:00 ack 1\n"
                      "0:00:00 publish show-go 01-09 past/1 all_complete T1\n");

@@ -261,6 +261,8 @@ Test(sim_clocks, rechecks)
     report(&sim, "raw", "c", DAY, "success", .run = "c2");
     sim_step(&sim);
     sim_expect(&sim, "192:03:00 raw 01-09 past/1 waiting barrier missing c,d\n"
+                     "192:03:00 event source_available info raw/a 01-09 G1\n"
+                     "192:03:00 event source_available info raw/b 01-09 G1\n"
                      "192:03:00 ack 1\n");
     sl_buf_fini(&minutes);
     sim_close(&sim);

@@ -79,7 +79,8 @@ static const struct broken_config {
     {"unknown key in defaults", "settle: 5m", NULL, "setle: 5m",
      "shop.yaml:20: defaults.setle: unknown key 'setle'; did you mean 'settle'?\n"},
     {"unknown key in a processor", "table: rep.totals", NULL, "tabel: rep.totals",
-     "shop.yaml:40: phases.report.processors.totals.tabel: unknown key 'tabel'; did you mean 'table'?\n"},
+     "shop.yaml:40: phases.report.processors.totals.tabel: unknown key 'tabel'; did you mean 'table'?\n"
+     "shop.yaml:40: phases.report.processors.totals.inputs: found without a table; expected phases.report.processors.totals.table too\n"},
     {"unknown key far, short map", "{after: 30m, then: alert}", NULL, "{after: 30m, whatever: alert}",
      "shop.yaml:21: defaults.deadline.whatever: unknown key 'whatever'; expected a map with the keys after, at, then, waive_critical\n"},
     {"key of another level", "audit: {at:", NULL,
@@ -362,6 +363,66 @@ static const struct broken_config {
      "shop.yaml:4: environment: found '${HOME'; expected a variable as ${NAME}, or $${ for the text itself\n"},
     {"variable of the wrong type", "settle: 5m", NULL, "settle: ${SLUICE_TEST_STAGE}",
      "shop.yaml:20: defaults.settle: found 'blue'; expected a duration such as 5m, from 0s to 400d\n"},
+    {"calendar's unit is its date", "unit_column: shop\n  planned", NULL, "unit_column: day\n  planned",
+     "shop.yaml:12: calendar.unit_column: found the column 'day', which date_column names too; expected another one\n"},
+    {"an entity's column twice", "[home, away]", NULL, "[home, home]",
+     "shop.yaml:15: calendar.entities.team.1: found the column 'home' twice; expected every column once\n"},
+    {"a table's unit is its date", "bday, unit_column: none", NULL, "bday, unit_column: bday",
+     "shop.yaml:31: phases.raw.processors.sales.fallback.0.unit_column: found the column 'bday', which date_column names too; expected "
+     "another "
+     "one\n"
+     "shop.yaml:33: phases.raw.processors.backup.unit_column: found the column 'bday', which date_column names too; expected another "
+     "one\n"},
+    {"a fallback's column twice", "[raw.backup]", NULL, "[{table: raw.backup, columns: {a: x, b: y, c: x}}]",
+     "shop.yaml:31: phases.raw.processors.sales.fallback.0.columns.c: found the column 'x', which a has too; expected another one\n"},
+    {"a column excluded twice", "fallback: [raw.backup]", NULL, "fingerprint: {exclude: [at, by, at]}",
+     "shop.yaml:31: phases.raw.processors.sales.fingerprint.exclude.2: found the column 'at' twice; expected every column once\n"},
+    {"confidence into its own base", "fallback: [raw.backup]", NULL, "confidence: {base: c, final: c, capped: d}",
+     "shop.yaml:31: phases.raw.processors.sales.confidence.final: found the column 'c', which base has too; expected another one\n"},
+    {"weight below 0", "{a: 2}", NULL, "{a: -2}",
+     "shop.yaml:32: phases.raw.processors.sales.quality.weights.a: found '-2'; expected a number above 0, at most 1000000\n"},
+    {"completeness window 0", "window: 10 units", NULL, "window: 0 units",
+     "shop.yaml:44: phases.report.checks.completeness.window: found '0 units'; expected a window such as 10 units, counted in units, "
+     "days\n"},
+    {"completeness window beyond the season", "window: 10 units", NULL, "window: 367 days",
+     "shop.yaml:44: phases.report.checks.completeness.window: found '367 days'; expected at most 366 days, because windows end with the "
+     "season\n"},
+    {"input window beyond the season", "window: 10 rows", NULL, "window: 1000 days",
+     "shop.yaml:40: phases.report.processors.totals.inputs.0.window: found '1000 days'; expected at most 366 days, because windows end "
+     "with "
+     "the season\n"},
+    {"look-back beyond the season", "look_back: 30d", NULL, "look_back: 367d",
+     "shop.yaml:43: phases.report.checks.gaps.look_back: found '367d'; expected at most 366d, because nothing before the season is looked "
+     "at\n"},
+    {"an input of a later phase", "fallback: [raw.backup]", NULL, "inputs: [{table: rep.totals, entity_column: shop, window: 2 days}]",
+     "shop.yaml:31: phases.raw.processors.sales.inputs.0.table: found 'rep.totals', which phases.report.processors.totals fills in a later "
+     "phase; expected a table of this phase or one before\n"
+     "shop.yaml:40: phases.report.processors.totals.inputs.0.table: found 'raw.sales', which is made from 'rep.totals' itself; expected "
+     "inputs "
+     "without a cycle\n"},
+    {"an input that is the table itself", "{table: raw.sales, entity_column: shop", NULL, "{table: rep.totals, entity_column: shop",
+     "shop.yaml:40: phases.report.processors.totals.inputs.0.table: found 'rep.totals', which is made from 'rep.totals' itself; expected "
+     "inputs "
+     "without a cycle\n"},
+    {"an input twice", "inputs: [", NULL, "inputs: [{table: raw.sales, entity_column: shop, window: 2 days}, ",
+     "shop.yaml:40: phases.report.processors.totals.inputs.1.table: found 'raw.sales' with the entity column 'shop' twice; expected every "
+     "input "
+     "once\n"},
+    {"an input without entity", "{table: raw.sales, entity_column: shop, w", NULL, "{table: raw.sales, w",
+     "shop.yaml:40: phases.report.processors.totals.inputs.0.entity_column: missing; expected a column name of letters, digits and '_'\n"},
+    {"inputs of a processor without table", "table: rep.totals, ", NULL, "",
+     "shop.yaml:40: phases.report.processors.totals.inputs: found without a table; expected phases.report.processors.totals.table too\n"},
+    {"a stamp that says nothing", "quality: {required: [a], optional: [b], weights: {a: 2}}", NULL, "stamp: true",
+     "shop.yaml:32: phases.raw.processors.sales.stamp: found true, but nothing gives these rows a tier; expected a quality profile, inputs "
+     "or a "
+     "phase before\n"},
+    {"a reconstruction that is none", "fallback: [raw.backup]", NULL, "reconstruction: {sql: \"DELETE FROM raw.sales\"}",
+     "shop.yaml:31: phases.raw.processors.sales.reconstruction.sql: found 'DELETE' where INSERT belongs; expected one INSERT INTO "
+     "raw.sales ... "
+     "SELECT ... with @date and @unit\n"},
+    {"a reconstruction of 0 rows", "fallback: [raw.backup]", NULL,
+     "reconstruction: {sql: \"INSERT INTO raw.sales SELECT * FROM raw.x WHERE d = @date AND u = @unit\", min_rows: 0}",
+     "shop.yaml:31: phases.raw.processors.sales.reconstruction.min_rows: found '0'; expected a whole number from 1 to 1000000000\n"},
     {"three at once, by line",
      "version: 1\n"
      "pipeline: shop\n"

@@ -32,7 +32,13 @@ static void checks_of(struct facts_builder *b, const struct fb_row *row)
     checks->gaps.look_back_days = 30;
     checks->gaps.degrade_after_ms = row->degrade_after_ms ? row->degrade_after_ms : -1;
     checks->completeness.mode = row->completeness;
-    checks->quality.mode = row->quality;
+    checks->completeness.entity = "team";
+    checks->completeness.entity_column = "team_abbr";
+    checks->completeness.table = "nba_raw.t0";
+    checks->completeness.window = (struct sl_window){SL_WINDOW_UNITS, 10};
+    checks->completeness.threshold = row->threshold > 0 ? row->threshold : 0.7;
+    checks->quality.mode = row->quality_check;
+    checks->quality.min_usable = row->min_usable > 0 ? row->min_usable : 0.6;
     b->phases[FB_UP].checks.units = row->upstream_soft_units ? SL_SOFT : SL_STRICT;
 }
 
@@ -360,6 +366,7 @@ void facts_build(struct facts_builder *b, const struct fb_row *row)
         read_gaps(b, row->gaps);
     if (row->joins)
         read_joins(b, row->joins);
+    facts_build_quality(b, row);
 }
 
 void facts_decide(struct facts_builder *b, const struct fb_row *row)

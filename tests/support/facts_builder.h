@@ -22,16 +22,21 @@ enum fb_phase { FB_UP, FB_OWN, FB_NEXT, FB_SIDE };
  *   COVERAGE  "P/N" P of N units in the primary; "P+F/N" F more in a fallback; "!" the primary can't be asked; "P+F/N?" the first fallback can't; none: no table
  *   FLAGS     d by date, z record_count 0
  * gaps: "pI-D:M/N" processor I lacks M of N units D days before; "pI-D:date" of a table judged by date; "pI-D:!" can't be asked.
+ * quality: "pI" every done unit of processor I is flawless, then overrides "pI:UNIT:TIER:SCORE[:ISSUE]"; "pI!" could not be assessed; after "pI:rows=N" the primary has N rows in all
+ * complete: per entity "NAME:ACTUAL/EXPECTED", what lacks are units m1, m2, ...; "!" could not be asked
+ * inherited: what phase_2_raw hands down, "TIER:SCORE[:ISSUE]"; "!" could not be assessed; "-" nothing was assessed
+ * found_before: "pI:UNIT:TYPE", an open event of the name TYPE-pI-UNIT; UNIT "date" for the date
  * joins: per other phase of the join: absent waiting blocked join triggered observed empty suppressed superseded, with "+id" its trigger covers this gate. */
 struct fb_row {
-    const char *procs, *upstream, *gaps, *joins;
+    const char *procs, *upstream, *gaps, *joins, *quality, *complete, *inherited, *found_before;
     /* policy */
     bool soft_units, upstream_soft_units, observe, on_empty_trigger, drop, on_late_retrigger, no_follower, no_upstream_check, no_gaps_check;
     bool soft_upstream, soft_gaps, waive_critical, deadline_at_9;
-    enum sl_mode completeness, quality;
-    double share;                /* 0: 0.6 */
-    int64_t grace_ms, settle_ms; /* 0: 5 min */
-    int64_t deadline_ms;         /* 0: none */
+    enum sl_mode completeness, quality_check;
+    double threshold, min_usable; /* 0: 0.7, 0.6 */
+    double share;                 /* 0: 0.6 */
+    int64_t grace_ms, settle_ms;  /* 0: 5 min */
+    int64_t deadline_ms;          /* 0: none */
     enum sl_on_deadline then;
     int64_t degrade_after_ms; /* 0: never */
     int bootstrap_days;
@@ -61,6 +66,8 @@ struct facts_builder {
 
 /* Facts of the row, not decided yet. */
 void facts_build(struct facts_builder *b, const struct fb_row *row);
+/* The part of facts_build() for the facts of quality and completeness. */
+void facts_build_quality(struct facts_builder *b, const struct fb_row *row);
 /* Decides in the two steps of gate.h: b->decision, b->asked. */
 void facts_decide(struct facts_builder *b, const struct fb_row *row);
 void facts_fini(struct facts_builder *b);

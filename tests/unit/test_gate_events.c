@@ -71,7 +71,7 @@ Test(gate_events, of_a_new_gate)
         {"a fallback has it, by date, and the run knew", {.procs = "Cn0+1/1d"}, "fallback_used:info:p0 gate_triggered:info"},
         {"the first fallback can't be asked",
          {.procs = "Cs4/5?"},
-         "source_error:info:p0 source_missing:critical:p0:u5 units_missing:warning gate_blocked:critical"},
+         "source_error:info:p0 source_missing:critical:p0:u5 fallback_failed:info:p0:u5 units_missing:warning gate_blocked:critical"},
         {"the primary can't be asked: nothing is said to be missing", {.procs = "Cs!"}, "source_error:info:p0 gate_blocked:critical"},
         {"no_data, though the rows are there", {.procs = "Cn5/5"}, "rows_without_run:warning:p0 gate_triggered:info"},
         {"no_data, though some rows are there",
@@ -133,6 +133,83 @@ Test(gate_events, of_a_new_gate)
 }
 
 /* Gate events only when state or reasons change; what the steps found always, under the same ids. */
+Test(gate_events, of_the_checks)
+{
+    static const struct {
+        const char *label;
+        struct fb_row row;
+        const char *expected;
+    } CASES[] = {
+        {"gold", {.quality = "p0"}, "gate_triggered:info"},
+        {"below gold",
+         {.quality = "p0:u2:silver:80 p0:u3:unusable:0"},
+         "quality_degradation:info:p0:u2 quality_degradation:info:p0:u3 gate_triggered:info"},
+        {"counts differ a little", {.quality = "p0:rows=28"}, "validation_failure:info:p0 gate_triggered:info"},
+        {"counts differ", {.quality = "p0:rows=20"}, "validation_failure:warning:p0 gate_triggered:info"},
+        {"who lacks units, strict",
+         {.completeness = SL_STRICT, .complete = "BOS:10/10 MIA:1/10"},
+         "completeness_gap:critical gate_blocked:critical"},
+        {"who lacks units, soft",
+         {.completeness = SL_SOFT, .complete = "BOS:1/10 MIA:1/10"},
+         "completeness_gap:warning completeness_gap:warning gate_triggered:info"},
+        {"lacks some, but not too many", {.completeness = SL_STRICT, .complete = "MIA:9/10"}, "gate_triggered:info"},
+        {"who lacks units in the bootstrap",
+         {.completeness = SL_STRICT, .complete = "MIA:0/3", .bootstrap_days = 14, .season_day = 3},
+         "completeness_gap:warning gate_triggered:info"},
+        {"what was missing has come",
+         {.found_before = "p0:u2:source_missing p0:u3:fallback_used"},
+         "source_available:info:p0:u2 source_available:info:p0:u3 gate_triggered:info"},
+        {"it has come to a fallback only",
+         {.procs = "Cs1+4/5", .found_before = "p0:u2:source_missing"},
+         "fallback_used:info:p0:u2 fallback_used:info:p0:u3 fallback_used:info:p0:u4 fallback_used:info:p0:u5 gate_triggered:info"},
+        {"the unit is gone", {.found_before = "p0:u9:source_missing"}, "gate_triggered:info"},
+        {"the date has come",
+         {.procs = "Cs1/1d", .found_before = "p0:date:source_missing"},
+         "source_available:info:p0 gate_triggered:info"},
+        {"no fallback could say",
+         {.procs = "Cs4/5?"},
+         "source_error:info:p0 source_missing:critical:p0:u5 fallback_failed:info:p0:u5 units_missing:warning gate_blocked:critical"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct facts_builder b;
+        facts_build(&b, &CASES[i].row);
+        facts_decide(&b, &CASES[i].row);
+        struct events events = events_of(&b, NULL);
+        cr_expect_str_eq(events_text(&b, &events), CASES[i].expected, "%s: %s", CASES[i].label, events_text(&b, &events));
+        facts_fini(&b);
+    }
+}
+
+/* Reconstructions: made, too few rows, failed; a source that took too long; fewer rows than expected. */
+Test(gate_events, of_sources)
+{
+    static struct sl_served SERVED[] = {{"u5", 3}};
+    static struct sl_rebuilt REBUILT[] = {{"u5", 4, NULL}, {"u6", 1, NULL}, {"u7", 0, "no such table: raw.x"}};
+    static struct sl_quality_profile PROFILE = {.expected_rows = 3};
+    const struct fb_row row = {.procs = "Cs4+1/5!", .quality = "p0"};
+    struct facts_builder b;
+    facts_build(&b, &row);
+    struct sl_proc_facts *proc = &b.facts.procs[0];
+    struct sl_processor *processor = b.phases[FB_OWN].processors;
+    bool timed_out[] = {false, true, false};
+    const char *errors[] = {NULL, "took longer than 60s", NULL};
+    processor->quality = &PROFILE;
+    processor->reconstruction_min_rows = 2;
+    proc->coverage.served = SERVED;
+    proc->coverage.rebuilt = REBUILT;
+    proc->coverage.n_rebuilt = 3;
+    proc->coverage.source_errors = errors;
+    proc->coverage.source_timed_out = timed_out;
+    proc->quality.n_units = 1;
+    facts_decide(&b, &row);
+    struct events events = events_of(&b, NULL);
+    cr_expect_str_eq(events_text(&b, &events),
+                     "source_timeout:info:p0 reconstruction:info:p0:u5 reconstruction_failed:info:p0:u6 reconstruction_failed:info:p0:u7 "
+                     "source_degraded:info:p0:u1 gate_triggered:info",
+                     "%s", events_text(&b, &events));
+    facts_fini(&b);
+}
+
 Test(gate_events, gate_events_only_on_change)
 {
     static const struct {

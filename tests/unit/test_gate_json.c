@@ -59,6 +59,37 @@ Test(gate_json, facts_to_the_byte)
     facts_fini(&b);
 }
 
+Test(gate_json, facts_of_the_checks_to_the_byte)
+{
+    static const char PROCESSOR[] =
+        "\"rows\":{\"due\":5,\"primary\":3,\"fallbacks\":{\"nba_analytics.f0\":[\"u4\",\"u5\"]},\"missing_count\":0,\"all\":28},"
+        "\"quality\":{\"units\":5,\"flawless\":2,\"others\":["
+        "{\"unit\":\"u1\",\"rows\":2,\"tier\":\"poor\",\"score\":30.0,\"issues\":[\"thin\"]},"
+        "{\"unit\":\"u4\",\"source\":\"nba_analytics.f0\",\"rows\":2,\"tier\":\"gold\",\"score\":100.0,\"issues\":[]},"
+        "{\"unit\":\"u5\",\"source\":\"nba_analytics.f0\",\"rows\":2,\"tier\":\"gold\",\"score\":100.0,\"issues\":[]}]}";
+    static const char CHECKS[] =
+        "\"completeness\":{\"from\":\"2025-03-26\",\"to\":\"2025-04-15\",\"entities\":2,\"expected\":20,\"actual\":18,\"known_gaps\":0,"
+        "\"lacking\":[{\"entity\":\"MIA\",\"expected\":10,\"actual\":8,\"missing\":[\"m1\",\"m2\"]}]},"
+        "\"inherited\":[{\"phase\":\"phase_2_raw\",\"tier\":\"silver\",\"score\":85.0,\"issues\":[\"old\"],\"culprit\":{\"phase\":\"phase_"
+        "2_raw\","
+        "\"processor\":\"p0\",\"table\":\"nba_raw.f0\",\"date\":\"2025-04-15\",\"unit\":\"u4\"},\"keys\":5,\"below_gold\":0,\"parts\":{}}]"
+        "}";
+    const struct fb_row row = {.procs = "Cs3+2/5",
+                               .quality = "p0:u1:poor:30:thin p0:rows=28",
+                               .completeness = SL_SOFT,
+                               .complete = "BOS:10/10 MIA:8/10",
+                               .inherited = "silver:85:old"};
+    struct facts_builder b;
+    struct sl_buf text = {0};
+    facts_build(&b, &row);
+    facts_decide(&b, &row);
+    write_facts(&text, &b.facts);
+    cr_expect_not_null(strstr(text.data, PROCESSOR), "%s", text.data);
+    cr_expect_not_null(strstr(text.data, CHECKS), "%s", text.data);
+    sl_buf_fini(&text);
+    facts_fini(&b);
+}
+
 Test(gate_json, a_decision_to_the_byte)
 {
     static const char EXPECTED[] =
@@ -87,7 +118,7 @@ Test(gate_json, a_decision_to_the_byte)
 Test(gate_json, a_trigger_in_the_decision)
 {
     static const char EXPECTED[] = "\"triggers\":[{\"to\":\"phase_4_precompute\",\"trigger_id\":\"%s\"}]}";
-    const struct fb_row row = {.completeness = SL_STRICT};
+    const struct fb_row row = {.completeness = SL_STRICT, .complete = "MIA:10/10", .quality = "p0:u2:silver:80.5:old"};
     struct facts_builder b;
     struct sl_buf text = {0};
     char id[SL_UUID_LEN + 1];
@@ -96,9 +127,10 @@ Test(gate_json, a_trigger_in_the_decision)
     write_decision(&text, &b.decision);
     sl_trigger_id(&b.config, &b.phases[FB_OWN], &b.phases[FB_NEXT], FB_DATE, SL_PAST, 1, id);
     cr_expect_not_null(strstr(text.data, sl_arena_printf(&b.arena, EXPECTED, id)), "%s", text.data);
-    cr_expect_not_null(
-        strstr(text.data, "\"name\":\"completeness\",\"mode\":\"strict\",\"passed\":null,\"expected\":null,\"actual\":\"not evaluated\""),
-        "%s", text.data);
+    cr_expect_not_null(strstr(text.data,
+                              "\"completeness_pct\":100.0,\"quality_tier\":\"silver\",\"quality_score\":80.5,\"quality_issues\":[\"old\"],"
+                              "\"quality_culprit\":\"phase_3_analytics/p0: nba_analytics.t0 of 2025-04-15, u2\",\"unusable_units\":[]"),
+                       "%s", text.data);
     sl_buf_fini(&text);
     facts_fini(&b);
 }

@@ -490,6 +490,8 @@ Test(pubsub_wire, what_is_refused_and_what_is_skipped)
          BYTES("\xa2\x06\x03"
                "abc"),
          NULL},
+        {"an enum's value beyond its list", compare_subscription, BYTES("\x98\x01\x63"), NULL}, /* state: 99 */
+        {"an enum's negative value", compare_subscription, BYTES("\x98\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), NULL},
         {"known number, other type", compare_publish, BYTES("\x08\x01"), NULL},
         {"greatest field number", compare_publish, BYTES("\xf8\xff\xff\xff\x0f\x01"), NULL},
         {"field number too great", compare_publish, BYTES("\xf8\xff\xff\xff\x1f\x01"), "PublishRequest: no such field number, byte 5 of 6"},

@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include <sluice/v1/trigger.pb-c.h>
+
 #include "support/facts_builder.h"
 
 struct message {
@@ -44,6 +46,29 @@ static const char *value_of(struct facts_builder *b, json_t *object, const char 
 static struct sl_run *run_of(struct facts_builder *b, size_t i)
 {
     return (struct sl_run *)b->facts.procs[i].run;
+}
+
+/* proto/sluice/v1/trigger.proto is the contract: its fields, in its order, are the keys. */
+Test(trigger, keys_are_the_fields_of_the_proto_file)
+{
+    const struct fb_row row = {.procs = "Cs5/5"};
+    struct facts_builder b;
+    struct message message;
+    unsigned i = 0;
+    const char *key;
+    json_t *value;
+    facts_build(&b, &row);
+    message_make(&message, &b, &row);
+    json_object_foreach(message.json, key, value)
+    {
+        cr_assert_lt(i, sluice__v1__trigger__descriptor.n_fields);
+        cr_expect_str_eq(key, sluice__v1__trigger__descriptor.fields[i].name);
+        cr_expect_eq(sluice__v1__trigger__descriptor.fields[i].id, i + 1);
+        i++;
+    }
+    cr_expect_eq(i, sluice__v1__trigger__descriptor.n_fields);
+    message_fini(&message);
+    facts_fini(&b);
 }
 
 Test(trigger, keys_in_the_order_of_the_contract)
@@ -116,7 +141,7 @@ Test(trigger, to_the_byte)
                                "\"quality_issues\":[],\"entities_changed\":[],"
                                "\"is_incremental\":false,\"unit_sources\":{\"u5\":{\"source\":\"nba_analytics.f1\",\"tier\":null,\"score\":"
                                "null}},\"unusable_units\":[],"
-                               "\"quality_note\":null,\"timestamp\":\"2025-04-17T08:00:01Z\"}";
+                               "\"quality_note\":\"1 of 5 units come from nba_analytics.f1\",\"timestamp\":\"2025-04-17T08:00:01Z\"}";
     static const char ATTRIBUTES[] = "{\"trigger_id\":\"%s\",\"phase\":\"phase_4_precompute\",\"game_date\":\"2025-04-15\",\"correlation_"
                                      "id\":\"corr-0\",\"schema\":\"sluice.trigger.v1\"}";
     const struct fb_row row = {.procs = "Cp5/5 Cs4+1/5 Of"};
@@ -182,6 +207,33 @@ Test(trigger, values)
 }
 
 /* RULES 21: of the counted run with the smallest (timestamp, processor). */
+Test(trigger, quality)
+{
+    static const struct {
+        const char *label;
+        struct fb_row row;
+        const char *expected[4];
+    } CASES[] = {
+        {"assessed",
+         {.procs = "Cs3+2/5", .quality = "p0:u4:silver:85:backup_source_used p0:u5:silver:90:backup_source_used"},
+         {"\"quality_tier\":\"silver\",\"quality_score\":85.0,\"quality_issues\":[\"backup_source_used\"]",
+          "\"u4\":{\"source\":\"nba_analytics.f0\",\"tier\":\"silver\",\"score\":85.0}",
+          "\"quality_note\":\"2 of 5 units come from nba_analytics.f0\""}},
+        {"completeness", {.completeness = SL_SOFT, .complete = "BOS:10/10 MIA:9/10"}, {"\"completeness_pct\":95.0"}},
+        {"unusable", {.quality = "p0:u2:unusable:0"}, {"\"unusable_units\":[\"u2\"]", "\"quality_tier\":\"gold\""}},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct facts_builder b;
+        struct message message;
+        facts_build(&b, &CASES[i].row);
+        message_make(&message, &b, &CASES[i].row);
+        for (size_t k = 0; k < 4 && CASES[i].expected[k]; k++)
+            cr_expect_not_null(strstr(message.body.data, CASES[i].expected[k]), "%s: %s", CASES[i].label, message.body.data);
+        message_fini(&message);
+        facts_fini(&b);
+    }
+}
+
 Test(trigger, correlation)
 {
     static const struct {
@@ -212,6 +264,7 @@ Test(trigger, correlation)
         cr_expect_str_eq(value_of(&b, message.json, "correlation_id"), CASES[i].correlation, "%s", CASES[i].label);
         cr_expect_str_eq(value_of(&b, message.attributes_json, "correlation_id"), CASES[i].correlation, "%s", CASES[i].label);
         cr_expect_str_eq(value_of(&b, message.attributes_json, "traceparent"), CASES[i].traceparent, "%s", CASES[i].label);
+        cr_expect_str_eq(value_of(&b, message.attributes_json, "googclient_traceparent"), CASES[i].traceparent, "%s", CASES[i].label);
         message_fini(&message);
         facts_fini(&b);
     }

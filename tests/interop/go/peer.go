@@ -4,7 +4,7 @@
 //	peer topic     -topic T
 //	peer sub       -topic T -sub S [-ack-deadline 10s] [-dead-letter T -attempts 5] [-retry-min 0s -retry-max 10s] [-ordered] [-exactly-once] [-filter F] [-retain]
 //	peer publish   -topic T -n 100 -size 400 [-keys 10] | -lines FILE     what is answered is appended to -acked as "number id"
-//	peer receive   -sub S [-n 100 | -idle 2s] [-do ack|nack|nack-once|none] [-save FILE] [-log FILE]
+//	peer receive   -sub S [-n 100 | -idle 2s [-least 100]] [-do ack|nack|nack-once|none] [-save FILE] [-log FILE]
 //	peer pull      -sub S [-max 100] [-ack] [-deadline 30] [-again]
 //	peer seek      -sub S -ago 10s | -snapshot X | -make-snapshot X | -detach
 //	peer ping      -sub S [-pings 3 -every 1s]

@@ -20,6 +20,7 @@ type receiving struct {
 	work     time.Duration
 	save     *os.File
 	log      *os.File
+	least    int
 	last     time.Time
 	first    time.Time
 	received int
@@ -42,6 +43,7 @@ func receive(ctx context.Context, words []string) (result, error) {
 	c.IntVar(&r.n, "n", 0, "stop when so many distinct messages are acked")
 	c.DurationVar(&r.work, "work", 0, "how long a message is worked on before its ack")
 	idle := c.Duration("idle", 0, "stop when nothing came for so long")
+	c.IntVar(&r.least, "least", 0, "with -idle: and so many distinct messages are acked; a slow start is no idleness")
 	limit := c.Duration("for", 5*time.Minute, "stop after so long in any case")
 	first := c.Int("first", 0, "number of the first expected message")
 	expect := c.Int("expect", 0, "how many numbered messages are expected")
@@ -90,9 +92,9 @@ func (r *receiving) stopWhenIdle(ctx context.Context, idle time.Duration) {
 	for ctx.Err() == nil {
 		time.Sleep(50 * time.Millisecond)
 		r.mu.Lock()
-		quiet := time.Since(r.last)
+		quiet, enough := time.Since(r.last), len(r.acked) >= r.least
 		r.mu.Unlock()
-		if quiet >= idle {
+		if quiet >= idle && enough {
 			r.stop()
 		}
 	}

@@ -1,0 +1,139 @@
+/* completion_struct.c - google.protobuf.Struct as JSON: an object of values, lists and objects, no deeper than JSON itself may be.
+ * Keys that come twice are found when the JSON is scanned. */
+#include <math.h>
+#include <string.h>
+
+#include "completion_proto.h"
+
+/* What is being written, and how deep inside. */
+struct at {
+    struct sl_decode *decode;
+    struct sl_json *json;
+    const char *name; /* of the field, for sentences */
+};
+
+static bool put_value(const struct at *at, const struct sl_proto_field *value, unsigned depth);
+
+static bool refuse_number(const struct at *at, const struct sl_proto_field *field)
+{
+    return sl_refuse(at->decode, SL_REJECT_WRONG_TYPE, "%s has a field %u of wire type %d; expected a google.protobuf.Struct", at->name,
+                     (unsigned)field->number, (int)field->type);
+}
+
+static bool enter(const struct at *at, unsigned depth)
+{
+    return depth < SL_JSON_MAX_DEPTH || sl_refuse(at->decode, SL_REJECT_TOO_DEEP, "%s opens level %d; expected at most %d levels", at->name,
+                                                  SL_JSON_MAX_DEPTH + 1, SL_JSON_MAX_DEPTH);
+}
+
+/* An entry of the map: key 1, value 2; either may be left out where it has its default. */
+static bool put_member(const struct at *at, const struct sl_proto_field *entry, unsigned depth)
+{
+    struct sl_proto proto = sl_proto_open(entry->ptr, entry->len);
+    struct sl_proto_field field, key = {.ptr = "", .type = SL_PROTO_BYTES}, value = {.ptr = "", .type = SL_PROTO_BYTES};
+    while (sl_proto_next(&proto, &field)) {
+        if (field.number > 2 || field.type != SL_PROTO_BYTES)
+            return refuse_number(at, &field);
+        *(field.number == 1 ? &key : &value) = field;
+    }
+    if (proto.why)
+        return sl_proto_refuse(at->decode, at->name, &proto);
+    if (!sl_proto_is_text(at->decode, "a key of ", at->name, &key))
+        return false;
+    sl_json_key(at->json, sl_arena_strndup(at->decode->arena, key.ptr, key.len));
+    return put_value(at, &value, depth);
+}
+
+static bool put_members(const struct at *at, const char *bytes, size_t len, unsigned depth)
+{
+    struct sl_proto proto = sl_proto_open(bytes, len);
+    struct sl_proto_field field;
+    while (sl_proto_next(&proto, &field)) {
+        if (field.number != 1 || field.type != SL_PROTO_BYTES)
+            return refuse_number(at, &field);
+        if (!put_member(at, &field, depth))
+            return false;
+    }
+    return !proto.why || sl_proto_refuse(at->decode, at->name, &proto);
+}
+
+static bool put_object(const struct at *at, const struct sl_proto_field *field, unsigned depth)
+{
+    if (!enter(at, depth))
+        return false;
+    sl_json_object(at->json);
+    if (!put_members(at, field->ptr, field->len, depth + 1))
+        return false;
+    sl_json_end_object(at->json);
+    return true;
+}
+
+static bool put_list(const struct at *at, const struct sl_proto_field *list, unsigned depth)
+{
+    struct sl_proto proto = sl_proto_open(list->ptr, list->len);
+    struct sl_proto_field field;
+    if (!enter(at, depth))
+        return false;
+    sl_json_array(at->json);
+    while (sl_proto_next(&proto, &field)) {
+        if (field.number != 1 || field.type != SL_PROTO_BYTES)
+            return refuse_number(at, &field);
+        if (!put_value(at, &field, depth + 1))
+            return false;
+    }
+    sl_json_end_array(at->json);
+    return !proto.why || sl_proto_refuse(at->decode, at->name, &proto);
+}
+
+static bool put_number(const struct at *at, const struct sl_proto_field *field)
+{
+    double number;
+    memcpy(&number, &field->value, sizeof number);
+    if (!isfinite(number))
+        return sl_refuse(at->decode, SL_REJECT_BAD_VALUE, "%s has a number that is not finite; expected finite ones", at->name);
+    sl_json_double(at->json, number);
+    return true;
+}
+
+static bool put_kind(const struct at *at, const struct sl_proto_field *field, unsigned depth)
+{
+    static const enum sl_proto_type TYPES[] = {[1] = SL_PROTO_VARINT, [2] = SL_PROTO_FIXED64, [3] = SL_PROTO_BYTES,
+                                               [4] = SL_PROTO_VARINT, [5] = SL_PROTO_BYTES,   [6] = SL_PROTO_BYTES};
+    if (field->number > 6 || field->type != TYPES[field->number])
+        return refuse_number(at, field);
+    switch (field->number) {
+    case 1: sl_json_null(at->json); return true;
+    case 2: return put_number(at, field);
+    case 3:
+        if (!sl_proto_is_text(at->decode, "a text of ", at->name, field))
+            return false;
+        sl_json_strn(at->json, field->ptr, field->len);
+        return true;
+    case 4: sl_json_bool(at->json, field->value != 0); return true;
+    case 5: return put_object(at, field, depth);
+    default: return put_list(at, field, depth);
+    }
+}
+
+/* One kind; none is null. */
+static bool put_value(const struct at *at, const struct sl_proto_field *value, unsigned depth)
+{
+    struct sl_proto proto = sl_proto_open(value->ptr, value->len);
+    struct sl_proto_field field, kind = {0};
+    while (sl_proto_next(&proto, &field)) {
+        if (kind.number)
+            return sl_refuse(at->decode, SL_REJECT_DUPLICATE_KEY, "%s has a value of two kinds; expected one", at->name);
+        kind = field;
+    }
+    if (proto.why)
+        return sl_proto_refuse(at->decode, at->name, &proto);
+    if (kind.number)
+        return put_kind(at, &kind, depth);
+    sl_json_null(at->json);
+    return true;
+}
+
+bool sl_proto_put_members(struct sl_decode *decode, struct sl_json *json, const char *name, const char *bytes, size_t len, unsigned depth)
+{
+    return put_members(&(struct at){decode, json, name}, bytes, len, depth);
+}
