@@ -145,6 +145,7 @@ struct sl_subscription { /* heap; freed by the catalog */
     struct sl_recent *recent; /* SL_RECENT of them, by n; NULL: not exactly once */
     struct sl_list streams;   /* of struct sl_stream: those that have said which subscription they want */
     size_t turn;              /* which stream is served first */
+    int64_t used_ms;          /* when it was used last; 0: it is looked at from now on, after a start or a stream */
 };
 
 struct sl_snapshot { /* heap; freed by the catalog */
@@ -320,6 +321,8 @@ enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 
 /* admin.c, admin_subscription.c */
+/* Deletes it, streams and all; commits. */
+enum sl_code sl_drop_subscription(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_err *err);
 struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name); /* NULL: refused */
 struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name);
 bool sl_retention_valid(int64_t ms);

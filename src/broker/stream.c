@@ -22,6 +22,7 @@ static void leave_subscription(struct sl_stream *stream)
 {
     if (!stream->subscription)
         return;
+    stream->subscription->used_ms = 0; /* from now on nobody does */
     if (stream->subscription->config.exactly_once)
         sl_delivery_adopt(&stream->subscription->delivery, &stream->flow);
     else
