@@ -16,6 +16,7 @@
 /* One response holds about this much, unless a single message is bigger; a stream that has more than UNSENT in the transport gets no more. */
 #define SL_RESPONSE_BYTES ((size_t)1000 * 1000)
 #define SL_UNSENT_BYTES   ((size_t)4 * 1000 * 1000)
+#define SL_UNREAD_BYTES   ((size_t)16 * 1000 * 1000) /* confirmations come unasked, too many end the stream */
 
 enum sl_method {
     SL_CREATE_TOPIC,
