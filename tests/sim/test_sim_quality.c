@@ -473,7 +473,7 @@ Test(sim_quality, each_check_asks_each_table_once)
         cr_expect_leq(asked->n, most, "slot %d of %s: %zu times; present: units, then upstream and gaps", (int)asked->slot, asked->table,
                       asked->n);
     }
-    cr_expect_leq(sim.warehouse->counters.queries - before, 32, "%d questions", (int)(sim.warehouse->counters.queries - before));
+    cr_expect_leq(sim.warehouse->counters.queries - before, 26, "%d questions", (int)(sim.warehouse->counters.queries - before));
     sim_close(&sim);
 }
 
