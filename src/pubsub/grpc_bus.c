@@ -269,6 +269,8 @@ static void fill_options(struct sl_grpc_bus_options *options, const struct sl_co
     set_default(&options->call_ms, 20000);
     set_default(&options->publish_ms, 60000);
     set_default(&options->close_ms, 5000);
+    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
+    set_default(&options->keepalive_ms, config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000);
     if (options->pings == SL_PINGS_AUTO)
         options->pings = config->bus.type == SL_BUS_EMULATOR ? SL_PINGS_LEARNED : SL_PINGS_DEMANDED;
 }
@@ -298,8 +300,7 @@ static enum sl_code check(const struct sl_pubsub_peer *peer, const struct sl_con
 
 static enum sl_code start(struct sl_grpc_bus *bus, struct sl_err *err)
 {
-    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
-    const int64_t keepalive_ms = bus->config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000;
+    const int64_t keepalive_ms = bus->options.keepalive_ms;
     enum sl_code code = sl_rpc_loop_create(&bus->loop, err);
     for (size_t i = 0; code == SL_OK && i < bus->n_channels; i++)
         code = sl_pubsub_dial(&bus->channels[i], bus->loop, &bus->peer, (int)i, keepalive_ms, err);
@@ -398,8 +399,8 @@ static void grpc_destroy(struct sl_bus *self)
         stop_keeper(bus);
     for (size_t i = 0; i < bus->n_channels; i++)
         sl_rpc_channel_destroy(&bus->channels[i]);
+    destroy_leases(bus); /* what they hold is gRPC's */
     sl_rpc_loop_destroy(&bus->loop);
-    destroy_leases(bus);
     free(bus->channels);
     free(bus->subscribers);
     pthread_cond_destroy(&bus->quiet);

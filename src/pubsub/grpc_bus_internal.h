@@ -21,7 +21,8 @@ struct sl_subscriber;
 /* One response: its bytes, and the leases of its messages. Freed with the last of them. */
 struct sl_chunk {
     struct sl_arena arena;
-    char *bytes;
+    char *bytes; /* a copy of them, NULL where they are held */
+    struct sl_rpc_held *held;
     struct sl_lease *leases;
     size_t n, alive;
     bool has_properties, exactly_once, ordering; /* of the subscription */
@@ -138,7 +139,7 @@ void sl_subscriber_fail(struct sl_subscriber *subscriber, const struct sl_rpc_st
 
 /* ---- leases (grpc_lease.c) ---- */
 /* Reads a response (no mutex); NULL and a sentence when it is malformed. Messages that can't be acked are left out and counted. */
-struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bool *is_empty, struct sl_err *err);
+struct sl_chunk *sl_chunk_create(const void *data, size_t len, struct sl_rpc_stream *of, size_t *n_bad, bool *is_empty, struct sl_err *err);
 void sl_chunk_destroy(struct sl_chunk *chunk);
 /* Under the mutex from here. */
 void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int64_t now_ms);

@@ -8,7 +8,7 @@
 
 #include "grpc_bus_internal.h"
 
-enum { MAX_ID_LEN = 4096, LEAST_LEASE_S = 10, LEAST_EXACT_LEASE_S = 60 };
+enum { MAX_ID_LEN = 4096, HELD_FROM = 16 * 1024, LEAST_LEASE_S = 10, LEAST_EXACT_LEASE_S = 60 };
 
 /* ---- chunks ---- */
 
@@ -36,13 +36,24 @@ static void add_lease(struct sl_chunk *chunk, const struct sl_received *received
     lease->refs = 1;
 }
 
-struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bool *is_empty, struct sl_err *err)
+/* Few bytes are copied: held, they would pin all that was read together with them. A short slice holds its bytes itself, too. */
+static const char *keep(struct sl_chunk *chunk, const void *data, size_t len, struct sl_rpc_stream *of)
+{
+    if (len >= HELD_FROM) {
+        chunk->held = sl_rpc_stream_hold(of);
+        return data;
+    }
+    chunk->bytes = sl_alloc(len);
+    memcpy(chunk->bytes, data, len);
+    return chunk->bytes;
+}
+
+struct sl_chunk *sl_chunk_create(const void *data, size_t len, struct sl_rpc_stream *of, size_t *n_bad, bool *is_empty, struct sl_err *err)
 {
     struct sl_chunk *chunk = sl_calloc(1, sizeof *chunk);
     struct sl_streaming_response response;
-    chunk->bytes = sl_alloc(len);
-    memcpy(chunk->bytes, data, len);
-    if (sl_pubsub_read_streaming_response(&response, chunk->bytes, len, &chunk->arena, err) != SL_OK) {
+    const char *bytes = keep(chunk, data, len, of);
+    if (sl_pubsub_read_streaming_response(&response, bytes, len, &chunk->arena, err) != SL_OK) {
         sl_chunk_destroy(chunk);
         return NULL;
     }
@@ -62,6 +73,7 @@ struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bo
 void sl_chunk_destroy(struct sl_chunk *chunk)
 {
     sl_arena_fini(&chunk->arena);
+    sl_rpc_held_release(&chunk->held);
     free(chunk->bytes);
     free(chunk);
 }
@@ -113,8 +125,10 @@ void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int
     for (size_t i = 0; i < chunk->n; i++)
         add(subscriber, &chunk->leases[i], now_ms);
     subscriber->leased += chunk->n;
-    if (due_ms < subscriber->receipt_due_ms)
-        subscriber->receipt_due_ms = due_ms;
+    if (due_ms >= subscriber->receipt_due_ms)
+        return;
+    subscriber->receipt_due_ms = due_ms;
+    pthread_cond_signal(&subscriber->bus->wake);
 }
 
 static void to_tell(struct sl_grpc_bus *bus, struct sl_lease *lease, enum sl_ack_outcome outcome)

@@ -134,6 +134,22 @@ Test(grpc_ordered, keys_that_the_api_refuses)
     finish(&f);
 }
 
+/* One id too few or too many: nobody can say which message has which. */
+Test(grpc_ordered, answers_with_other_than_an_id_per_message)
+{
+    static const int MISSING[] = {1, -1, 3};
+    for (size_t i = 0; i < sizeof MISSING / sizeof *MISSING; i++) {
+        static const char *const MESSAGES[] = {"a1", "a2", "a3"};
+        struct fixture f;
+        start(&f, (struct sl_grpc_publisher_options){0});
+        f.fake.missing_ids = MISSING[i];
+        add_all(&f, MESSAGES, 3);
+        cr_expect_eq(sl_grpc_publisher_flush(f.publisher, &f.err), SL_UNAVAILABLE, "%d missing", MISSING[i]);
+        cr_expect_str_eq(f.results, "0:failed 1:failed 2:failed ");
+        finish(&f);
+    }
+}
+
 /* More keys than batches may be open. */
 Test(grpc_ordered, many_keys)
 {
