@@ -143,6 +143,12 @@ enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *
  * last page; `max` 0: as the server likes. No ack ids; delivery_attempt is how often it was tried. Arena. SL_INVALID: the server is another one. */
 enum sl_code sl_pubsub_admin_look(struct sl_pubsub_admin *admin, const char *subscription, const char *from, int max,
                                   struct sl_received **out, size_t *n, const char **next, struct sl_arena *arena, struct sl_err *err);
+/* Up to `max` messages that wait just now, leased for the subscription's ack deadline; perhaps fewer than there are. Arena. */
+enum sl_code sl_pubsub_admin_pull(struct sl_pubsub_admin *admin, const char *subscription, int max, struct sl_received **out, size_t *n,
+                                  struct sl_arena *arena, struct sl_err *err);
+/* Their leases end now (a deadline of 0). */
+enum sl_code sl_pubsub_admin_give_back(struct sl_pubsub_admin *admin, const char *subscription, const char *const *ack_ids, size_t n,
+                                       struct sl_err *err);
 /* May we do this with the topic or subscription? SL_INVALID: the server has no such question. */
 enum sl_code sl_pubsub_admin_test_permission(struct sl_pubsub_admin *admin, const char *resource, const char *permission, bool *granted,
                                              struct sl_err *err);
