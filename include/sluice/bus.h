@@ -24,6 +24,7 @@ struct sl_bus_message {
     const struct sl_phase *phase; /* whose subscription; NULL when fed in directly */
     void *receipt;                /* the bus's own; NULL when nothing is to be acked */
     struct sl_replay *replay;     /* NULL: it comes for the first time */
+    const char *ordering_key;     /* "" or NULL: none */
 };
 
 struct sl_bus_batch {

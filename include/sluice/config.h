@@ -186,6 +186,9 @@ struct sl_config {
     struct {
         enum sl_bus_type type;
         const char *project, *listen, *path;
+        const char *endpoint, *ca; /* NULL: Google's, the system's */
+        int streams, connections;
+        bool compress;
     } bus;
     struct {
         enum sl_ledger_type type;

@@ -71,9 +71,9 @@ struct sl_letter_look {
     struct sl_dead_letter *letters;
     size_t n;
     bool all;   /* nothing was left out for the limit */
-    bool taken; /* they were leased for a moment: another consumer may have missed them for up to the lease */
+    bool taken; /* they were leased for a moment, which others may have noticed */
 };
-/* What lies there, at most `limit`, without delivering anything where the server is our own broker. Elsewhere they are received and let go, unacked; refused (SL_CONFLICT) where that
+/* What lies there, at most `limit`, without delivering anything where the server is our own broker. Elsewhere they are pulled and given back, unacked; refused (SL_CONFLICT) where that
  * would count as an attempt. Arena-held. */
 enum sl_code sl_letters_look(struct sl_letter_look *out, const struct sl_letter_box *box, struct sl_service *service,
                              const struct sl_config *config, size_t limit, int64_t now_us, const volatile int *stop, struct sl_arena *arena,

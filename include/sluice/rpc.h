@@ -52,12 +52,26 @@ void sl_rpc_loop_destroy(struct sl_rpc_loop **loop);
 
 /* ---- client ---- */
 
+/* `header` is the value of `authorization`, or NULL and `trouble` a sentence. */
+typedef void (*sl_rpc_token_done)(void *arg, const char *header, const char *trouble);
+/* What authorises a channel's calls. Asked for every call, on any thread, without blocking; never on a channel without TLS. */
+struct sl_rpc_tokens {
+    /* true: `header` holds it. false: `done` runs once, later and on another thread. */
+    bool (*ask)(void *arg, struct sl_buf *header, sl_rpc_token_done done, void *done_arg);
+    void (*retain)(void *arg), (*release)(void *arg); /* gRPC may hold it a little longer than its channel */
+    void *arg;
+    const char *quota_project; /* x-goog-user-project; NULL: none */
+};
+
 struct sl_rpc_channel_options {
-    int channel_id;       /* distinct ids give distinct connections */
-    int64_t keepalive_ms; /* HTTP/2 keepalive; 0: 30000 */
+    int channel_id;                     /* distinct ids give distinct connections */
+    int64_t keepalive_ms;               /* HTTP/2 keepalive; 0: 30000 */
+    bool tls;                           /* the server's certificate must be of the target's host */
+    const char *roots;                  /* PEM of the authorities that may sign it; NULL: the system's */
+    const struct sl_rpc_tokens *tokens; /* NULL: none. SL_INVALID without tls. Copied */
 };
 struct sl_rpc_channel;
-/* Plaintext to "host:port" or "unix:/path". Receive limit 20 MiB (RULES 25), metadata 4 MiB. Connects when first used. */
+/* To "host:port" or "unix:/path", in plaintext unless the options say otherwise. Receive limit 20 MiB (RULES 25), metadata 4 MiB. Connects when first used. */
 enum sl_code sl_rpc_channel_create(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const char *target,
                                    const struct sl_rpc_channel_options *options, struct sl_err *err);
 /* Cancels what is open and blocks until the last handler has returned: none runs afterwards. */
@@ -71,12 +85,14 @@ struct sl_rpc_request {
     size_t len;
     int64_t timeout_ms;
     bool wait_for_ready;
+    bool gzip; /* the message goes compressed */
 };
 
 /* Blocking. Must not be called on the loop's thread. `response` (may be NULL, as `status`) is appended to on OK. Returns sl_rpc_to_code(status) with "METHOD: CODE: message" in err. */
 enum sl_code sl_rpc_call(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, struct sl_buf *response,
                          struct sl_rpc_status *status, struct sl_err *err);
-/* Copies the request. `done` runs once on the loop's thread; `data` is valid during it. */
+/* Copies the request. `done` runs once on the loop's thread; `data` is valid during it: the response, or, when the status isn't OK, what its grpc-status-details-bin holds (a
+ * google.rpc.Status; len 0: there is none). */
 typedef void (*sl_rpc_done)(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
 void sl_rpc_call_start(struct sl_rpc_channel *channel, const struct sl_rpc_request *request, sl_rpc_done done, void *arg);
 
@@ -96,7 +112,11 @@ void sl_rpc_stream_read(
 void sl_rpc_stream_write(struct sl_rpc_stream *stream, const void *data, size_t len); /* queued in order, copies; one in flight */
 void sl_rpc_stream_half_close(struct sl_rpc_stream *stream); /* after what is queued; nothing can be written from now on */
 void sl_rpc_stream_cancel(struct sl_rpc_stream *stream);     /* `end` still comes */
-void sl_rpc_stream_release(struct sl_rpc_stream **stream);   /* gives the reference up, cancels nothing; also fine within a handler */
+/* Within `message`: its bytes stay valid until they are released, without a copy. They may pin more memory than they are. */
+struct sl_rpc_held;
+struct sl_rpc_held *sl_rpc_stream_hold(struct sl_rpc_stream *stream);
+void sl_rpc_held_release(struct sl_rpc_held **held);
+void sl_rpc_stream_release(struct sl_rpc_stream **stream); /* gives the reference up, cancels nothing; also fine within a handler */
 
 /* ---- server ---- */
 
@@ -129,6 +149,13 @@ struct sl_rpc_server_handlers {
 enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen,
                                   const struct sl_rpc_method *methods, size_t n_methods, const struct sl_rpc_server_handlers *handlers,
                                   void *arg, int *port, struct sl_err *err);
+/* The same behind TLS, with a certificate and its key as PEM: for tests of clients. */
+struct sl_rpc_identity {
+    const char *certificate, *key;
+};
+enum sl_code sl_rpc_server_create_tls(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen,
+                                      const struct sl_rpc_identity *identity, const struct sl_rpc_method *methods, size_t n_methods,
+                                      const struct sl_rpc_server_handlers *handlers, void *arg, int *port, struct sl_err *err);
 /* New calls are answered UNAVAILABLE; open ones get `grace_ms`, then are cancelled. Blocks until all have ended: no handler runs afterwards. Calls that nobody gave up yet still must be. */
 void sl_rpc_server_stop(struct sl_rpc_server *server, int64_t grace_ms);
 void sl_rpc_server_destroy(struct sl_rpc_server **server);
@@ -144,5 +171,7 @@ void sl_rpc_abort(struct sl_rpc_peer_call *call,
 bool sl_rpc_gone(const struct sl_rpc_peer_call *call);           /* no answer can reach the client any more */
 void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data); /* the handler's own */
 void *sl_rpc_data(const struct sl_rpc_peer_call *call);
+/* A header that came with the call ("authorization"), NULL: none. Within `call` and `opened` only; valid until the next one is asked for. */
+const char *sl_rpc_header(struct sl_rpc_peer_call *call, const char *name);
 
 #endif

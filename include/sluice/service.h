@@ -1,12 +1,13 @@
 /* service.h - which bus a command talks to (RULES 31, 35), and what the pipeline needs on it (RULES 24, 32).
- * bus.type embedded: the broker in this process when its lock is free, else the process that has it. emulator: whatever PUBSUB_EMULATOR_HOST names.
+ * bus.type embedded: the broker in this process when its lock is free, else the process that has it. emulator: whatever PUBSUB_EMULATOR_HOST names. pubsub: Google Cloud
+ * Pub/Sub, by TLS and with credentials (credentials.h).
  * A service belongs to one thread, but where it says so; opening, initialising and closing block. */
 #ifndef SLUICE_SERVICE_H
 #define SLUICE_SERVICE_H
 
 #include <sluice/bus.h>
 #include <sluice/config.h>
-#include <sluice/pubsub.h>
+#include <sluice/grpc_bus.h>
 
 struct sl_service;
 
@@ -22,8 +23,9 @@ enum sl_code sl_service_open(struct sl_service **out, const struct sl_config *co
                              struct sl_err *err);
 /* Streams of others get UNAVAILABLE when it served. Buses and publishers on it are destroyed before. */
 void sl_service_close(struct sl_service **service);
-const char *sl_service_address(const struct sl_service *service); /* to dial; the same for its whole life */
-bool sl_service_is_ours(struct sl_service *service);              /* served by this process now. Any thread */
+const char *sl_service_address(const struct sl_service *service);               /* for people; the same for its whole life */
+const struct sl_pubsub_peer *sl_service_peer(const struct sl_service *service); /* to dial, with its TLS and credentials */
+bool sl_service_is_ours(struct sl_service *service);                            /* served by this process now. Any thread */
 /* Does something listen there? SL_UNAVAILABLE names the address. */
 enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *err);
 /* Has the broker in this process stopped by itself (its store failed)? Any thread. */
@@ -55,7 +57,7 @@ const char *sl_bus_watcher(const char *topic, struct sl_arena *arena);
 enum sl_code sl_emulator_address(const char **out, const char *value, struct sl_arena *arena, struct sl_err *err);
 
 /* Makes what is missing; `made` hears of each: kind "topic", "subscription" or "policy", and its full name. Blocks. */
-enum sl_code sl_bus_init(const char *address, const struct sl_config *config, void (*made)(void *arg, const char *kind, const char *name),
-                         void *arg, struct sl_err *err);
+enum sl_code sl_bus_init(const struct sl_pubsub_peer *peer, const struct sl_config *config,
+                         void (*made)(void *arg, const char *kind, const char *name), void *arg, struct sl_err *err);
 
 #endif

@@ -20,7 +20,7 @@ enum sl_code sl_cli_topic_exists(struct sl_cli *cli, const struct sl_service *se
 {
     struct sl_pubsub_admin *admin = NULL;
     struct sl_pubsub_topic found;
-    enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_address(service), &cli->err);
+    enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_peer(service), &cli->err);
     if (code == SL_OK)
         code = sl_pubsub_admin_get_topic(admin, topic, &found, &cli->arena, &cli->err);
     sl_pubsub_admin_destroy(&admin);

@@ -132,7 +132,7 @@ static enum sl_code publish(struct completing *c, const struct sl_service *servi
     struct sl_grpc_publisher *publisher = NULL;
     enum sl_code code = sl_cli_topic_exists(cli, service, c->topic);
     if (code == SL_OK)
-        code = sl_grpc_publisher_create(&publisher, sl_service_address(service), c->topic, &options, on_result, c, &cli->err);
+        code = sl_grpc_publisher_create(&publisher, sl_service_peer(service), c->topic, &options, on_result, c, &cli->err);
     if (code == SL_OK)
         code = sl_grpc_publisher_add(publisher, sl_buf_text(&c->body), c->body.len, NULL, 0, &cli->err);
     if (code == SL_OK)

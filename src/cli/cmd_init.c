@@ -86,7 +86,7 @@ static enum sl_code make_bus(struct making *m)
     if (code == SL_OK)
         code = sl_service_reach(service, &cli->err);
     if (code == SL_OK)
-        code = sl_bus_init(sl_service_address(service), cli->config, made_on_bus, m, &cli->err);
+        code = sl_bus_init(sl_service_peer(service), cli->config, made_on_bus, m, &cli->err);
     sl_service_close(&service);
     if (code != SL_OK)
         sl_wrap(&cli->err, "state and tables are there, but not all topics and subscriptions");

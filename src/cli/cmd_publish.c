@@ -171,7 +171,9 @@ static int publish(struct publishing *p, const struct sl_service *service, const
     struct sl_cli *cli = p->cli;
     enum sl_code code = sl_cli_topic_exists(cli, service, topic);
     if (code == SL_OK)
-        code = sl_grpc_publisher_create(&p->publisher, sl_service_address(service), topic, NULL, on_result, p, &cli->err);
+        code = sl_grpc_publisher_create(&p->publisher, sl_service_peer(service), topic,
+                                        &(const struct sl_grpc_publisher_options){.compress = cli->config->bus.compress}, on_result, p,
+                                        &cli->err);
     if (code != SL_OK)
         return sl_cli_failed(cli, code == SL_NOT_FOUND ? "sluice init" : NULL);
     sl_cli_catch_signals();

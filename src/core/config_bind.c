@@ -138,6 +138,11 @@ static void bind_engines(struct sl_config *config, const json_t *root, struct sl
         config->bus.project = "sluice-local"; /* only the embedded broker comes without */
     config->bus.listen = sl_bind_str(arena, bus, "listen");
     config->bus.path = bind_path(arena, config->dir, bus, "path");
+    config->bus.endpoint = sl_bind_str(arena, bus, "endpoint");
+    config->bus.ca = sl_bind_str(arena, bus, "ca") == NULL ? NULL : bind_path(arena, config->dir, bus, "ca");
+    config->bus.streams = (int)sl_bind_int(bus, "streams");
+    config->bus.connections = (int)sl_bind_int(bus, "connections");
+    config->bus.compress = sl_bind_bool(bus, "compress");
     config->ledger.type = (enum sl_ledger_type)sl_bind_choice(ledger, "type", "sqlite|postgres");
     config->ledger.path = bind_path(arena, config->dir, ledger, "path");
     config->ledger.dsn = sl_bind_str(arena, ledger, "dsn");

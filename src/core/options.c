@@ -23,6 +23,12 @@ const struct sl_option sl_options[] = {
     {"bus.project", SL_OPT_TEXT, NIL, NULL, "null", NULL, NULL, "project id; needed by pubsub and emulator"},
     {"bus.listen", SL_OPT_TEXT, 0, NULL, "\"127.0.0.1:8085\"", NULL, NULL, "address of the embedded broker"},
     {"bus.path", SL_OPT_TEXT, 0, NULL, "state/broker", NULL, NULL, "directory of the embedded broker's state"},
+    {"bus.endpoint", SL_OPT_TEXT, NIL, NULL, "null", NULL, NULL,
+     "host:port of Google Cloud Pub/Sub, where it is not pubsub.googleapis.com:443; always by TLS"},
+    {"bus.ca", SL_OPT_TEXT, NIL, NULL, "null", NULL, NULL, "file of the authorities that pubsub trusts, in PEM; null: the system's"},
+    {"bus.streams", SL_OPT_INT, 0, NULL, "1", "1..64", "streams", "streams of each subscription; Google's carry 10 MB/s each"},
+    {"bus.connections", SL_OPT_INT, 0, NULL, "1", "1..16", "connections", "connections that the streams are spread over"},
+    {"bus.compress", SL_OPT_BOOL, 0, NULL, "false", NULL, NULL, "compress what is published from 240 bytes on"},
 
     {"ledger", SL_OPT_OBJECT, 0, NULL, "{}", NULL, NULL, "Sluice's own transactional state"},
     {"ledger.type", SL_OPT_ENUM, 0, NULL, "sqlite", "sqlite|postgres", NULL, "engine of the ledger"},

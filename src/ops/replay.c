@@ -233,7 +233,7 @@ static enum sl_code make_quarantine(struct sl_replaying *r, struct sl_err *err)
     const struct sl_pubsub_topic topic = {.name = r->policy.quarantine};
     const struct sl_pubsub_subscription watcher = {
         .name = sl_bus_watcher(topic.name, &r->arena), .topic = topic.name, .ack_deadline_s = 60};
-    enum sl_code code = r->quarantine_made ? SL_OK : sl_pubsub_admin_create(&admin, sl_service_address(r->service), err);
+    enum sl_code code = r->quarantine_made ? SL_OK : sl_pubsub_admin_create(&admin, sl_service_peer(r->service), err);
     if (r->quarantine_made || code != SL_OK)
         return code;
     code = sl_pubsub_admin_create_topic(admin, &topic, err);

@@ -20,6 +20,8 @@
 #include <sluice/grpc_bus.h>
 #include <sluice/log.h>
 
+#include "cloud.h"
+
 #define WAIT_MS       10000 /* RULES 31 */
 #define PORT_WAIT_MS  1000  /* the port of a process that has just ended */
 #define RETRY_MS      100
@@ -32,7 +34,9 @@
 struct sl_service {
     const struct sl_config *config;
     char address[ADDRESS_MAX];
-    pthread_mutex_t mutex; /* of what follows */
+    struct sl_cloud cloud;      /* of bus.type pubsub */
+    struct sl_pubsub_peer peer; /* what is dialled */
+    pthread_mutex_t mutex;      /* of what follows */
     pthread_cond_t closed;
     struct sl_broker *broker;      /* NULL: somebody else serves */
     struct sl_pubsub_admin *admin; /* asks another process for its backlog; NULL until then */
@@ -114,6 +118,8 @@ static bool listens(const char *address)
 
 enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *err)
 {
+    if (service->config->bus.type == SL_BUS_PUBSUB)
+        return sl_cloud_check(&service->cloud, err);
     if (listens(service->address))
         return SL_OK;
     return sl_fail(err, SL_UNAVAILABLE, "nothing answers at %s%s", service->address,
@@ -220,19 +226,31 @@ static enum sl_code open_emulator(struct sl_service *service, const char *host, 
     return code;
 }
 
-static enum sl_code refuse_pubsub(const char *host, struct sl_err *err)
+/* A worker waits for what may come back; certificates and credentials that are no good don't. */
+static enum sl_code open_pubsub(struct sl_service *service, const struct sl_service_options *options, const char *host, struct sl_err *err)
 {
+    struct sl_err trouble = {0};
     if (host != NULL)
         return sl_fail(err, SL_INVALID, "bus.type is pubsub, but PUBSUB_EMULATOR_HOST is set to %.100s; unset it, or use bus.type emulator",
                        host);
-    return sl_fail(err, SL_INVALID, "Google Cloud Pub/Sub needs credentials: not in this version; bus.type embedded and emulator work");
+    enum sl_code code = sl_cloud_open(&service->cloud, service->config, options->getenv_fn, err);
+    if (code != SL_OK)
+        return code;
+    service->peer = service->cloud.peer;
+    snprintf(service->address, sizeof service->address, "%s", service->peer.address);
+    code = options->brief ? SL_OK : sl_cloud_check(&service->cloud, &trouble);
+    if (code == SL_UNAVAILABLE)
+        sl_log(SL_WARNING, "Google Cloud Pub/Sub can't be reached yet", {"error", trouble.text});
+    else if (code != SL_OK)
+        return sl_fail(err, code, "%s", trouble.text);
+    return SL_OK;
 }
 
 static enum sl_code open_by_type(struct sl_service *service, const struct sl_service_options *options, struct sl_err *err)
 {
     const char *host = read_env(options, "PUBSUB_EMULATOR_HOST");
     switch (service->config->bus.type) {
-    case SL_BUS_PUBSUB: return refuse_pubsub(host, err);
+    case SL_BUS_PUBSUB: return open_pubsub(service, options, host, err);
     case SL_BUS_EMULATOR: return open_emulator(service, host, err);
     case SL_BUS_EMBEDDED:
         if (host != NULL)
@@ -257,6 +275,7 @@ enum sl_code sl_service_open(struct sl_service **out, const struct sl_config *co
     pthread_condattr_t monotonic;
     struct sl_service *service = sl_calloc(1, sizeof *service);
     service->config = config;
+    service->peer.address = service->address;
     pthread_mutex_init(&service->mutex, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -286,6 +305,7 @@ void sl_service_close(struct sl_service **out)
         sl_broker_stop(service->broker, GRACE_MS);
     sl_broker_destroy(&service->broker);
     sl_pubsub_admin_destroy(&service->admin);
+    sl_cloud_close(&service->cloud);
     pthread_cond_destroy(&service->closed);
     pthread_mutex_destroy(&service->mutex);
     free(service);
@@ -295,6 +315,11 @@ void sl_service_close(struct sl_service **out)
 const char *sl_service_address(const struct sl_service *service)
 {
     return service->address;
+}
+
+const struct sl_pubsub_peer *sl_service_peer(const struct sl_service *service)
+{
+    return &service->peer;
 }
 
 bool sl_service_is_ours(struct sl_service *service)
@@ -319,7 +344,7 @@ static void ask_backlog(struct sl_service *service, const char *const *subscript
     struct sl_err err = {0};
     if (service->asked_in_vain)
         return;
-    enum sl_code code = service->admin != NULL ? SL_OK : sl_pubsub_admin_create(&service->admin, service->address, &err);
+    enum sl_code code = service->admin != NULL ? SL_OK : sl_pubsub_admin_create(&service->admin, &service->peer, &err);
     if (code == SL_OK)
         code = sl_pubsub_admin_backlog(service->admin, subscriptions, n, undelivered, leased, &err);
     service->asked_in_vain = code == SL_INVALID;
@@ -343,13 +368,14 @@ enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, con
                             struct sl_err *err)
 {
     const struct sl_grpc_bus_options options = {.publish_ms = PUBLISH_MS, .backlog = backlog, .backlog_arg = service};
-    return sl_grpc_bus_create(out, service->address, service->config, phases, n_phases, &options, err);
+    return sl_grpc_bus_create(out, &service->peer, service->config, phases, n_phases, &options, err);
 }
 
 enum sl_code sl_service_holding_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *phase, size_t max_messages,
                                     size_t max_bytes, struct sl_err *err)
 {
-    const struct sl_grpc_bus_options options = {.max_outstanding_messages = (int64_t)max_messages,
+    const struct sl_grpc_bus_options options = {.streams = 1,
+                                                .max_outstanding_messages = (int64_t)max_messages,
                                                 .max_outstanding_bytes = (int64_t)max_bytes,
                                                 .lease_s = HOLD_LEASE_S,
                                                 .lease_cap_ms = INT64_C(7) * 86400 *
@@ -357,5 +383,5 @@ enum sl_code sl_service_holding_bus(struct sl_bus **out, struct sl_service *serv
                                                 .publish_ms = PUBLISH_MS,
                                                 .backlog = backlog,
                                                 .backlog_arg = service};
-    return sl_grpc_bus_create(out, service->address, service->config, &phase, 1, &options, err);
+    return sl_grpc_bus_create(out, &service->peer, service->config, &phase, 1, &options, err);
 }

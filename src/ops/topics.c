@@ -192,14 +192,14 @@ static enum sl_code make_all(const struct making *m, const struct sl_bus_plan *p
     return code;
 }
 
-enum sl_code sl_bus_init(const char *address, const struct sl_config *config, void (*made)(void *arg, const char *kind, const char *name),
-                         void *arg, struct sl_err *err)
+enum sl_code sl_bus_init(const struct sl_pubsub_peer *peer, const struct sl_config *config,
+                         void (*made)(void *arg, const char *kind, const char *name), void *arg, struct sl_err *err)
 {
     struct sl_arena arena = {0};
     struct sl_bus_plan plan;
     struct making m = {.made = made, .arg = arg, .arena = &arena, .err = err};
     sl_bus_plan(&plan, config, &arena);
-    enum sl_code code = sl_pubsub_admin_create(&m.admin, address, err);
+    enum sl_code code = sl_pubsub_admin_create(&m.admin, peer, err);
     if (code == SL_OK)
         code = make_all(&m, &plan);
     sl_pubsub_admin_destroy(&m.admin);

@@ -15,16 +15,40 @@ void sl_bus_lock(struct sl_grpc_bus *bus)
     pthread_mutex_lock(&bus->mutex);
 }
 
+static void tell(struct sl_grpc_bus *bus, struct sl_lease *list)
+{
+    for (struct sl_lease *lease = list; lease; lease = lease->next_waiting) {
+        struct sl_buf id = {0};
+        sl_buf_add(&id, lease->received->message.message_id.ptr, lease->received->message.message_id.len);
+        bus->options.acked(bus->options.acked_arg, lease->subscriber->subscription, sl_buf_text(&id), lease->outcome);
+        sl_buf_fini(&id);
+    }
+    pthread_mutex_lock(&bus->mutex);
+    while (list) {
+        struct sl_lease *lease = list;
+        list = lease->next_waiting;
+        sl_lease_unref(lease);
+    }
+    bus->telling--;
+    pthread_cond_broadcast(&bus->quiet);
+    pthread_mutex_unlock(&bus->mutex);
+}
+
 void sl_bus_unlock(struct sl_grpc_bus *bus)
 {
     struct sl_unary *list = bus->to_send;
+    struct sl_lease *told = bus->to_tell;
     bus->to_send = NULL;
+    bus->to_tell = NULL;
+    bus->telling += told != NULL;
     pthread_mutex_unlock(&bus->mutex);
     while (list) {
         struct sl_unary *unary = list;
         list = unary->next;
         sl_unary_send(unary);
     }
+    if (told)
+        tell(bus, told);
 }
 
 /* Monotonic, as the condition variables of a bus are. */
@@ -44,7 +68,7 @@ static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t unt
 
 static int64_t tick(struct sl_grpc_bus *bus, int64_t now_ms)
 {
-    int64_t next = sl_acks_tick(bus, now_ms);
+    int64_t next = sl_unary_tick(bus, now_ms);
     for (size_t i = 0; i < bus->n; i++) {
         const int64_t due = sl_subscriber_tick(&bus->subscribers[i], now_ms);
         next = due < next ? due : next;
@@ -88,6 +112,7 @@ static void deliver(struct sl_bus_batch *out, struct sl_lease *lease)
     out->messages[out->n - 1] = (struct sl_bus_message){
         .phase = lease->subscriber->phase,
         .receipt = lease,
+        .ordering_key = from->ordering_key.len ? text_of(&out->arena, from->ordering_key) : NULL,
         .message = {.subscription = lease->subscriber->phase->subscription,
                     .message_id = text_of(&out->arena, from->message_id),
                     .publish_us = from->publish_us,
@@ -100,36 +125,19 @@ static void deliver(struct sl_bus_batch *out, struct sl_lease *lease)
     out->bytes += lease->bytes;
 }
 
-/* Under the mutex: the next ones in line, as a list by next_waiting. */
-static struct sl_lease *take(struct sl_grpc_bus *bus, size_t max_n, size_t max_bytes)
-{
-    struct sl_lease *first = bus->first_waiting, *last = NULL;
-    size_t n = 0, bytes = 0;
-    for (struct sl_lease *lease = first; lease && n < max_n && (n == 0 || bytes + lease->bytes <= max_bytes); lease = lease->next_waiting) {
-        lease->state = SL_LEASE_OUT;
-        bytes += lease->bytes;
-        n++;
-        last = lease;
-    }
-    if (!last)
-        return NULL;
-    bus->first_waiting = last->next_waiting;
-    if (!bus->first_waiting)
-        bus->last_waiting = NULL;
-    last->next_waiting = NULL;
-    return first;
-}
-
 static enum sl_code grpc_receive(struct sl_bus *self, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out,
                                  struct sl_err *err)
 {
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
     const int64_t until_ms = timeout_ms < 0 ? SL_MS_NEVER : sl_monotonic_ms() + timeout_ms;
     sl_bus_lock(bus);
-    while (!bus->first_waiting && bus->failure.code == SL_OK && timeout_ms != 0)
-        if (!wait_until(&bus->arrived, &bus->mutex, until_ms))
+    struct sl_lease *lease = sl_leases_take(bus, max_n, max_bytes, sl_monotonic_ms());
+    while (!lease && bus->failure.code == SL_OK && timeout_ms != 0) {
+        const bool in_time = wait_until(&bus->arrived, &bus->mutex, until_ms);
+        lease = sl_leases_take(bus, max_n, max_bytes, sl_monotonic_ms());
+        if (!in_time)
             break;
-    struct sl_lease *lease = take(bus, max_n, max_bytes);
+    }
     const struct sl_err failure = bus->failure;
     sl_bus_unlock(bus);
     if (!lease && failure.code != SL_OK)
@@ -152,21 +160,32 @@ static enum sl_code grpc_ack(struct sl_bus *self, const struct sl_bus_batch *bat
     return SL_OK;
 }
 
+/* -1: not connected, or there is more than it reads. */
+static int64_t silent_since_ms(const struct sl_subscriber *subscriber)
+{
+    if (!subscriber->connected || !subscriber->reading || subscriber->held)
+        return -1;
+    return subscriber->message_ms > subscriber->connected_ms ? subscriber->message_ms : subscriber->connected_ms;
+}
+
+/* As long as the stream of the phase that was heard last. */
 static int64_t grpc_silent_ms(struct sl_bus *self, const struct sl_phase *phase, int64_t now_us)
 {
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
-    int64_t silent_ms = -1;
+    int64_t since_ms = -1;
+    bool silent = false, speaks = false;
     (void)now_us; /* a clock that is set must not make silence */
     sl_bus_lock(bus);
     for (size_t i = 0; i < bus->n; i++) {
-        const struct sl_subscriber *subscriber = &bus->subscribers[i];
-        if (subscriber->phase != phase || !subscriber->connected || !subscriber->reading || subscriber->held)
+        if (bus->subscribers[i].phase != phase)
             continue;
-        const int64_t since = subscriber->message_ms > subscriber->connected_ms ? subscriber->message_ms : subscriber->connected_ms;
-        silent_ms = sl_monotonic_ms() - since;
+        const int64_t ms = silent_since_ms(&bus->subscribers[i]);
+        silent = true;
+        speaks |= ms < 0;
+        since_ms = ms > since_ms ? ms : since_ms;
     }
     sl_bus_unlock(bus);
-    return silent_ms;
+    return silent && !speaks ? sl_monotonic_ms() - since_ms : -1;
 }
 
 static void grpc_backlog(struct sl_bus *self, int64_t *undelivered, int64_t *leased)
@@ -174,7 +193,7 @@ static void grpc_backlog(struct sl_bus *self, int64_t *undelivered, int64_t *lea
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
     *undelivered = *leased = -1;
     if (bus->options.backlog)
-        bus->options.backlog(bus->options.backlog_arg, bus->names, bus->n, undelivered, leased);
+        bus->options.backlog(bus->options.backlog_arg, bus->names, bus->n_names, undelivered, leased);
 }
 
 /* ---- publishing ---- */
@@ -197,6 +216,7 @@ static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, con
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
     const struct sl_publish_limits limits = {.total_ms = bus->options.publish_ms,
                                              .call_ms = bus->options.call_ms,
+                                             .compress = bus->config->bus.compress,
                                              .backoff = {bus->options.backoff_min_ms, bus->options.backoff_max_ms, 4, 0}};
     struct sl_arena arena = {0};
     struct sl_buf bytes = {0};
@@ -204,7 +224,7 @@ static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, con
     for (size_t i = 0; code == SL_OK && i < n; i++)
         code = put_outgoing(&bytes, &messages[i], err);
     if (code == SL_OK)
-        code = sl_publish_request(bus->channel, sl_pubsub_resource(&arena, bus->config, "topics", topic), &bytes, n, &limits, err);
+        code = sl_publish_request(bus->channels[0], sl_pubsub_resource(&arena, bus->config, "topics", topic), &bytes, n, &limits, err);
     sl_buf_fini(&bytes);
     sl_arena_fini(&arena);
     return code;
@@ -224,11 +244,20 @@ static void set_default(int64_t *value, int64_t otherwise)
         *value = otherwise;
 }
 
+static int64_t share(int64_t of, int64_t among)
+{
+    return (of + among - 1) / among;
+}
+
 static void fill_options(struct sl_grpc_bus_options *options, const struct sl_config *config)
 {
     const int64_t messages = (int64_t)config->worker.batch_messages, bytes = (int64_t)config->worker.batch_bytes;
-    set_default(&options->max_outstanding_messages, messages > 0 ? 2 * messages : 2000);
-    set_default(&options->max_outstanding_bytes, bytes > 0 ? 2 * bytes : 20000000);
+    if (options->streams <= 0)
+        options->streams = config->bus.streams > 0 ? config->bus.streams : 1;
+    if (options->connections <= 0)
+        options->connections = config->bus.connections > 0 ? config->bus.connections : 1;
+    set_default(&options->max_outstanding_messages, share(messages > 0 ? 2 * messages : 2000, options->streams));
+    set_default(&options->max_outstanding_bytes, share(bytes > 0 ? 2 * bytes : 20000000, options->streams));
     set_default(&options->ping_ms, 30000);
     set_default(&options->answer_ms, 15000);
     set_default(&options->receipt_ms, 100);
@@ -240,6 +269,8 @@ static void fill_options(struct sl_grpc_bus_options *options, const struct sl_co
     set_default(&options->call_ms, 20000);
     set_default(&options->publish_ms, 60000);
     set_default(&options->close_ms, 5000);
+    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
+    set_default(&options->keepalive_ms, config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000);
     if (options->pings == SL_PINGS_AUTO)
         options->pings = config->bus.type == SL_BUS_EMULATOR ? SL_PINGS_LEARNED : SL_PINGS_DEMANDED;
 }
@@ -256,55 +287,68 @@ static void init_waiting(struct sl_grpc_bus *bus)
     pthread_condattr_destroy(&monotonic);
 }
 
-static enum sl_code check(const struct sl_config *config, const struct sl_phase *const *phases, size_t n, struct sl_err *err)
+static enum sl_code check(const struct sl_pubsub_peer *peer, const struct sl_config *config, const struct sl_phase *const *phases, size_t n,
+                          struct sl_err *err)
 {
-    if (config->bus.type == SL_BUS_PUBSUB)
-        return sl_fail(err, SL_INVALID,
-                       "bus.type pubsub: Google Cloud Pub/Sub needs credentials, which this version can't use; embedded and emulator work");
+    if (config->bus.type == SL_BUS_PUBSUB && !peer->tls)
+        return sl_fail(err, SL_INVALID, "bus.type pubsub: Google Cloud Pub/Sub is only talked to by TLS");
     for (size_t i = 0; i < n; i++)
         if (!phases[i]->subscription)
             return sl_fail(err, SL_INVALID, "phase %s has no completions.subscription to receive from", phases[i]->name);
     return SL_OK;
 }
 
-static enum sl_code start(struct sl_grpc_bus *bus, const char *address, struct sl_err *err)
+static enum sl_code start(struct sl_grpc_bus *bus, struct sl_err *err)
 {
-    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
-    const struct sl_rpc_channel_options channel = {.keepalive_ms = bus->config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000};
+    const int64_t keepalive_ms = bus->options.keepalive_ms;
     enum sl_code code = sl_rpc_loop_create(&bus->loop, err);
-    if (code == SL_OK)
-        code = sl_rpc_channel_create(&bus->channel, bus->loop, address, &channel, err);
+    for (size_t i = 0; code == SL_OK && i < bus->n_channels; i++)
+        code = sl_pubsub_dial(&bus->channels[i], bus->loop, &bus->peer, (int)i, keepalive_ms, err);
     if (code != SL_OK)
         return code;
+    for (size_t i = 0; i < bus->n; i++)
+        bus->subscribers[i].channel = bus->channels[i % bus->n_channels];
     if (pthread_create(&bus->keeper, NULL, keeper_main, bus) != 0)
         return sl_fail(err, SL_UNAVAILABLE, "no thread for the bus");
     bus->keeper_on = true;
     return SL_OK;
 }
 
-enum sl_code sl_grpc_bus_create(struct sl_bus **out, const char *address, const struct sl_config *config,
+/* Streams of one phase get connections of their own before those of the next. */
+static void init_subscribers(struct sl_grpc_bus *bus, const struct sl_phase *const *phases, size_t n_phases)
+{
+    const size_t streams = (size_t)bus->options.streams;
+    bus->n_channels = (size_t)bus->options.connections;
+    bus->channels = sl_calloc(bus->n_channels, sizeof(struct sl_rpc_channel *));
+    bus->subscribers = sl_calloc(n_phases * streams, sizeof *bus->subscribers);
+    bus->names = sl_arena_array(&bus->arena, n_phases, sizeof *bus->names);
+    for (; bus->n < n_phases * streams; bus->n++) {
+        sl_subscriber_init(&bus->subscribers[bus->n], bus, phases[bus->n / streams]);
+        if (bus->n % streams == 0)
+            bus->names[bus->n_names++] = bus->subscribers[bus->n].subscription;
+    }
+}
+
+enum sl_code sl_grpc_bus_create(struct sl_bus **out, const struct sl_pubsub_peer *peer, const struct sl_config *config,
                                 const struct sl_phase *const *phases, size_t n_phases, const struct sl_grpc_bus_options *options,
                                 struct sl_err *err)
 {
     *out = NULL;
-    enum sl_code code = check(config, phases, n_phases, err);
+    enum sl_code code = check(peer, config, phases, n_phases, err);
     if (code != SL_OK)
         return code;
     struct sl_grpc_bus *bus = sl_calloc(1, sizeof *bus);
     bus->base.ops = &GRPC_BUS;
     bus->config = config;
+    bus->peer = *peer;
     if (options)
         bus->options = *options;
+    bus->halves_leases = bus->options.extend_before_ms <= 0;
     fill_options(&bus->options, config);
     init_waiting(bus);
-    bus->subscribers = sl_calloc(n_phases, sizeof *bus->subscribers);
-    bus->names = sl_arena_array(&bus->arena, n_phases, sizeof *bus->names);
-    for (; bus->n < n_phases; bus->n++) {
-        sl_subscriber_init(&bus->subscribers[bus->n], bus, phases[bus->n]);
-        bus->names[bus->n] = bus->subscribers[bus->n].subscription;
-    }
+    init_subscribers(bus, phases, n_phases);
     *out = &bus->base;
-    code = start(bus, address, err);
+    code = start(bus, err);
     if (code != SL_OK)
         sl_bus_destroy(out);
     return code;
@@ -314,7 +358,7 @@ static void stop_keeper(struct sl_grpc_bus *bus)
 {
     const int64_t until_ms = sl_monotonic_ms() + bus->options.close_ms;
     sl_bus_lock(bus);
-    while (bus->acks && bus->failure.code == SL_OK && wait_until(&bus->quiet, &bus->mutex, until_ms))
+    while ((bus->acks || bus->telling) && bus->failure.code == SL_OK && wait_until(&bus->quiet, &bus->mutex, until_ms))
         ;
     bus->stopping = true;
     pthread_cond_signal(&bus->wake);
@@ -326,16 +370,26 @@ static void stop_keeper(struct sl_grpc_bus *bus)
     sl_bus_unlock(bus);
 }
 
-/* Nothing is in flight: what waits for its next try names leases that end with their subscriber. */
+/* Nothing is in flight, but what waits for its next try. */
 static void free_retries(struct sl_grpc_bus *bus)
 {
     while (bus->to_retry) {
         struct sl_unary *unary = bus->to_retry;
         bus->to_retry = unary->next;
         for (size_t i = 0; i < unary->n; i++)
-            unary->leases[i]->refs--;
+            sl_lease_unref(unary->leases[i]);
         sl_unary_free(unary);
     }
+}
+
+static void destroy_leases(struct sl_grpc_bus *bus)
+{
+    sl_bus_lock(bus);
+    free_retries(bus);
+    for (size_t i = 0; i < bus->n; i++)
+        sl_subscriber_fini(&bus->subscribers[i]);
+    bus->n = 0;
+    sl_bus_unlock(bus); /* tells what was lost */
 }
 
 static void grpc_destroy(struct sl_bus *self)
@@ -343,11 +397,11 @@ static void grpc_destroy(struct sl_bus *self)
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
     if (bus->keeper_on)
         stop_keeper(bus);
-    sl_rpc_channel_destroy(&bus->channel);
+    for (size_t i = 0; i < bus->n_channels; i++)
+        sl_rpc_channel_destroy(&bus->channels[i]);
+    destroy_leases(bus); /* what they hold is gRPC's */
     sl_rpc_loop_destroy(&bus->loop);
-    free_retries(bus);
-    for (size_t i = 0; i < bus->n; i++)
-        sl_subscriber_fini(&bus->subscribers[i]);
+    free(bus->channels);
     free(bus->subscribers);
     pthread_cond_destroy(&bus->quiet);
     pthread_cond_destroy(&bus->wake);
@@ -355,6 +409,18 @@ static void grpc_destroy(struct sl_bus *self)
     pthread_mutex_destroy(&bus->mutex);
     sl_arena_fini(&bus->arena);
     free(bus);
+}
+
+bool sl_grpc_bus_settle(struct sl_bus *self, int64_t timeout_ms)
+{
+    struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
+    const int64_t until_ms = sl_monotonic_ms() + timeout_ms;
+    sl_bus_lock(bus);
+    while ((bus->acks || bus->telling) && bus->failure.code == SL_OK && wait_until(&bus->quiet, &bus->mutex, until_ms))
+        ;
+    const bool settled = !bus->acks && !bus->telling;
+    sl_bus_unlock(bus);
+    return settled;
 }
 
 void sl_grpc_bus_stats(struct sl_bus *self, struct sl_grpc_bus_stats *out)

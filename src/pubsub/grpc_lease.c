@@ -1,22 +1,14 @@
 /* grpc_lease.c - the messages that the server holds for us, from the response that brought them to the answer to their ack.
  *
- * Receipts are sent together, at most receipt_ms late; they start a full lease, for a response may have waited long in buffers. Then each lease is extended when less than
- * extend_before_ms of it is left, up to lease_cap_ms, also while its ack is not answered. An ack that fails for a while is sent again until its leases have ended: a lost ack
- * would be committed work that is delivered again. Ids that the server refuses as invalid are searched for by halving the request, so that one bad id spoils no other. */
-#include <stdio.h>
+ * Receipts are sent together, at most receipt_ms late; they start a full lease, for a response may have waited long in buffers. Then each lease is extended when little of it is
+ * left, up to lease_cap_ms, also while its ack is not answered. With exactly-once delivery a message is handed out only after its receipt is confirmed, and in the order of coming.
+ * A lease that is lost before its message was handed out takes the message along: it comes again. So do, where the order of keys counts, all later messages of its key. */
 #include <stdlib.h>
 #include <string.h>
 
-#include <sluice/log.h>
-
 #include "grpc_bus_internal.h"
 
-enum {
-    MAX_IDS = 2500,            /* of one request: 2,500 x 164 bytes stay below the server's 524,288 */
-    MAX_ID_BYTES = 510 * 1024, /* should ids be longer */
-    ID_OVERHEAD = 5,
-    MAX_ID_LEN = 4096,
-};
+enum { MAX_ID_LEN = 4096, HELD_FROM = 16 * 1024, LEAST_LEASE_S = 10, LEAST_EXACT_LEASE_S = 60 };
 
 /* ---- chunks ---- */
 
@@ -44,13 +36,24 @@ static void add_lease(struct sl_chunk *chunk, const struct sl_received *received
     lease->refs = 1;
 }
 
-struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bool *is_empty, struct sl_err *err)
+/* Few bytes are copied: held, they would pin all that was read together with them. A short slice holds its bytes itself, too. */
+static const char *keep(struct sl_chunk *chunk, const void *data, size_t len, struct sl_rpc_stream *of)
+{
+    if (len >= HELD_FROM) {
+        chunk->held = sl_rpc_stream_hold(of);
+        return data;
+    }
+    chunk->bytes = sl_alloc(len);
+    memcpy(chunk->bytes, data, len);
+    return chunk->bytes;
+}
+
+struct sl_chunk *sl_chunk_create(const void *data, size_t len, struct sl_rpc_stream *of, size_t *n_bad, bool *is_empty, struct sl_err *err)
 {
     struct sl_chunk *chunk = sl_calloc(1, sizeof *chunk);
     struct sl_streaming_response response;
-    chunk->bytes = sl_alloc(len);
-    memcpy(chunk->bytes, data, len);
-    if (sl_pubsub_read_streaming_response(&response, chunk->bytes, len, &chunk->arena, err) != SL_OK) {
+    const char *bytes = keep(chunk, data, len, of);
+    if (sl_pubsub_read_streaming_response(&response, bytes, len, &chunk->arena, err) != SL_OK) {
         sl_chunk_destroy(chunk);
         return NULL;
     }
@@ -59,6 +62,9 @@ struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bo
         if (is_usable(&response.messages[i]))
             add_lease(chunk, &response.messages[i]);
     chunk->alive = chunk->n;
+    chunk->has_properties = response.has_properties;
+    chunk->exactly_once = response.exactly_once;
+    chunk->ordering = response.ordering;
     *n_bad = response.n - chunk->n;
     *is_empty = response.n == 0;
     return chunk;
@@ -67,13 +73,14 @@ struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bo
 void sl_chunk_destroy(struct sl_chunk *chunk)
 {
     sl_arena_fini(&chunk->arena);
+    sl_rpc_held_release(&chunk->held);
     free(chunk->bytes);
     free(chunk);
 }
 
 /* ---- leases ---- */
 
-static void unref(struct sl_lease *lease)
+void sl_lease_unref(struct sl_lease *lease)
 {
     struct sl_chunk *chunk = lease->chunk;
     if (--lease->refs == 0 && --chunk->alive == 0)
@@ -82,242 +89,143 @@ static void unref(struct sl_lease *lease)
 
 static void wait_in_line(struct sl_grpc_bus *bus, struct sl_lease *lease)
 {
+    lease->state = SL_LEASE_WAITING;
+    lease->next_waiting = NULL;
     *(bus->last_waiting ? &bus->last_waiting->next_waiting : &bus->first_waiting) = lease;
     bus->last_waiting = lease;
 }
 
-void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int64_t now_ms)
+static void hold(struct sl_subscriber *subscriber, struct sl_lease *lease)
 {
-    struct sl_grpc_bus *bus = subscriber->bus;
-    for (size_t i = 0; i < chunk->n; i++) {
-        struct sl_lease *lease = &chunk->leases[i];
-        lease->subscriber = subscriber;
-        lease->received_ms = now_ms;
-        lease->expires_ms = now_ms + bus->options.lease_s * 1000;
-        lease->prev = subscriber->last;
-        *(subscriber->last ? &subscriber->last->next : &subscriber->first) = lease;
-        subscriber->last = lease;
-        subscriber->held++;
-        subscriber->held_bytes += lease->bytes;
-        wait_in_line(bus, lease);
-    }
-    subscriber->leased += chunk->n;
-    if (subscriber->receipt_due_ms == SL_MS_NEVER)
-        subscriber->receipt_due_ms = now_ms + bus->options.receipt_ms;
+    lease->state = SL_LEASE_HELD;
+    *(subscriber->last_held ? &subscriber->last_held->next_waiting : &subscriber->first_held) = lease;
+    subscriber->last_held = lease;
 }
 
-void sl_lease_over(struct sl_lease *lease)
+static void add(struct sl_subscriber *subscriber, struct sl_lease *lease, int64_t now_ms)
+{
+    lease->subscriber = subscriber;
+    lease->received_ms = now_ms;
+    lease->expires_ms = now_ms + subscriber->bus->options.lease_s * 1000;
+    lease->prev = subscriber->last;
+    *(subscriber->last ? &subscriber->last->next : &subscriber->first) = lease;
+    subscriber->last = lease;
+    subscriber->held++;
+    subscriber->held_bytes += lease->bytes;
+    if (subscriber->exactly_once)
+        hold(subscriber, lease);
+    else
+        wait_in_line(subscriber->bus, lease);
+}
+
+/* What is held for its receipt is kept waiting by it: no delay then. */
+void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int64_t now_ms)
+{
+    const int64_t due_ms = subscriber->exactly_once ? now_ms : now_ms + subscriber->bus->options.receipt_ms;
+    for (size_t i = 0; i < chunk->n; i++)
+        add(subscriber, &chunk->leases[i], now_ms);
+    subscriber->leased += chunk->n;
+    if (due_ms >= subscriber->receipt_due_ms)
+        return;
+    subscriber->receipt_due_ms = due_ms;
+    pthread_cond_signal(&subscriber->bus->wake);
+}
+
+static void to_tell(struct sl_grpc_bus *bus, struct sl_lease *lease, enum sl_ack_outcome outcome)
+{
+    if (!bus->options.acked)
+        return;
+    lease->refs++;
+    lease->outcome = outcome;
+    lease->next_waiting = NULL;
+    *(bus->to_tell ? &bus->last_to_tell->next_waiting : &bus->to_tell) = lease;
+    bus->last_to_tell = lease;
+}
+
+void sl_lease_over(struct sl_lease *lease, enum sl_ack_outcome outcome)
 {
     struct sl_subscriber *subscriber = lease->subscriber;
+    struct sl_grpc_bus *bus = subscriber->bus;
+    if (lease->state == SL_LEASE_ACKING) {
+        *(outcome == SL_ACK_CONFIRMED ? &bus->stats.acks_confirmed : &bus->stats.acks_lost) += 1;
+        to_tell(bus, lease, outcome);
+    }
     lease->state = SL_LEASE_OVER;
     *(lease->prev ? &lease->prev->next : &subscriber->first) = lease->next;
     *(lease->next ? &lease->next->prev : &subscriber->last) = lease->prev;
     subscriber->leased--;
-    unref(lease);
+    sl_lease_unref(lease);
 }
 
-/* ---- requests ---- */
+/* ---- handing out ---- */
 
-static struct sl_unary *new_unary(struct sl_subscriber *subscriber, enum sl_unary_kind kind)
+static bool is_lost(const struct sl_lease *lease, int64_t now_ms)
 {
-    const struct sl_grpc_bus_options *options = &subscriber->bus->options;
-    struct sl_unary *unary = sl_calloc(1, sizeof *unary);
-    unary->subscriber = subscriber;
-    unary->kind = kind;
-    unary->backoff = (struct sl_backoff){.min_ms = options->backoff_min_ms, .max_ms = options->backoff_max_ms, .factor = 2};
-    return unary;
+    return lease->refused || lease->expires_ms <= now_ms;
 }
 
-void sl_unary_free(struct sl_unary *unary)
+static bool same_key(const struct sl_lease *a, const struct sl_lease *b)
 {
-    free(unary->leases);
-    free(unary);
+    const struct sl_span x = a->received->message.ordering_key, y = b->received->message.ordering_key;
+    return x.len == y.len && memcmp(x.ptr, y.ptr, x.len) == 0;
 }
 
-static void send_soon(struct sl_unary *unary)
+/* Of a message that was never handed out, and is in no list but the subscriber's any more. */
+static void lapse(struct sl_lease *lease)
 {
-    struct sl_grpc_bus *bus = unary->subscriber->bus;
-    struct sl_unary **at = &bus->to_send;
-    while (*at)
-        at = &(*at)->next;
-    unary->next = NULL;
-    *at = unary;
+    struct sl_subscriber *subscriber = lease->subscriber;
+    const bool ordered = subscriber->ordering && lease->received->message.ordering_key.len > 0;
+    for (struct sl_lease *later = lease->next; ordered && later; later = later->next)
+        if ((later->state == SL_LEASE_HELD || later->state == SL_LEASE_WAITING) && same_key(lease, later))
+            later->refused = true;
+    subscriber->held--;
+    subscriber->held_bytes -= lease->bytes;
+    subscriber->bus->stats.lapsed++;
+    sl_lease_over(lease, SL_ACK_LOST);
 }
 
-/* Takes a reference to each lease; as many requests as the limits ask for. */
-static void request_for(struct sl_subscriber *subscriber, enum sl_unary_kind kind, struct sl_lease *const *leases, size_t n)
+void sl_leases_release_held(struct sl_subscriber *subscriber)
 {
-    for (size_t at = 0; at < n && !subscriber->bus->stopping;) {
-        size_t end = at, bytes = 0;
-        while (end < n && end - at < MAX_IDS && (end == at || bytes + strlen(leases[end]->ack_id) + ID_OVERHEAD <= MAX_ID_BYTES))
-            bytes += strlen(leases[end++]->ack_id) + ID_OVERHEAD;
-        struct sl_unary *unary = new_unary(subscriber, kind);
-        unary->n = end - at;
-        unary->leases = sl_alloc(unary->n * sizeof(struct sl_lease *));
-        memcpy(unary->leases, leases + at, unary->n * sizeof(struct sl_lease *));
-        for (size_t i = 0; i < unary->n; i++)
-            unary->leases[i]->refs++;
-        if (kind == SL_UNARY_ACK)
-            subscriber->bus->acks++;
-        send_soon(unary);
-        at = end;
+    const int64_t now_ms = sl_monotonic_ms();
+    bool any = false;
+    while (subscriber->first_held && (subscriber->first_held->confirmed || is_lost(subscriber->first_held, now_ms))) {
+        struct sl_lease *lease = subscriber->first_held;
+        subscriber->first_held = lease->next_waiting;
+        if (!subscriber->first_held)
+            subscriber->last_held = NULL;
+        if (is_lost(lease, now_ms))
+            lapse(lease);
+        else
+            wait_in_line(subscriber->bus, lease);
+        any = true;
     }
+    if (any)
+        pthread_cond_broadcast(&subscriber->bus->arrived);
 }
 
-/* The request is done with, whatever became of it. */
-static void end_unary(struct sl_unary *unary)
+struct sl_lease *sl_leases_take(struct sl_grpc_bus *bus, size_t max_n, size_t max_bytes, int64_t now_ms)
 {
-    struct sl_grpc_bus *bus = unary->subscriber->bus;
-    for (size_t i = 0; i < unary->n; i++)
-        unref(unary->leases[i]);
-    if (unary->kind == SL_UNARY_ACK && --bus->acks == 0)
-        pthread_cond_broadcast(&bus->quiet);
-    sl_unary_free(unary);
-}
-
-/* ---- answers ---- */
-
-static const char *count_text(char *out, size_t size, size_t n)
-{
-    snprintf(out, size, "%zu", n);
-    return out;
-}
-
-static void log_lost(const struct sl_unary *unary, const char *why)
-{
-    char n[24];
-    sl_log(SL_WARNING, "acks are lost, these messages come again", {"subscription", unary->subscriber->subscription},
-           {"messages", count_text(n, sizeof n, unary->n)}, {"why", why});
-}
-
-static void give_up_acks(struct sl_unary *unary, const char *why)
-{
-    log_lost(unary, why);
-    unary->subscriber->bus->stats.acks_lost += unary->n;
-    for (size_t i = 0; i < unary->n; i++)
-        sl_lease_over(unary->leases[i]);
-    end_unary(unary);
-}
-
-/* Some id in it is not one: each half on its own. */
-static void halve(struct sl_unary *unary)
-{
-    const size_t half = unary->n / 2;
-    request_for(unary->subscriber, unary->kind, unary->leases, half);
-    request_for(unary->subscriber, unary->kind, unary->leases + half, unary->n - half);
-    end_unary(unary);
-}
-
-static void retry_later(struct sl_unary *unary)
-{
-    struct sl_grpc_bus *bus = unary->subscriber->bus;
-    unary->due_ms = sl_monotonic_ms() + sl_backoff_next(&unary->backoff);
-    unary->next = bus->to_retry;
-    bus->to_retry = unary;
-    bus->stats.acks_retried++;
-    pthread_cond_signal(&bus->wake);
-}
-
-static void ack_answered(struct sl_unary *unary, const struct sl_rpc_status *status)
-{
-    struct sl_subscriber *subscriber = unary->subscriber;
-    if (status->code == SL_RPC_OK) {
-        for (size_t i = 0; i < unary->n; i++)
-            sl_lease_over(unary->leases[i]);
-        end_unary(unary);
-    } else if (sl_retry_ack(status->code)) {
-        retry_later(unary);
-    } else if (status->code == SL_RPC_INVALID_ARGUMENT && unary->n > 1) {
-        halve(unary);
-    } else {
-        if (status->code != SL_RPC_INVALID_ARGUMENT && !sl_retry_stream(status->code)) /* no such subscription, denied, ... */
-            sl_subscriber_fail(subscriber, status);
-        give_up_acks(unary, status->message);
+    struct sl_lease *first = NULL, **end = &first;
+    size_t n = 0, bytes = 0;
+    while (bus->first_waiting && n < max_n && (n == 0 || bytes + bus->first_waiting->bytes <= max_bytes)) {
+        struct sl_lease *lease = bus->first_waiting;
+        struct sl_subscriber *subscriber = lease->subscriber;
+        bus->first_waiting = lease->next_waiting;
+        lease->next_waiting = NULL;
+        if (is_lost(lease, now_ms)) {
+            lapse(lease);
+            sl_subscriber_read(subscriber);
+            continue;
+        }
+        lease->state = SL_LEASE_OUT;
+        bytes += lease->bytes;
+        n++;
+        *end = lease;
+        end = &lease->next_waiting;
     }
-    sl_subscriber_read(subscriber);
-}
-
-static void modify_answered(struct sl_unary *unary, const struct sl_rpc_status *status)
-{
-    const int64_t lease_ms = unary->subscriber->bus->options.lease_s * 1000;
-    const bool invalid = status->code == SL_RPC_INVALID_ARGUMENT;
-    for (size_t i = 0; i < unary->n; i++) {
-        unary->leases[i]->extending = invalid && unary->n > 1;
-        if (status->code == SL_RPC_OK)
-            unary->leases[i]->expires_ms = unary->sent_ms + lease_ms;
-        else if (invalid && unary->n == 1)
-            unary->leases[i]->refused = true;
-    }
-    if (invalid && unary->n > 1)
-        halve(unary);
-    else
-        end_unary(unary);
-}
-
-static void probe_answered(struct sl_unary *unary, const struct sl_rpc_status *status)
-{
-    struct sl_subscriber *subscriber = unary->subscriber;
-    if (status->code == SL_RPC_OK && subscriber->stream && unary->stream_no == subscriber->stream_no)
-        sl_subscriber_connected(subscriber, sl_monotonic_ms());
-    end_unary(unary);
-}
-
-static void on_answer(void *arg, const struct sl_rpc_status *status, const void *data, size_t len)
-{
-    struct sl_unary *unary = arg;
-    struct sl_grpc_bus *bus = unary->subscriber->bus;
-    (void)data;
-    (void)len;
-    sl_bus_lock(bus);
-    switch (unary->kind) {
-    case SL_UNARY_ACK: ack_answered(unary, status); break;
-    case SL_UNARY_MODIFY: modify_answered(unary, status); break;
-    case SL_UNARY_PROBE: probe_answered(unary, status); break;
-    }
-    sl_bus_unlock(bus);
-}
-
-static void put_ids(struct sl_buf *out, const struct sl_unary *unary)
-{
-    const struct sl_subscriber *subscriber = unary->subscriber;
-    const char **ids = sl_calloc(unary->n, sizeof *ids);
-    for (size_t i = 0; i < unary->n; i++)
-        ids[i] = unary->leases[i]->ack_id;
-    if (unary->kind == SL_UNARY_ACK)
-        sl_pubsub_put_acknowledge(out, subscriber->subscription, ids, unary->n);
-    else
-        sl_pubsub_put_modify(out, subscriber->subscription, ids, unary->n, (int)subscriber->bus->options.lease_s);
-    free(ids);
-}
-
-void sl_unary_send(struct sl_unary *unary)
-{
-    static const char *const METHODS[] = {
-        [SL_UNARY_ACK] = "/google.pubsub.v1.Subscriber/Acknowledge",
-        [SL_UNARY_MODIFY] = "/google.pubsub.v1.Subscriber/ModifyAckDeadline",
-        [SL_UNARY_PROBE] = "/google.pubsub.v1.Subscriber/GetSubscription",
-    };
-    struct sl_grpc_bus *bus = unary->subscriber->bus;
-    struct sl_buf request = {0};
-    if (unary->kind == SL_UNARY_PROBE)
-        sl_pubsub_put_name(&request, unary->subscriber->subscription);
-    else
-        put_ids(&request, unary);
-    unary->sent_ms = sl_monotonic_ms();
-    const struct sl_rpc_request call = {.method = METHODS[unary->kind],
-                                        .routing = unary->subscriber->routing,
-                                        .data = sl_buf_text(&request),
-                                        .len = request.len,
-                                        .timeout_ms = bus->options.call_ms};
-    sl_rpc_call_start(bus->channel, &call, on_answer, unary);
-    sl_buf_fini(&request);
-}
-
-void sl_probe(struct sl_subscriber *subscriber)
-{
-    struct sl_unary *unary = new_unary(subscriber, SL_UNARY_PROBE);
-    unary->stream_no = subscriber->stream_no;
-    send_soon(unary);
+    if (!bus->first_waiting)
+        bus->last_waiting = NULL;
+    return first;
 }
 
 /* ---- acks ---- */
@@ -325,6 +233,7 @@ void sl_probe(struct sl_subscriber *subscriber)
 void sl_leases_ack(struct sl_grpc_bus *bus, const struct sl_bus_batch *batch)
 {
     struct sl_lease **leases = sl_calloc(batch->n, sizeof *leases);
+    const int64_t now_ms = sl_monotonic_ms();
     for (size_t s = 0; s < bus->n; s++) {
         struct sl_subscriber *subscriber = &bus->subscribers[s];
         size_t n = 0;
@@ -335,103 +244,72 @@ void sl_leases_ack(struct sl_grpc_bus *bus, const struct sl_bus_batch *batch)
             lease->state = SL_LEASE_ACKING;
             subscriber->held--;
             subscriber->held_bytes -= lease->bytes;
+            sl_ack_times_add(&subscriber->ack_times, now_ms - lease->received_ms);
             leases[n++] = lease;
         }
         bus->stats.acks_sent += n;
-        request_for(subscriber, SL_UNARY_ACK, leases, n);
+        sl_unary_request(subscriber, SL_UNARY_ACK, leases, n, 0);
         sl_subscriber_read(subscriber);
     }
     free(leases);
 }
 
-/* Those whose lease has ended are not ours any more: their ack would be void, or somebody else's. */
-static void send_again(struct sl_unary *unary, int64_t now_ms)
-{
-    size_t kept = 0, ended = 0;
-    for (size_t i = 0; i < unary->n; i++) {
-        struct sl_lease *lease = unary->leases[i];
-        if (lease->expires_ms > now_ms) {
-            unary->leases[kept++] = lease;
-            continue;
-        }
-        sl_lease_over(lease);
-        unref(lease);
-        ended++;
-    }
-    unary->n = ended;
-    if (ended)
-        log_lost(unary, "not confirmed before the lease ended");
-    unary->subscriber->bus->stats.acks_lost += ended;
-    unary->n = kept;
-    if (kept)
-        send_soon(unary);
-    else
-        end_unary(unary);
-}
-
-int64_t sl_acks_tick(struct sl_grpc_bus *bus, int64_t now_ms)
-{
-    int64_t next = SL_MS_NEVER;
-    struct sl_unary *due = NULL;
-    for (struct sl_unary **at = &bus->to_retry; *at;) {
-        struct sl_unary *unary = *at;
-        if (unary->due_ms > now_ms) {
-            next = unary->due_ms < next ? unary->due_ms : next;
-            at = &unary->next;
-            continue;
-        }
-        *at = unary->next;
-        unary->next = due;
-        due = unary;
-    }
-    while (due) {
-        struct sl_unary *unary = due;
-        due = unary->next;
-        send_again(unary, now_ms);
-    }
-    return next;
-}
-
 /* ---- receipts and extensions ---- */
 
-static bool wants_extension(const struct sl_lease *lease, const struct sl_grpc_bus_options *options, int64_t now_ms)
+static int length_s(const struct sl_subscriber *subscriber)
 {
-    if (lease->extending || lease->refused || now_ms - lease->received_ms >= options->lease_cap_ms || lease->expires_ms <= now_ms)
+    const int lease_s = (int)subscriber->bus->options.lease_s;
+    const int least_s = subscriber->exactly_once ? LEAST_EXACT_LEASE_S : lease_s < LEAST_LEASE_S ? lease_s : LEAST_LEASE_S;
+    return sl_ack_times_lease_s(&subscriber->ack_times, least_s, lease_s);
+}
+
+/* A lease of the shortest length is not to be extended all the time. */
+static int64_t extend_before_ms(const struct sl_subscriber *subscriber)
+{
+    const struct sl_grpc_bus *bus = subscriber->bus;
+    const int64_t half_ms = length_s(subscriber) * INT64_C(1000) / 2;
+    return bus->halves_leases && half_ms < bus->options.extend_before_ms ? half_ms : bus->options.extend_before_ms;
+}
+
+static bool wants_extension(const struct sl_lease *lease, int64_t before_ms, int64_t cap_ms, int64_t now_ms)
+{
+    if (lease->extending || lease->refused || now_ms - lease->received_ms >= cap_ms || lease->expires_ms <= now_ms)
         return false;
-    return lease->expires_ms - now_ms <= options->extend_before_ms;
+    return lease->expires_ms - now_ms <= before_ms;
 }
 
 /* One pass over what is leased: what has no receipt yet (when they are due) and what is about to end. */
-static void modify(struct sl_subscriber *subscriber, bool receipts, int64_t now_ms)
+static void modify(struct sl_subscriber *subscriber, bool receipts, int64_t before_ms, int64_t now_ms)
 {
     struct sl_grpc_bus *bus = subscriber->bus;
     struct sl_lease **leases = sl_calloc(subscriber->leased, sizeof *leases);
     size_t n = 0;
     for (struct sl_lease *lease = subscriber->first; lease; lease = lease->next) {
         const bool receipt = receipts && !lease->receipted && lease->state != SL_LEASE_ACKING;
-        if (!receipt && !wants_extension(lease, &bus->options, now_ms))
+        if (!receipt && !wants_extension(lease, before_ms, bus->options.lease_cap_ms, now_ms))
             continue;
         *(receipt ? &bus->stats.receipts : &bus->stats.extensions) += 1;
         lease->receipted = lease->extending = true;
         leases[n++] = lease;
     }
-    request_for(subscriber, SL_UNARY_MODIFY, leases, n);
+    sl_unary_request(subscriber, SL_UNARY_MODIFY, leases, n, length_s(subscriber));
     free(leases);
 }
 
 int64_t sl_leases_tick(struct sl_subscriber *subscriber, int64_t now_ms)
 {
-    const struct sl_grpc_bus_options *options = &subscriber->bus->options;
     const bool receipts = now_ms >= subscriber->receipt_due_ms;
     if (!subscriber->first) {
         subscriber->receipt_due_ms = SL_MS_NEVER;
         return SL_MS_NEVER;
     }
     if (receipts || now_ms >= subscriber->scan_ms) {
-        modify(subscriber, receipts, now_ms);
+        const int64_t before_ms = extend_before_ms(subscriber);
+        sl_leases_release_held(subscriber);
+        modify(subscriber, receipts, before_ms, now_ms);
         if (receipts)
             subscriber->receipt_due_ms = SL_MS_NEVER;
-        subscriber->scan_ms = now_ms + options->extend_before_ms / 10;
+        subscriber->scan_ms = now_ms + before_ms / 10;
     }
     return subscriber->receipt_due_ms < subscriber->scan_ms ? subscriber->receipt_due_ms : subscriber->scan_ms;
 }

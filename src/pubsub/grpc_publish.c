@@ -95,6 +95,7 @@ enum sl_code sl_publish_request(struct sl_rpc_channel *channel, const char *topi
     sl_buf_add(&bytes, messages->data, messages->len);
     char *routing = sl_routing("topic", topic);
     struct sl_rpc_request request = {.method = SL_PUBLISH_METHOD, .routing = routing, .data = bytes.data, .len = bytes.len};
+    request.gzip = limits->compress && bytes.len >= SL_COMPRESS_FROM;
     enum sl_code code = try_until(channel, &request, n, limits, err);
     if (code != SL_OK && err)
         code = sl_wrap(err, "%s", topic); /* servers say "Topic not found", and not which */

@@ -9,9 +9,11 @@
 #include "grpc_retry.h"
 
 #define SL_PUBLISH_METHOD "/google.pubsub.v1.Publisher/Publish"
+enum { SL_COMPRESS_FROM = 240 }; /* a smaller request gains nothing */
 
 struct sl_publish_limits {
     int64_t total_ms, call_ms;
+    bool compress;
     struct sl_backoff backoff;
 };
 

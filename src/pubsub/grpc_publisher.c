@@ -2,6 +2,8 @@
  *
  * The life of a batch: FILLING (full, old enough or flushed) -> SENT -> DONE, over PAUSED where a try has failed that may succeed later. A batch that is refused as invalid goes on
  * message by message. Batches stay in a list in their order; the adding thread hands out the results of those at its head.
+ * Messages with an ordering key have batches of their own, one key each, of which one at a time is sent: the next is QUEUED until it is DONE. A failure stops the key: what follows
+ * in it fails too, until it is resumed, so that nothing overtakes what is missing.
  * Bounded: in_flight batches of max_bytes (or of one larger message). */
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +16,8 @@
 
 #define NEVER INT64_MAX
 
-enum state { FILLING, SENT, PAUSED, DONE };
+enum { MAX_KEY = 1024 /* of the API */ };
+enum state { FILLING, QUEUED, SENT, PAUSED, DONE };
 
 struct result {
     enum sl_code code;
@@ -26,9 +29,10 @@ struct batch {
     struct sl_grpc_publisher *publisher;
     enum state state;
     struct sl_buf bytes; /* the topic, then the messages */
-    size_t *offsets, cap_offsets;
+    char *key;           /* NULL: none */
+    size_t *offsets, cap_offsets, *indices, cap_indices;
     struct result *results;
-    size_t cap_results, n, first_index;
+    size_t cap_results, n;
     size_t topic_len;
     bool singly;
     size_t at; /* singly: the one in flight */
@@ -47,15 +51,34 @@ struct sl_grpc_publisher {
     pthread_cond_t wake, done;
     pthread_t keeper;
     bool keeper_on, stopping;
-    struct batch *first, *last; /* in order; the last one may be FILLING */
+    struct batch *first, *last; /* in order */
+    char **stopped;             /* keys */
+    size_t n_stopped, cap_stopped;
     struct batch *to_send;
     size_t n_batches, n_messages;
     struct sl_err failure; /* the first since the last flush */
 };
 
-static struct batch *filling(const struct sl_grpc_publisher *publisher)
+static struct batch *filling(const struct sl_grpc_publisher *publisher, const char *key)
 {
-    return publisher->last && publisher->last->state == FILLING ? publisher->last : NULL;
+    for (struct batch *batch = publisher->first; batch; batch = batch->next)
+        if (batch->state == FILLING && sl_str_eq(batch->key, key))
+            return batch;
+    return NULL;
+}
+
+/* The index of a key that is stopped; n_stopped: it isn't. */
+static size_t find_stopped(const struct sl_grpc_publisher *publisher, const char *key)
+{
+    size_t i = 0;
+    while (i < publisher->n_stopped && !sl_str_eq(publisher->stopped[i], key))
+        i++;
+    return i;
+}
+
+static bool is_stopped(const struct sl_grpc_publisher *publisher, const char *key)
+{
+    return key && find_stopped(publisher, key) < publisher->n_stopped;
 }
 
 static void batch_free(struct batch *batch)
@@ -65,6 +88,8 @@ static void batch_free(struct batch *batch)
         free(batch->results[i].error);
     }
     sl_buf_fini(&batch->bytes);
+    free(batch->key);
+    free(batch->indices);
     free(batch->offsets);
     free(batch->results);
     free(batch);
@@ -88,6 +113,16 @@ static void start_sending(struct batch *batch)
     send_soon(batch);
 }
 
+/* No more is added to it; its turn comes when those before it in its key are done. */
+static void close_batch(struct batch *batch)
+{
+    batch->state = QUEUED;
+    for (const struct batch *before = batch->publisher->first; batch->key && before != batch; before = before->next)
+        if (before->state != DONE && sl_str_eq(before->key, batch->key))
+            return;
+    start_sending(batch);
+}
+
 static void on_answer(void *arg, const struct sl_rpc_status *status, const void *data, size_t len);
 
 static void send_now(struct batch *batch)
@@ -106,6 +141,7 @@ static void send_now(struct batch *batch)
         request.data = one.data;
         request.len = one.len;
     }
+    request.gzip = publisher->options.compress && request.len >= SL_COMPRESS_FROM;
     sl_rpc_call_start(publisher->channel, &request, on_answer, batch);
     sl_buf_fini(&one);
 }
@@ -132,15 +168,48 @@ static void set_results(struct batch *batch, size_t from, size_t to, enum sl_cod
     }
 }
 
+static void stop_key(struct sl_grpc_publisher *publisher, const char *key)
+{
+    if (is_stopped(publisher, key))
+        return;
+    sl_grow((void **)&publisher->stopped, &publisher->cap_stopped, publisher->n_stopped + 1, sizeof(char *));
+    publisher->stopped[publisher->n_stopped++] = sl_strdup(key);
+}
+
+/* A batch of a key is done: the next one's turn, or, after a failure, nobody's. */
+static void next_of_key(struct batch *batch, bool failed)
+{
+    if (failed)
+        stop_key(batch->publisher, batch->key);
+    for (struct batch *later = batch->next; later; later = later->next) {
+        if (!sl_str_eq(later->key, batch->key) || later->state == DONE)
+            continue;
+        if (failed) {
+            set_results(later, 0, later->n, SL_UNAVAILABLE, "an earlier message of its ordering key failed");
+            later->state = DONE;
+        } else {
+            if (later->state == QUEUED)
+                start_sending(later);
+            return;
+        }
+    }
+}
+
 /* What was in flight has its result: the batch, or one of it. */
 static void go_on(struct batch *batch)
 {
+    const bool failed = batch->results[batch->singly ? batch->at : 0].code != SL_OK;
     if (batch->singly && ++batch->at < batch->n) {
-        sl_backoff_reset(&batch->backoff);
-        start_sending(batch);
-        return;
+        if (!failed || !batch->key) {
+            sl_backoff_reset(&batch->backoff);
+            start_sending(batch);
+            return;
+        }
+        set_results(batch, batch->at, batch->n, SL_UNAVAILABLE, "an earlier message of its ordering key failed");
     }
     batch->state = DONE;
+    if (batch->key)
+        next_of_key(batch, failed);
     pthread_cond_signal(&batch->publisher->done);
 }
 
@@ -213,7 +282,7 @@ static int64_t tick(struct sl_grpc_publisher *publisher, int64_t now_ms)
                                                   : NEVER;
         if (due_ms <= now_ms) {
             if (batch->state == FILLING)
-                start_sending(batch);
+                close_batch(batch);
             else
                 send_soon(batch);
             due_ms = NEVER;
@@ -255,7 +324,7 @@ static void hand_out(struct sl_grpc_publisher *publisher, const struct batch *ba
         if (result->code != SL_OK && publisher->failure.code == SL_OK)
             publisher->failure = err;
         if (publisher->result)
-            publisher->result(publisher->arg, batch->first_index + i, result->code, result->id, &err);
+            publisher->result(publisher->arg, batch->indices[i], result->code, result->id, &err);
     }
 }
 
@@ -287,13 +356,13 @@ static void wait_for_first(struct sl_grpc_publisher *publisher)
     hand_out_done(publisher);
 }
 
-static struct batch *new_batch(struct sl_grpc_publisher *publisher)
+static struct batch *new_batch(struct sl_grpc_publisher *publisher, const char *key)
 {
     const struct sl_grpc_publisher_options *options = &publisher->options;
     struct batch *batch = sl_calloc(1, sizeof *batch);
     batch->publisher = publisher;
     batch->backoff = (struct sl_backoff){.min_ms = options->backoff_min_ms, .max_ms = options->backoff_max_ms, .factor = 4};
-    batch->first_index = publisher->n_messages;
+    batch->key = sl_strdup(key);
     batch->opened_ms = sl_monotonic_ms();
     sl_pubsub_put_publish_topic(&batch->bytes, publisher->topic);
     batch->topic_len = batch->bytes.len;
@@ -307,16 +376,19 @@ static struct batch *new_batch(struct sl_grpc_publisher *publisher)
 static void add_message(struct batch *batch, const struct sl_buf *message)
 {
     sl_grow((void **)&batch->offsets, &batch->cap_offsets, batch->n + 1, sizeof *batch->offsets);
+    sl_grow((void **)&batch->indices, &batch->cap_indices, batch->n + 1, sizeof *batch->indices);
     sl_grow((void **)&batch->results, &batch->cap_results, batch->n + 1, sizeof *batch->results);
     batch->offsets[batch->n] = batch->bytes.len;
     batch->results[batch->n] = (struct result){.code = SL_UNAVAILABLE};
+    batch->indices[batch->n] = batch->publisher->n_messages++;
     batch->n++;
     sl_buf_add(&batch->bytes, message->data, message->len);
-    batch->publisher->n_messages++;
 }
 
-static enum sl_code check_utf8(const struct sl_attribute *attributes, size_t n, struct sl_err *err)
+static enum sl_code check(const char *key, const struct sl_attribute *attributes, size_t n, struct sl_err *err)
 {
+    if (key && (strlen(key) > MAX_KEY || !sl_utf8_valid(key, strlen(key))))
+        return sl_fail(err, SL_INVALID, "the ordering key is not UTF-8 of at most %d bytes", MAX_KEY);
     for (size_t i = 0; i < n; i++)
         if (!sl_utf8_valid(attributes[i].key, strlen(attributes[i].key)) ||
             !sl_utf8_valid(attributes[i].value, strlen(attributes[i].value)))
@@ -324,38 +396,70 @@ static enum sl_code check_utf8(const struct sl_attribute *attributes, size_t n, 
     return SL_OK;
 }
 
-enum sl_code sl_grpc_publisher_add(struct sl_grpc_publisher *publisher, const char *data, size_t len, const struct sl_attribute *attributes,
-                                   size_t n_attributes, struct sl_err *err)
+/* Under the mutex: a batch of this key with room for `bytes`. */
+static struct batch *batch_for(struct sl_grpc_publisher *publisher, const char *key, size_t bytes)
 {
-    if (check_utf8(attributes, n_attributes, err) != SL_OK)
-        return SL_INVALID;
-    const struct sl_grpc_publisher_options *options = &publisher->options;
-    struct sl_buf message = {0};
-    sl_pubsub_put_message(&message, 2, data, len, attributes, n_attributes, NULL);
-    pthread_mutex_lock(&publisher->mutex);
-    struct batch *batch = filling(publisher);
-    if (batch && batch->bytes.len + message.len > options->max_bytes) {
-        start_sending(batch);
+    struct batch *batch = filling(publisher, key);
+    if (batch && batch->bytes.len + bytes > publisher->options.max_bytes) {
+        close_batch(batch);
         batch = NULL;
     }
-    while (!batch && publisher->n_batches >= options->in_flight)
+    while (!batch && publisher->n_batches >= publisher->options.in_flight) {
+        if (publisher->first->state == FILLING)
+            close_batch(publisher->first);
         wait_for_first(publisher);
-    if (!batch)
-        batch = new_batch(publisher);
-    add_message(batch, &message);
-    if (batch->n >= options->max_messages)
-        start_sending(batch);
+    }
+    return batch ? batch : new_batch(publisher, key);
+}
+
+enum sl_code sl_grpc_publisher_add_ordered(struct sl_grpc_publisher *publisher, const char *key, const char *data, size_t len,
+                                           const struct sl_attribute *attributes, size_t n_attributes, struct sl_err *err)
+{
+    if (key && !*key)
+        key = NULL;
+    if (check(key, attributes, n_attributes, err) != SL_OK)
+        return SL_INVALID;
+    struct sl_buf message = {0};
+    sl_pubsub_put_message(&message, 2, data, len, attributes, n_attributes, key);
+    pthread_mutex_lock(&publisher->mutex);
+    bool stopped = is_stopped(publisher, key);
+    struct batch *batch = stopped ? NULL : batch_for(publisher, key, message.len);
+    stopped = is_stopped(publisher, key); /* it may have been, while we waited for room */
+    if (batch && !stopped)
+        add_message(batch, &message);
+    if (batch && batch->n == 0)
+        batch->state = DONE;
+    else if (batch && batch->n >= publisher->options.max_messages)
+        close_batch(batch);
     hand_out_done(publisher);
     unlock(publisher);
     sl_buf_fini(&message);
-    return SL_OK;
+    return stopped ? sl_fail(err, SL_UNAVAILABLE, "ordering key %s is stopped: an earlier message of it failed", key) : SL_OK;
+}
+
+enum sl_code sl_grpc_publisher_add(struct sl_grpc_publisher *publisher, const char *data, size_t len, const struct sl_attribute *attributes,
+                                   size_t n_attributes, struct sl_err *err)
+{
+    return sl_grpc_publisher_add_ordered(publisher, NULL, data, len, attributes, n_attributes, err);
+}
+
+void sl_grpc_publisher_resume(struct sl_grpc_publisher *publisher, const char *key)
+{
+    pthread_mutex_lock(&publisher->mutex);
+    const size_t i = find_stopped(publisher, key);
+    if (i < publisher->n_stopped) {
+        free(publisher->stopped[i]);
+        publisher->stopped[i] = publisher->stopped[--publisher->n_stopped];
+    }
+    unlock(publisher);
 }
 
 enum sl_code sl_grpc_publisher_flush(struct sl_grpc_publisher *publisher, struct sl_err *err)
 {
     pthread_mutex_lock(&publisher->mutex);
-    if (filling(publisher))
-        start_sending(publisher->last);
+    for (struct batch *batch = publisher->first; batch; batch = batch->next)
+        if (batch->state == FILLING)
+            close_batch(batch);
     while (publisher->first)
         wait_for_first(publisher);
     const struct sl_err failure = publisher->failure;
@@ -384,11 +488,11 @@ static void fill_options(struct sl_grpc_publisher_options *options)
     set_default(&options->backoff_max_ms, 10000);
 }
 
-static enum sl_code start(struct sl_grpc_publisher *publisher, const char *address, struct sl_err *err)
+static enum sl_code start(struct sl_grpc_publisher *publisher, const struct sl_pubsub_peer *peer, struct sl_err *err)
 {
     enum sl_code code = sl_rpc_loop_create(&publisher->loop, err);
     if (code == SL_OK)
-        code = sl_rpc_channel_create(&publisher->channel, publisher->loop, address, NULL, err);
+        code = sl_pubsub_dial(&publisher->channel, publisher->loop, peer, 0, 0, err);
     if (code != SL_OK)
         return code;
     if (pthread_create(&publisher->keeper, NULL, keeper_main, publisher) != 0)
@@ -397,7 +501,7 @@ static enum sl_code start(struct sl_grpc_publisher *publisher, const char *addre
     return SL_OK;
 }
 
-enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const char *address, const char *topic,
+enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const struct sl_pubsub_peer *peer, const char *topic,
                                       const struct sl_grpc_publisher_options *options, sl_publish_result result, void *arg,
                                       struct sl_err *err)
 {
@@ -417,7 +521,7 @@ enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const char
     pthread_cond_init(&publisher->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
     *out = publisher;
-    const enum sl_code code = start(publisher, address, err);
+    const enum sl_code code = start(publisher, peer, err);
     if (code != SL_OK)
         sl_grpc_publisher_destroy(out);
     return code;
@@ -445,6 +549,9 @@ void sl_grpc_publisher_destroy(struct sl_grpc_publisher **publisher)
     pthread_cond_destroy(&gone->done);
     pthread_cond_destroy(&gone->wake);
     pthread_mutex_destroy(&gone->mutex);
+    for (size_t i = 0; i < gone->n_stopped; i++)
+        free(gone->stopped[i]);
+    free(gone->stopped);
     free(gone->topic);
     free(gone->routing);
     free(gone);

@@ -74,6 +74,17 @@ int64_t sl_monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+enum sl_code sl_pubsub_dial(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const struct sl_pubsub_peer *peer, int channel_id,
+                            int64_t keepalive_ms, struct sl_err *err)
+{
+    const struct sl_rpc_channel_options options = {.channel_id = channel_id,
+                                                   .keepalive_ms = keepalive_ms,
+                                                   .tls = peer->tls,
+                                                   .roots = peer->roots,
+                                                   .tokens = peer->credentials ? sl_credentials_tokens(peer->credentials) : NULL};
+    return sl_rpc_channel_create(out, loop, peer->address, &options, err);
+}
+
 char *sl_routing(const char *key, const char *name)
 {
     struct sl_buf out = {0};

@@ -2,7 +2,7 @@
 #ifndef SLUICE_GRPC_RETRY_H
 #define SLUICE_GRPC_RETRY_H
 
-#include <sluice/pubsub.h>
+#include <sluice/grpc_bus.h>
 #include <sluice/rpc.h>
 
 bool sl_retry_stream(enum sl_rpc_code code); /* open the stream again? (a clean close too) */
@@ -19,6 +19,10 @@ int64_t sl_backoff_next(struct sl_backoff *backoff);
 void sl_backoff_reset(struct sl_backoff *backoff);
 
 int64_t sl_monotonic_ms(void);
+
+/* keepalive_ms 0: the default. */
+enum sl_code sl_pubsub_dial(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const struct sl_pubsub_peer *peer, int channel_id,
+                            int64_t keepalive_ms, struct sl_err *err);
 
 /* "subscription=projects/p/subscriptions/s" for x-goog-request-params; free() it. */
 char *sl_routing(const char *key, const char *name);

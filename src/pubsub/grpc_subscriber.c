@@ -32,7 +32,7 @@ void sl_subscriber_init(struct sl_subscriber *out, struct sl_grpc_bus *bus, cons
 void sl_subscriber_fini(struct sl_subscriber *subscriber)
 {
     while (subscriber->first)
-        sl_lease_over(subscriber->first);
+        sl_lease_over(subscriber->first, SL_ACK_LOST);
     free(subscriber->routing);
 }
 
@@ -94,7 +94,7 @@ static void on_message(void *arg, const void *data, size_t len)
     struct sl_err err = {0};
     size_t n_bad = 0;
     bool is_empty = false;
-    struct sl_chunk *chunk = sl_chunk_create(data, len, &n_bad, &is_empty, &err);
+    struct sl_chunk *chunk = sl_chunk_create(data, len, subscriber->stream, &n_bad, &is_empty, &err);
     const int64_t now_ms = sl_monotonic_ms();
     sl_bus_lock(subscriber->bus);
     subscriber->reading = false;
@@ -110,11 +110,14 @@ static void on_message(void *arg, const void *data, size_t len)
         subscriber->answers_pings = true;
     else
         subscriber->message_ms = now_ms;
+    if (chunk->has_properties) { /* a response without them, as a heartbeat may be, changes nothing */
+        subscriber->exactly_once = chunk->exactly_once;
+        subscriber->ordering = chunk->ordering;
+    }
     warn_bad_ids(subscriber, n_bad);
     if (chunk->n) {
         sl_leases_add(subscriber, chunk, now_ms);
         pthread_cond_broadcast(&subscriber->bus->arrived);
-        pthread_cond_signal(&subscriber->bus->wake);
     } else {
         sl_chunk_destroy(chunk);
     }
@@ -144,6 +147,19 @@ void sl_subscriber_fail(struct sl_subscriber *subscriber, const struct sl_rpc_st
     pthread_cond_broadcast(&bus->arrived);
 }
 
+/* No token will ever be had: waiting can't mend that either. */
+static bool is_refused_a_token(struct sl_subscriber *subscriber)
+{
+    struct sl_grpc_bus *bus = subscriber->bus;
+    struct sl_err err = {0};
+    if (!bus->peer.credentials || !sl_credentials_failed(bus->peer.credentials, &err))
+        return false;
+    if (bus->failure.code == SL_OK)
+        sl_fail(&bus->failure, err.code, "%s", err.text);
+    pthread_cond_broadcast(&bus->arrived);
+    return true;
+}
+
 static void log_reopening(const struct sl_subscriber *subscriber, const struct sl_rpc_status *status, int64_t wait_ms)
 {
     char wait[24];
@@ -165,6 +181,8 @@ static void on_end(void *arg, const struct sl_rpc_status *status)
         subscriber->reopen_ms = SL_MS_NEVER;
         if (!bus->stopping)
             sl_subscriber_fail(subscriber, status);
+    } else if (!bus->stopping && !ours && is_refused_a_token(subscriber)) {
+        subscriber->reopen_ms = SL_MS_NEVER;
     } else if (!bus->stopping) {
         const int64_t wait_ms = sl_backoff_next(&subscriber->backoff);
         subscriber->reopen_ms = sl_monotonic_ms() + wait_ms;
@@ -198,13 +216,13 @@ static void open_stream(struct sl_subscriber *subscriber, int64_t now_ms)
     subscriber->stream_no++;
     subscriber->message_ms = now_ms;
     subscriber->pinged = false;
-    sl_rpc_stream_open(&subscriber->stream, bus->channel, &request, &HANDLERS, subscriber);
+    sl_rpc_stream_open(&subscriber->stream, subscriber->channel, &request, &HANDLERS, subscriber);
     bus->stats.streams_opened++;
     sl_buf_fini(&first);
     ping(subscriber, now_ms);
     sl_subscriber_read(subscriber);
     if (bus->options.pings == SL_PINGS_LEARNED && !subscriber->answers_pings)
-        sl_probe(subscriber);
+        sl_unary_probe(subscriber);
 }
 
 /* When the oldest ping since the last response counts as unanswered; never, while there is none or we don't read. */

@@ -19,12 +19,12 @@ struct sl_pubsub_admin {
     struct sl_rpc_channel *channel;
 };
 
-enum sl_code sl_pubsub_admin_create(struct sl_pubsub_admin **out, const char *address, struct sl_err *err)
+enum sl_code sl_pubsub_admin_create(struct sl_pubsub_admin **out, const struct sl_pubsub_peer *peer, struct sl_err *err)
 {
     struct sl_pubsub_admin *admin = *out = sl_calloc(1, sizeof *admin);
     enum sl_code code = sl_rpc_loop_create(&admin->loop, err);
     if (code == SL_OK)
-        code = sl_rpc_channel_create(&admin->channel, admin->loop, address, NULL, err);
+        code = sl_pubsub_dial(&admin->channel, admin->loop, peer, 0, 0, err);
     if (code != SL_OK)
         sl_pubsub_admin_destroy(out);
     return code;

@@ -28,7 +28,9 @@ static void answer(struct unary *unary, struct sl_rpc_status *status)
     struct sl_rpc_bytes bytes;
     static const char NOTHING[] = "the answer holds no message";
     if (status->code != SL_RPC_OK) {
-        unary->done(unary->arg, status, "", 0);
+        size_t len;
+        const void *details = sl_rpc_dial_details(&unary->dial, &len);
+        unary->done(unary->arg, status, details ? details : "", len);
     } else if (!unary->response || !sl_rpc_bytes_open(&bytes, unary->response)) {
         sl_rpc_status_set(status, GRPC_STATUS_INTERNAL, NOTHING, sizeof NOTHING - 1);
         unary->done(unary->arg, status, "", 0);

@@ -15,6 +15,7 @@
 
 #include <sluice/rpc.h>
 
+#define SL_RPC_VERSION "0.1.0"
 enum { SL_RPC_MAX_RECEIVE_BYTES = 20 * 1024 * 1024, SL_RPC_MAX_METADATA_BYTES = 4 * 1024 * 1024 };
 
 /* ---- loop.c ---- */
@@ -42,12 +43,13 @@ grpc_byte_buffer *sl_rpc_buffer(const void *data, size_t len); /* copies */
 
 struct sl_rpc_bytes { /* a received message in one piece, without a copy when it came as one */
     grpc_byte_buffer_reader reader;
-    grpc_slice whole;
+    grpc_slice whole, *first; /* where `data` lies: in `whole`, unless `first` is set */
     const void *data;
     size_t len;
 };
 bool sl_rpc_bytes_open(struct sl_rpc_bytes *out, grpc_byte_buffer *buffer); /* borrows the buffer; false: it can't be read */
 void sl_rpc_bytes_close(struct sl_rpc_bytes *bytes);
+struct sl_rpc_held *sl_rpc_bytes_hold(const struct sl_rpc_bytes *bytes);
 
 struct sl_rpc_packet;
 struct sl_rpc_outbox { /* what waits to be written, in order; zero-initialised is empty */
@@ -60,14 +62,19 @@ void sl_rpc_outbox_clear(struct sl_rpc_outbox *box);
 
 void sl_rpc_status_set(struct sl_rpc_status *out, grpc_status_code code, const char *text, size_t len);
 
+/* ---- security.c ---- */
+
+/* SL_INVALID: tokens without TLS. */
+enum sl_code sl_rpc_secure(grpc_channel_credentials **out, const struct sl_rpc_channel_options *options, struct sl_err *err);
+
 /* ---- channel.c ---- */
 
 struct sl_rpc_dial { /* a call of ours, in its channel's list of what is open */
     struct sl_rpc_channel *channel;
     struct sl_rpc_dial *prev, *next;
     grpc_call *call;
-    grpc_metadata routing;
-    size_t n_metadata;
+    grpc_metadata headers[3];
+    size_t n_headers;
     uint32_t flags;
     grpc_metadata_array initial, trailing;
     grpc_status_code code;
@@ -76,6 +83,7 @@ struct sl_rpc_dial { /* a call of ours, in its channel's list of what is open */
 
 void sl_rpc_dial_open(struct sl_rpc_dial *dial, struct sl_rpc_channel *channel, const struct sl_rpc_request *request);
 void sl_rpc_dial_status(const struct sl_rpc_dial *dial, struct sl_rpc_status *out);
+const void *sl_rpc_dial_details(const struct sl_rpc_dial *dial, size_t *len); /* NULL: none; until it is closed */
 /* Off the list; the channel may be gone when it returns. */
 void sl_rpc_dial_close(struct sl_rpc_dial *dial);
 grpc_op sl_rpc_dial_op_initial(const struct sl_rpc_dial *dial);
@@ -104,8 +112,8 @@ struct sl_rpc_server {
 
 void sl_rpc_server_drop(struct sl_rpc_server *server, bool serving); /* the server may be gone when it returns */
 
-/* Take over a call that came, counted already. */
-void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *call, size_t method);
+/* Take over a call that came, counted already, with its headers. */
+void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *call, size_t method, grpc_metadata_array *headers);
 void sl_rpc_peer_call_refuse(struct sl_rpc_server *server, grpc_call *call, enum sl_rpc_code code, const char *sentence);
 
 #endif

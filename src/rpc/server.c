@@ -71,11 +71,11 @@ static size_t find_method(const struct sl_rpc_server *server, grpc_slice path)
     return i;
 }
 
-static void dispatch(struct sl_rpc_server *server, grpc_call *call, size_t method)
+static void dispatch(struct sl_rpc_server *server, grpc_call *call, size_t method, grpc_metadata_array *headers)
 {
     bool known = method < server->n_methods;
     if (admit(server, known))
-        sl_rpc_peer_call_begin(server, call, method);
+        sl_rpc_peer_call_begin(server, call, method, headers);
     else if (known)
         sl_rpc_peer_call_refuse(server, call, SL_RPC_UNAVAILABLE, "the server is stopping");
     else
@@ -104,10 +104,11 @@ static void accepted(struct sl_rpc_tag *tag, bool ok)
     size_t method = find_method(accept->server, accept->details.method);
     grpc_call_details_destroy(&accept->details);
     grpc_call_details_init(&accept->details);
-    grpc_metadata_array_destroy(&accept->metadata);
+    grpc_metadata_array headers = accept->metadata;
     grpc_metadata_array_init(&accept->metadata);
     accept_ask(accept);
-    dispatch(accept->server, call, method);
+    dispatch(accept->server, call, method, &headers);
+    grpc_metadata_array_destroy(&headers);
 }
 
 static void accepts_start(struct sl_rpc_server *server)
@@ -184,15 +185,24 @@ static bool port_is_possible(const char *address)
     return unix_path(address) || (colon && sl_parse_i64(colon + 1, &port) && port >= 0 && port <= MAX_PORT);
 }
 
-static enum sl_code bind_to(struct sl_rpc_server *server, const char *address, int *port, struct sl_err *err)
+static grpc_server_credentials *credentials_of(const struct sl_rpc_identity *identity)
+{
+    if (!identity)
+        return grpc_insecure_server_credentials_create();
+    grpc_ssl_pem_key_cert_pair pair = {.private_key = identity->key, .cert_chain = identity->certificate};
+    return grpc_ssl_server_credentials_create_ex(NULL, &pair, 1, GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE, NULL);
+}
+
+static enum sl_code bind_to(struct sl_rpc_server *server, const char *address, const struct sl_rpc_identity *identity, int *port,
+                            struct sl_err *err)
 {
     if (!port_is_possible(address))
         return sl_fail(err, SL_INVALID, "can't listen on %s: not HOST:PORT or unix:PATH", address);
     if (is_served(address))
         return sl_fail(err, SL_UNAVAILABLE, "can't listen on %s: it is in use", address);
-    grpc_server_credentials *plaintext = grpc_insecure_server_credentials_create();
-    int bound = grpc_server_add_http2_port(server->server, address, plaintext);
-    grpc_server_credentials_release(plaintext);
+    grpc_server_credentials *credentials = credentials_of(identity);
+    int bound = grpc_server_add_http2_port(server->server, address, credentials);
+    grpc_server_credentials_release(credentials);
     if (bound == 0)
         return sl_fail(err, SL_UNAVAILABLE, "can't listen on %s: it is in use, not permitted, or no address of this machine", address);
     if (port)
@@ -238,9 +248,9 @@ static void server_free(struct sl_rpc_server *server)
     free(server);
 }
 
-enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen,
-                                  const struct sl_rpc_method *methods, size_t n_methods, const struct sl_rpc_server_handlers *handlers,
-                                  void *arg, int *port, struct sl_err *err)
+enum sl_code sl_rpc_server_create_tls(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen,
+                                      const struct sl_rpc_identity *identity, const struct sl_rpc_method *methods, size_t n_methods,
+                                      const struct sl_rpc_server_handlers *handlers, void *arg, int *port, struct sl_err *err)
 {
     struct sl_rpc_server *server = sl_calloc(1, sizeof *server);
     *out = NULL;
@@ -252,7 +262,7 @@ enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop
     locks_init(server);
     server->server = make();
     grpc_server_register_completion_queue(server->server, loop->cq, NULL);
-    enum sl_code code = bind_to(server, listen, port, err);
+    enum sl_code code = bind_to(server, listen, identity, port, err);
     if (code != SL_OK) {
         server_free(server);
         return code;
@@ -261,6 +271,13 @@ enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop
     grpc_server_start(server->server);
     accepts_start(server);
     return SL_OK;
+}
+
+enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop *loop, const char *listen,
+                                  const struct sl_rpc_method *methods, size_t n_methods, const struct sl_rpc_server_handlers *handlers,
+                                  void *arg, int *port, struct sl_err *err)
+{
+    return sl_rpc_server_create_tls(out, loop, listen, NULL, methods, n_methods, handlers, arg, port, err);
 }
 
 static struct timespec after_ms(int64_t ms)

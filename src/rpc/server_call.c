@@ -20,6 +20,8 @@ struct sl_rpc_peer_call {
     bool streaming;
     bool serving; /* handlers know it */
     grpc_call *call;
+    grpc_metadata_array headers; /* values of the call, for as long as that lives */
+    char *header;                /* the last that was asked for */
     struct sl_rpc_tag close_tag, read_tag, write_tag;
     grpc_byte_buffer *received, *sent; /* of the batch that is outstanding */
     int cancelled;                     /* written by gRPC; the close says enough */
@@ -45,6 +47,7 @@ static void unref(struct sl_rpc_peer_call *call)
     sl_rpc_outbox_clear(&call->outbox);
     pthread_mutex_destroy(&call->lock);
     free(call->last);
+    free(call->header);
     free(call);
 }
 
@@ -124,6 +127,7 @@ static void end(struct sl_rpc_peer_call *call)
     if (call->streaming && handlers(call)->closed)
         handlers(call)->closed(server->arg, call);
     bool serving = call->serving;
+    grpc_metadata_array_destroy(&call->headers);
     grpc_call_unref(call->call);
     unref(call);
     sl_rpc_server_drop(server, serving);
@@ -239,6 +243,7 @@ static struct sl_rpc_peer_call *make(struct sl_rpc_server *server, grpc_call *gr
     call->server = server;
     call->call = grpc;
     call->refs = 2;
+    grpc_metadata_array_init(&call->headers);
     call->close_tag.run = closed;
     call->read_tag.run = message_came;
     call->write_tag.run = written;
@@ -246,9 +251,11 @@ static struct sl_rpc_peer_call *make(struct sl_rpc_server *server, grpc_call *gr
     return call;
 }
 
-void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *grpc, size_t method)
+void sl_rpc_peer_call_begin(struct sl_rpc_server *server, grpc_call *grpc, size_t method, grpc_metadata_array *headers)
 {
     struct sl_rpc_peer_call *call = make(server, grpc);
+    call->headers = *headers;
+    grpc_metadata_array_init(headers);
     call->method = method;
     call->serving = true;
     call->streaming = server->methods[method].streaming;
@@ -383,4 +390,17 @@ void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data)
 void *sl_rpc_data(const struct sl_rpc_peer_call *call)
 {
     return call->data;
+}
+
+const char *sl_rpc_header(struct sl_rpc_peer_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->headers.count; i++) {
+        const grpc_metadata *header = &call->headers.metadata[i];
+        if (grpc_slice_str_cmp(header->key, name) != 0)
+            continue;
+        free(call->header);
+        call->header = sl_strndup((const char *)GRPC_SLICE_START_PTR(header->value), GRPC_SLICE_LENGTH(header->value));
+        return call->header;
+    }
+    return NULL;
 }

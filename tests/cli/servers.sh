@@ -49,8 +49,8 @@ emulator() {
     has "new/ledger.db"
     PUBSUB_EMULATOR_HOST=127.0.0.1:1 expect 2 --set bus.type=pubsub --set bus.project=p run
     says "unset it"
-    expect 2 --set bus.type=pubsub --set bus.project=p publish --topic t
-    says "needs credentials"
+    GOOGLE_APPLICATION_CREDENTIALS=none.json expect 2 --set bus.type=pubsub --set bus.project=p publish --topic t
+    says "none.json"
     PUBSUB_EMULATOR_HOST=127.0.0.1:1 expect 0 run --until-idle 0s
     says "PUBSUB_EMULATOR_HOST is ignored"
 }

@@ -1,6 +1,8 @@
 /* fake_pubsub.c - see the header. */
 #include "fake_pubsub.h"
 
+#include "../../src/pubsub/wire.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -124,6 +126,40 @@ static bool names(const struct sl_ack_request *request, const char *id)
     return false;
 }
 
+static void put_info(struct sl_buf *details, const struct sl_buf *info)
+{
+    struct sl_buf any = {0};
+    sl_wire_put_text(&any, 1, "type.googleapis.com/google.rpc.ErrorInfo");
+    sl_wire_put_message(&any, 2, info);
+    sl_wire_put_int(details, 1, SL_RPC_FAILED_PRECONDITION);
+    sl_wire_put_message(details, 3, &any);
+    sl_buf_fini(&any);
+}
+
+/* The details of what is to fail; false: nothing is. */
+static bool judge(struct fake *fake, struct sl_buf *details, const char *method, const struct sl_ack_request *request)
+{
+    struct sl_buf info = {0};
+    sl_wire_put_text(&info, 1, "EXACTLY_ONCE_ACKID_FAILURE");
+    const size_t empty = info.len;
+    for (size_t i = 0; i < sizeof fake->verdicts / sizeof *fake->verdicts; i++) {
+        struct fake_verdict *verdict = &fake->verdicts[i];
+        struct sl_buf entry = {0};
+        if (verdict->times == 0 || strcmp(verdict->method, method) != 0 || !names(request, verdict->id))
+            continue;
+        verdict->times--;
+        sl_wire_put_text(&entry, 1, verdict->id);
+        sl_wire_put_text(&entry, 2, verdict->reason);
+        sl_wire_put_message(&info, 3, &entry);
+        sl_buf_fini(&entry);
+    }
+    const bool any = info.len > empty;
+    if (any)
+        put_info(details, &info);
+    sl_buf_fini(&info);
+    return any;
+}
+
 static int code_for(struct fake *fake, const char *method)
 {
     if (!fake->answering || strcmp(fake->answering, method) != 0 || fake->n_answers == 0)
@@ -131,6 +167,13 @@ static int code_for(struct fake *fake, const char *method)
     const int code = fake->answers[0];
     memmove(fake->answers, fake->answers + 1, --fake->n_answers * sizeof *fake->answers);
     return code;
+}
+
+static void note_published(struct fake_call *call, const struct sl_pubsub_message *messages, size_t n)
+{
+    for (size_t i = 0; i < n && strlen(call->ids) + 40 < sizeof call->ids; i++)
+        snprintf(call->ids + strlen(call->ids), 40, "%.*s:%.*s ", (int)(messages[i].ordering_key.len % 16), messages[i].ordering_key.ptr,
+                 (int)(messages[i].data.len % 16), messages[i].data.ptr);
 }
 
 static int publish(struct fake *fake, struct sl_buf *response, const void *data, size_t len, struct sl_arena *arena)
@@ -147,6 +190,7 @@ static int publish(struct fake *fake, struct sl_buf *response, const void *data,
         const char *id = sl_arena_printf(arena, "id-%.*s", i < n ? (int)messages[i].data.len : 0, i < n ? messages[i].data.ptr : "");
         sl_pubsub_put_publish_response(response, &id, 1);
     }
+    note_published(&fake->calls[fake->n_calls - 1], messages, n);
     fake->published += n;
     return SL_RPC_OK;
 }
@@ -175,13 +219,19 @@ static void call(void *arg, struct sl_rpc_peer_call *peer, size_t method, const 
     note_ids(record, &request);
     if (names(&request, fake->bad_id))
         code = SL_RPC_INVALID_ARGUMENT;
+    struct sl_buf details = {0};
+    if (code == SL_RPC_OK && judge(fake, &details, name, &request))
+        code = SL_RPC_FAILED_PRECONDITION;
     const struct sl_rpc_status status = status_of(code);
-    if (code == FAKE_NEVER)
+    if (details.len)
+        sl_rpc_refuse(peer, &status, details.data, details.len);
+    else if (code == FAKE_NEVER)
         fake->unanswered[fake->n_unanswered++] = peer;
     else
         sl_rpc_reply(peer, &status, sl_buf_text(&response), code == SL_RPC_OK ? response.len : 0);
     pthread_cond_broadcast(&fake->changed);
     pthread_mutex_unlock(&fake->mutex);
+    sl_buf_fini(&details);
     sl_buf_fini(&response);
     sl_arena_fini(&arena);
 }

@@ -11,7 +11,7 @@
 enum { FAKE_MAX = 4096, FAKE_NEVER = -1 };
 
 struct fake_call {                               /* a unary call as it came */
-    char method[40], subscription[80], ids[256]; /* the first ids, joined by "," */
+    char method[40], subscription[80], ids[256]; /* the first ids, joined by ","; of a Publish "KEY:BODY " of the first messages */
     size_t n_ids;
     int deadline_s;
     int64_t at_ms;
@@ -33,8 +33,13 @@ struct fake {
     const char *answering;
     const char *bad_id;   /* an ack that names it is INVALID_ARGUMENT */
     const char *bad_data; /* so is a Publish of it */
-    int missing_ids;      /* that many ids too few (or, negative, too many) in Publish's answers */
-    struct sl_buf reply;  /* of every other unary call */
+    struct
+        fake_verdict { /* an Acknowledge or ModifyAckDeadline that names `id` fails, with an ErrorInfo that maps it to `reason`; so often */
+        const char *method, *id, *reason;
+        int times;
+    } verdicts[8];
+    int missing_ids;     /* that many ids too few (or, negative, too many) in Publish's answers */
+    struct sl_buf reply; /* of every other unary call */
     /* what came */
     struct sl_rpc_peer_call *streams[64];
     size_t n_streams;

@@ -130,7 +130,7 @@ Test(broker_stream, a_closed_stream_frees_its_leases_at_once)
     tap_open(&one, &bed, &(struct tap_options){.subscription = SUB, .deadline_s = 600});
     tap_wait(&one, 10);
     tap_ack(&one, 3, 1);
-    tap_ping(&one); /* a cancelled call may take what it has not written yet with it */
+    tap_ping(&one); /* a close overtakes what is still to be written; the answer says that the ack has come */
     tap_wait_responses(&one, one.n_responses + 1);
     tap_close(&one);
     tap_open(&two, &bed, &(struct tap_options){.subscription = SUB});

@@ -31,7 +31,8 @@ static void join(struct line *line, const char *address)
     line->config.bus.project = "p";
     line->config.worker.batch_messages = 100;
     line->config.worker.batch_bytes = 1000000;
-    cr_assert_eq(sl_grpc_bus_create(&line->bus, address, &line->config, PHASES, 1, &options, &line->err), SL_OK, "%s", line->err.text);
+    cr_assert_eq(sl_grpc_bus_create(&line->bus, SL_PLAIN_PEER(address), &line->config, PHASES, 1, &options, &line->err), SL_OK, "%s",
+                 line->err.text);
 }
 
 static void start(struct line *line, const struct sl_broker_options *options)

@@ -79,7 +79,7 @@ Test(clock_jumps, the_client_keeps_its_leases)
     make_topic(&bed, TOPIC);
     make_subscription(&bed, SUB, TOPIC);
     publish(&bed, TOPIC, "kept");
-    cr_assert_eq(sl_grpc_bus_create(&bus, bed.address, &config, PHASES, 1, &options, &err), SL_OK, "%s", err.text);
+    cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(bed.address), &config, PHASES, 1, &options, &err), SL_OK, "%s", err.text);
     cr_assert_eq(sl_bus_receive(bus, 1, 1000, LIMIT_MS, &batch, &err), SL_OK, "%s", err.text);
     cr_assert_eq(batch.n, 1);
     for (size_t i = 0; i < N(JUMPS); i++) {

@@ -127,7 +127,8 @@ static void join(struct session *s, bool extends)
     s->config.bus.project = "p";
     s->config.worker.batch_messages = 100;
     s->config.worker.batch_bytes = 1000000;
-    cr_assert_eq(sl_grpc_bus_create(&s->bus, s->proxy.address, &s->config, PHASES, 1, &options, &s->err), SL_OK, "%s", s->err.text);
+    cr_assert_eq(sl_grpc_bus_create(&s->bus, SL_PLAIN_PEER(s->proxy.address), &s->config, PHASES, 1, &options, &s->err), SL_OK, "%s",
+                 s->err.text);
 }
 
 static struct sl_grpc_bus_stats stats(const struct session *s)
@@ -377,7 +378,7 @@ static void one_admin_call(struct bed *bed, enum call call, const struct cut *cu
     struct sl_err err = {0};
     cut_proxy_start(&proxy, bed->address);
     cut_proxy_order(&proxy, cut);
-    cr_assert_eq(sl_pubsub_admin_create(&admin, proxy.address, &err), SL_OK);
+    cr_assert_eq(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(proxy.address), &err), SL_OK);
     const int64_t start_ms = sl_monotonic_ms();
     enum sl_code code = admin_call(admin, call, &arena, &err);
     cr_expect_lt(sl_monotonic_ms() - start_ms, LIMIT_MS, "%s: took too long", label);

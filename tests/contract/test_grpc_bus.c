@@ -40,7 +40,8 @@ static void start(struct fixture *fixture)
 
 static void join(struct fixture *fixture, size_t n_phases, struct sl_grpc_bus_options options)
 {
-    cr_assert_eq(sl_grpc_bus_create(&fixture->bus, fixture->fake.address, &fixture->config, PHASES, n_phases, &options, &fixture->err),
+    cr_assert_eq(sl_grpc_bus_create(&fixture->bus, SL_PLAIN_PEER(fixture->fake.address), &fixture->config, PHASES, n_phases, &options,
+                                    &fixture->err),
                  SL_OK, "%s", fixture->err.text);
 }
 
@@ -736,11 +737,11 @@ Test(grpc_bus, what_cant_be_created)
     struct sl_config config = {.bus = {.type = SL_BUS_PUBSUB, .project = "p"}};
     struct sl_bus *bus;
     struct sl_err err = {0};
-    cr_assert_eq(sl_grpc_bus_create(&bus, "127.0.0.1:1", &config, PHASES, 1, NULL, &err), SL_INVALID);
-    cr_assert(strstr(err.text, "credentials"), "%s", err.text);
+    cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER("127.0.0.1:1"), &config, PHASES, 1, NULL, &err), SL_INVALID);
+    cr_assert(strstr(err.text, "TLS"), "%s", err.text);
     cr_assert_null(bus);
     config.bus.type = SL_BUS_EMULATOR;
-    cr_assert_eq(sl_grpc_bus_create(&bus, "127.0.0.1:1", &config, BARE, 1, NULL, &err), SL_INVALID);
+    cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER("127.0.0.1:1"), &config, BARE, 1, NULL, &err), SL_INVALID);
     cr_assert_str_eq(err.text, "phase bare has no completions.subscription to receive from");
 }
 
@@ -857,7 +858,9 @@ static struct sl_grpc_publisher *publisher_of(struct fixture *f, struct sl_grpc_
     struct sl_grpc_publisher *publisher;
     *results = (struct results){0};
     options.backoff_min_ms = 10;
-    cr_assert_eq(sl_grpc_publisher_create(&publisher, f->fake.address, "projects/p/topics/t", &options, on_result, results, NULL), SL_OK);
+    cr_assert_eq(
+        sl_grpc_publisher_create(&publisher, SL_PLAIN_PEER(f->fake.address), "projects/p/topics/t", &options, on_result, results, NULL),
+        SL_OK);
     return publisher;
 }
 
@@ -972,7 +975,7 @@ Test(grpc_bus, admin_calls)
     struct sl_arena arena = {0};
     struct sl_pubsub_topic topic = {.name = "projects/p/topics/t"};
     start(&f);
-    cr_assert_eq(sl_pubsub_admin_create(&admin, f.fake.address, NULL), SL_OK);
+    cr_assert_eq(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(f.fake.address), NULL), SL_OK);
     sl_pubsub_put_topic(&f.fake.reply, &topic);
     fake_answer(&f.fake, "CreateTopic", CODES, 1);
     cr_assert_eq(sl_pubsub_admin_create_topic(admin, &topic, &f.err), SL_CONFLICT);

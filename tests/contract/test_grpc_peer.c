@@ -44,10 +44,10 @@ static void start(struct fixture *f)
     f->phases[0] = &f->phase;
     const struct sl_pubsub_topic topic = {.name = f->topic};
     const struct sl_pubsub_subscription subscription = {.name = f->subscription, .topic = f->topic, .ack_deadline_s = 10};
-    cr_assert_eq(sl_pubsub_admin_create(&f->admin, address, &f->err), SL_OK, "%s", f->err.text);
+    cr_assert_eq(sl_pubsub_admin_create(&f->admin, SL_PLAIN_PEER(address), &f->err), SL_OK, "%s", f->err.text);
     cr_assert_eq(sl_pubsub_admin_create_topic(f->admin, &topic, &f->err), SL_OK, "%s", f->err.text);
     cr_assert_eq(sl_pubsub_admin_create_subscription(f->admin, &subscription, &f->err), SL_OK, "%s", f->err.text);
-    cr_assert_eq(sl_grpc_bus_create(&f->bus, address, &f->config, f->phases, 1, NULL, &f->err), SL_OK, "%s", f->err.text);
+    cr_assert_eq(sl_grpc_bus_create(&f->bus, SL_PLAIN_PEER(address), &f->config, f->phases, 1, NULL, &f->err), SL_OK, "%s", f->err.text);
 }
 
 static void finish(struct fixture *f)
@@ -62,7 +62,7 @@ static void publish(struct fixture *f, int n)
 {
     struct sl_grpc_publisher *publisher;
     const struct sl_attribute attribute = {"kind", "h\xc3\xa9"};
-    cr_assert_eq(sl_grpc_publisher_create(&publisher, peer(), f->topic, NULL, NULL, NULL, &f->err), SL_OK);
+    cr_assert_eq(sl_grpc_publisher_create(&publisher, SL_PLAIN_PEER(peer()), f->topic, NULL, NULL, NULL, &f->err), SL_OK);
     for (int i = 0; i < n; i++) {
         char data[16];
         snprintf(data, sizeof data, "%d", i);
@@ -160,7 +160,7 @@ Test(grpc_peer, a_subscription_that_isnt_there_stops_the_bus)
     struct sl_bus *bus;
     struct sl_phase missing = {.name = "raw", .subscription = "none-here"};
     const struct sl_phase *const phases[] = {&missing};
-    cr_assert_eq(sl_grpc_bus_create(&bus, peer(), &f.config, phases, 1, NULL, &f.err), SL_OK);
+    cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(peer()), &f.config, phases, 1, NULL, &f.err), SL_OK);
     cr_assert_eq(sl_bus_receive(bus, 1, 1, LIMIT_MS, &batch, &f.err), SL_NOT_FOUND, "%s", f.err.text);
     cr_assert(strstr(f.err.text, "sluice init"), "%s", f.err.text);
     sl_bus_batch_fini(&batch);

@@ -77,6 +77,11 @@ static const char *some_host(const char *name)
     return strcmp(name, "PUBSUB_EMULATOR_HOST") == 0 ? "http://127.0.0.1:1/" : NULL;
 }
 
+static const char *no_key(const char *name)
+{
+    return strcmp(name, "GOOGLE_APPLICATION_CREDENTIALS") == 0 ? "/none/key.json" : NULL;
+}
+
 static const struct sl_service_options PLAIN = {.getenv_fn = no_env, .wait_ms = -1};
 
 static void note(void *arg, const char *kind, const char *name)
@@ -90,7 +95,7 @@ static void note(void *arg, const char *kind, const char *name)
 static const char *init(struct fixture *f, const struct sl_service *service)
 {
     f->made[0] = '\0';
-    expect_ok(sl_bus_init(sl_service_address(service), f->config, note, f, &f->err));
+    expect_ok(sl_bus_init(sl_service_peer(service), f->config, note, f, &f->err));
     return f->made;
 }
 
@@ -122,7 +127,7 @@ Test(service, init_keeps_what_is_there)
     struct sl_pubsub_subscription found;
     begin(f, "embedded");
     expect_ok(sl_service_open(&service, f->config, &PLAIN, &f->err));
-    expect_ok(sl_pubsub_admin_create(&admin, sl_service_address(service), &f->err));
+    expect_ok(sl_pubsub_admin_create(&admin, sl_service_peer(service), &f->err));
     expect_ok(sl_pubsub_admin_create_topic(admin, &(struct sl_pubsub_topic){.name = "projects/prj/topics/one-done"}, &f->err));
     expect_ok(sl_pubsub_admin_create_topic(admin, &(struct sl_pubsub_topic){.name = "projects/prj/topics/two-go"}, &f->err));
     const struct sl_pubsub_subscription own = {.name = "projects/prj/subscriptions/one-sub",
@@ -155,12 +160,12 @@ Test(service, a_subscription_of_another_topic)
     struct sl_pubsub_admin *admin;
     begin(f, "embedded");
     expect_ok(sl_service_open(&service, f->config, &PLAIN, &f->err));
-    expect_ok(sl_pubsub_admin_create(&admin, sl_service_address(service), &f->err));
+    expect_ok(sl_pubsub_admin_create(&admin, sl_service_peer(service), &f->err));
     expect_ok(sl_pubsub_admin_create_topic(admin, &(struct sl_pubsub_topic){.name = "projects/prj/topics/elsewhere"}, &f->err));
     const struct sl_pubsub_subscription own = {
         .name = "projects/prj/subscriptions/one-sub", .topic = "projects/prj/topics/elsewhere", .ack_deadline_s = 30};
     expect_ok(sl_pubsub_admin_create_subscription(admin, &own, &f->err));
-    cr_expect_eq(sl_bus_init(sl_service_address(service), f->config, note, f, &f->err), SL_CONFLICT);
+    cr_expect_eq(sl_bus_init(sl_service_peer(service), f->config, note, f, &f->err), SL_CONFLICT);
     cr_expect_not_null(strstr(f->err.text, "elsewhere"), "%s", f->err.text);
     sl_pubsub_admin_destroy(&admin);
     sl_service_close(&service);
@@ -219,7 +224,7 @@ Test(service, what_is_refused)
         {"an emulator that nobody names", "emulator", no_env, SL_INVALID, "is not set"},
         {"an emulator", "emulator", some_host, SL_OK, NULL},
         {"Google, with an emulator", "pubsub", some_host, SL_INVALID, "unset it"},
-        {"Google", "pubsub", no_env, SL_INVALID, "credentials"},
+        {"Google, with a key that is not there", "pubsub", no_key, SL_INVALID, "/none/key.json"},
     };
     for (size_t i = 0; i < N(CASES); i++) {
         struct fixture fixture, *f = &fixture;

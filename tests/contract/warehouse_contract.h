@@ -65,6 +65,7 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(stamp_needs_the_columns)                                                                                                             \
     X(confidence_is_capped_by_the_rows_tier)                                                                                               \
     X(confidence_per_date)                                                                                                                 \
+    X(capped_rows_stay_reconstructed)                                                                                                      \
     X(confidence_needs_the_columns)                                                                                                        \
     X(migrate_adds_quality_columns_once)                                                                                                   \
     X(migrate_completes_the_log)

@@ -24,7 +24,7 @@ enum fb_phase { FB_UP, FB_OWN, FB_NEXT, FB_SIDE };
  * gaps: "pI-D:M/N" processor I lacks M of N units D days before; "pI-D:date" of a table judged by date; "pI-D:!" can't be asked.
  * quality: "pI" every done unit of processor I is flawless, then overrides "pI:UNIT:TIER:SCORE[:ISSUE]"; "pI!" could not be assessed; after "pI:rows=N" the primary has N rows in all
  * complete: per entity "NAME:ACTUAL/EXPECTED", what lacks are units m1, m2, ...; "!" could not be asked
- * inherited: what phase_2_raw hands down, "TIER:SCORE[:ISSUE]"; "!" could not be assessed; "-" nothing was assessed
+ * inherited: what phase_2_raw hands down, "TIER:SCORE[:ISSUE]"; "!" could not be assessed; "-" nothing was assessed; "@..." what its p0 inherits from an input
  * found_before: "pI:UNIT:TYPE", an open event of the name TYPE-pI-UNIT; UNIT "date" for the date
  * joins: per other phase of the join: absent waiting blocked join triggered observed empty suppressed superseded, with "+id" its trigger covers this gate. */
 struct fb_row {

@@ -99,6 +99,14 @@ static void read_inherited(struct facts_builder *b, char *word)
     facts->inherited = sl_arena_push(&b->arena, facts->inherited, &facts->n_inherited, sizeof *facts->inherited);
     struct sl_inherited *from = &facts->inherited[facts->n_inherited - 1];
     from->phase = &b->phases[FB_UP];
+    if (*word == '@') {
+        static struct sl_input input = {.table = "nba_raw.cards", .entity_column = "player_id", .window = {SL_WINDOW_ROWS, 10}};
+        b->phases[FB_UP].processors[0].inputs = &input;
+        b->phases[FB_UP].processors[0].n_inputs = 1;
+        from->processor = &b->phases[FB_UP].processors[0];
+        from->input = &input;
+        word++;
+    }
     if (!strcmp(word, "!"))
         from->error = "no such column: pts";
     if (!strcmp(word, "!") || !strcmp(word, "-"))

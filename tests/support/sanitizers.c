@@ -5,6 +5,7 @@ const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__tsan_default_options(void);
 const char *__tsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void);
 
 const char *__asan_default_options(void)
 {
@@ -29,4 +30,10 @@ const char *__tsan_default_suppressions(void)
            "race:libgpr.so\n"
            "race:libabsl_\n"
            "race:libstdc++.so\n";
+}
+
+/* c-ares leaks a few bytes for a name that it finds in /etc/hosts, as gRPC asks it to for "localhost". */
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libcares.so\n";
 }
