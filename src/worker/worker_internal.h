@@ -209,6 +209,9 @@ enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct wor
 /* Mark what used (phase, date) as stale. */
 enum sl_code sl_worker_mark_stale(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
                                   int64_t now_us, struct sl_err *err);
+/* A processor came late to an open gate: mark what used its date, unless its rows are those that the gate saw. */
+enum sl_code sl_worker_mark_late(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate,
+                                 const struct sl_processor *processor, int64_t now_us, struct sl_err *err);
 /* on_stale: retrigger. Fires at most what the rate allows; in a transaction. */
 enum sl_code sl_worker_restart_stale(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 
