@@ -50,7 +50,9 @@ struct sl_grpc_bus_options {
     int64_t backoff_min_ms, backoff_max_ms; /* reopening and lost acks (100, doubled, 10,000) */
     int64_t call_ms;                        /* one try of a unary call (20,000) */
     int64_t publish_ms;                     /* sl_bus_publish() in all (60,000) */
-    int64_t close_ms;                       /* destroying waits so long for answers to acks (5,000) */
+    int64_t
+        keepalive_ms; /* HTTP/2 pings on idle connections (30,000; emulators 300,000); one without an answer for 20 s, or as long, ends the connection */
+    int64_t close_ms; /* destroying waits so long for answers to acks (5,000) */
     enum sl_pings pings;
     /* What the broker in this process says of these subscriptions; NULL: the backlog can't be known. Any thread. */
     void (*backlog)(void *arg, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased);

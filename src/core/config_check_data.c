@@ -119,7 +119,7 @@ struct filler {
     const char *path, *table; /* table NULL: it fills none */
     const json_t *inputs;
     size_t phase;
-    bool seen; /* in the search that goes on */
+    enum { NEW, OPEN, DONE } search; /* for cycles; open: its inputs are being followed */
 };
 
 struct fillers {
@@ -142,7 +142,7 @@ static void find_fillers(struct fillers *f)
             const json_t *processor = json_array_get(processors, i);
             f->all = sl_arena_push(arena, f->all, &f->n, sizeof *f->all);
             f->all[f->n - 1] = (struct filler){sl_path_item(arena, path, processors, i), text_at(processor, "table"),
-                                               json_object_get(processor, "inputs"), p, false};
+                                               json_object_get(processor, "inputs"), p, NEW};
         }
     }
     for (size_t i = 0; i < f->n; i++)
@@ -179,42 +179,44 @@ static bool comes_after(struct fillers *f, size_t late, size_t early)
     return f->before[early];
 }
 
-/* Is `filler` made from the table of `goal`, through any number of inputs? */
-static bool made_from(struct fillers *f, struct filler *filler, const struct filler *goal)
+static bool is_later(struct fillers *f, const struct filler *owner, const struct filler *filler)
 {
-    if (filler == goal)
-        return true;
-    if (filler->seen)
-        return false;
-    filler->seen = true;
+    return comes_after(f, owner->phase, filler->phase) && !comes_after(f, filler->phase, owner->phase);
+}
+
+static const char *input_path(struct fillers *f, const struct filler *filler, size_t input)
+{
+    return sl_arena_printf(f->reader->arena, "%s.inputs.%zu.table", filler->path, input);
+}
+
+/* Follows the inputs; one that leads back to where the search came from closes a cycle. */
+static void follow(struct fillers *f, struct filler *filler)
+{
+    filler->search = OPEN;
     for (size_t i = 0; i < json_array_size(filler->inputs); i++) {
-        struct filler *next = filler_of(f, text_at(json_array_get(filler->inputs, i), "table"));
-        if (next != NULL && made_from(f, next, goal))
-            return true;
+        struct filler *owner = filler_of(f, text_at(json_array_get(filler->inputs, i), "table"));
+        if (owner == NULL || owner->search == DONE || is_later(f, owner, filler))
+            continue;
+        if (owner->search == OPEN)
+            sl_reader_fault(f->reader, input_path(f, filler, i),
+                            "found '%.60s', which is made from '%.60s' itself; expected inputs without a cycle", owner->table,
+                            filler->table == NULL ? "?" : filler->table);
+        else
+            follow(f, owner);
     }
-    return false;
+    filler->search = DONE;
 }
 
-static bool is_made_from(struct fillers *f, struct filler *filler, const struct filler *goal)
-{
-    for (size_t i = 0; i < f->n; i++)
-        f->all[i].seen = false;
-    return made_from(f, filler, goal);
-}
-
-/* Somebody fills it, before or beside this phase, and not from this very table. */
+/* Somebody fills it, and not in a later phase. */
 static void check_input(struct fillers *f, const struct filler *filler, const char *table, const char *path)
 {
-    struct filler *owner = filler_of(f, table);
+    const struct filler *owner = filler_of(f, table);
     if (owner == NULL)
         sl_reader_warn(f->reader, "%s: no processor fills %s: its rows hand down only the quality_tier that they have themselves", path,
                        table);
-    else if (comes_after(f, owner->phase, filler->phase) && !comes_after(f, filler->phase, owner->phase))
+    else if (is_later(f, owner, filler))
         sl_reader_fault(f->reader, path, "found '%.60s', which %s fills in a later phase; expected a table of this phase or one before",
                         table, owner->path);
-    else if (is_made_from(f, owner, filler))
-        sl_reader_fault(f->reader, path, "found '%.60s', which is made from '%.60s' itself; expected inputs without a cycle", table,
-                        filler->table);
 }
 
 static void check_inputs(struct fillers *f, const struct filler *filler)
@@ -223,7 +225,7 @@ static void check_inputs(struct fillers *f, const struct filler *filler)
     for (size_t i = 0; filler->table != NULL && i < json_array_size(filler->inputs); i++) {
         const json_t *input = json_array_get(filler->inputs, i);
         const char *table = text_at(input, "table"), *column = text_at(input, "entity_column");
-        const char *path = sl_arena_printf(f->reader->arena, "%s.inputs.%zu.table", filler->path, i);
+        const char *path = input_path(f, filler, i);
         if (table == NULL || column == NULL)
             continue;
         const char *both = sl_arena_printf(f->reader->arena, "%s %s", table, column);
@@ -316,6 +318,9 @@ void sl_config_check_data(struct sl_reader *reader, const json_t *root)
         check_phase(&f, root, i);
     for (size_t i = 0; i < f.n; i++)
         check_inputs(&f, &f.all[i]);
+    for (size_t i = 0; i < f.n; i++)
+        if (f.all[i].search == NEW)
+            follow(&f, &f.all[i]);
     sl_map_destroy(&f.index);
     sl_map_destroy(&f.by_table);
 }

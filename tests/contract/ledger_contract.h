@@ -58,6 +58,8 @@ struct sl_gate ledger_test_gate(const char *phase, sl_date date, enum sl_state s
     X(rejects_keep_their_bytes)                                                                                                            \
     X(known_gaps_and_holds)                                                                                                                \
     X(stamps_are_replaced_and_retried)                                                                                                     \
+    X(stale_marks_come_once)                                                                                                               \
+    X(stale_marks_are_cleared)                                                                                                             \
     X(stamps_of_one_table_at_a_time)                                                                                                       \
     X(units_are_replaced)                                                                                                                  \
     X(clocks_are_kept)                                                                                                                     \

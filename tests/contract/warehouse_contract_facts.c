@@ -79,7 +79,7 @@ void warehouse_contract_tally_maps_columns(struct warehouse_fixture *f)
 void warehouse_contract_tally_takes_many_columns(struct warehouse_fixture *f)
 {
     enum { N = 230 };
-    static char names[N][8];
+    static char names[N][16];
     const char *columns[N];
     struct sl_buf csv = {0};
     int64_t rows, nulls[N];
