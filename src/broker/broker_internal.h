@@ -311,7 +311,6 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
-enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_list_topic_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_detach_subscription(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_create_snapshot(struct sl_broker *broker, struct sl_event *event);
@@ -320,6 +319,7 @@ enum sl_answer sl_update_snapshot(struct sl_broker *broker, struct sl_event *eve
 enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_delete_snapshot(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 
 /* admin.c, admin_subscription.c */
 /* Deletes it, streams and all; commits. */

@@ -103,7 +103,7 @@ def nack(server, client, _folder):
     client.make("nacks", "nacks-sub")
     client.publish("nacks", 500, 100)
     got = client.receive("nacks-sub", 500, "nack-once", 50)
-    same("acked, nacked, came again", (got["acked"], got["nacked"], got["nacked_again"]), (500, 50, 50))
+    same("acked, nacked, came again", (got["acked"], got.get("nacked"), got.get("nacked_again")), (500, 50, 50))
 
 
 def lease_expiry(server, client, _folder):
@@ -158,8 +158,8 @@ def client_restart(server, client, folder):
     wait_for("messages flow", lambda: len(numbers_in(folder + "/log")) > 500, 60)
     dying.kill()
     dying.communicate()
-    client.receive("again-sub", 3000, log=folder + "/log", idle_s=15)
-    same("all of both", len(set(numbers_in(folder + "/log"))), 3000)
+    client.start("again-sub", 3000, log=folder + "/log", idle_s=100)
+    wait_for("all of both", lambda: len(set(numbers_in(folder + "/log"))) == 3000, 100, 0.2)
 
 
 SERVERS = {"broker": lambda folder: interop.Broker(folder + "/broker"), "emulator": lambda folder: interop.Emulator(folder + "/emulator"), "pstest": lambda folder: interop.Fake()}
