@@ -226,7 +226,8 @@ static int dry_run(struct replaying *r)
     if (sl_cli_stopped() != 0)
         return SL_EXIT_INTERRUPTED;
     const size_t n = sl_replay_plan(&steps, look.letters, look.n, policy, cli->config, cli->now_us, recorded, &r->ops, &cli->arena);
-    const int exit_code = print_histogram(cli, bars, sl_replay_histogram(&bars, steps, n, &cli->arena));
+    const size_t n_bars = sl_replay_histogram(&bars, steps, n, &cli->arena);
+    const int exit_code = print_histogram(cli, bars, n_bars);
     sl_cli_note(cli, "%zu of %zu letters%s; nothing was changed%s", n, look.n, look.all ? "" : " (there are more)",
                 look.taken ? "; this server delivered them, and has them back" : "");
     return exit_code;

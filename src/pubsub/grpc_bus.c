@@ -18,10 +18,8 @@ void sl_bus_lock(struct sl_grpc_bus *bus)
 static void tell(struct sl_grpc_bus *bus, struct sl_lease *list)
 {
     for (struct sl_lease *lease = list; lease; lease = lease->next_waiting) {
-        struct sl_buf id = {0};
-        sl_buf_add(&id, lease->received->message.message_id.ptr, lease->received->message.message_id.len);
-        bus->options.acked(bus->options.acked_arg, lease->subscriber->subscription, sl_buf_text(&id), lease->outcome);
-        sl_buf_fini(&id);
+        bus->options.acked(bus->options.acked_arg, lease->subscriber->subscription, lease->received->message.message_id.ptr,
+                           lease->outcome);
     }
     pthread_mutex_lock(&bus->mutex);
     while (list) {
@@ -95,28 +93,33 @@ static void *keeper_main(void *arg)
 
 /* ---- receiving ---- */
 
-static const char *text_of(struct sl_arena *arena, struct sl_span span)
+/* Messages of one response come together: it is pinned once. */
+static void pin(struct sl_bus_batch *out, struct sl_chunk *chunk)
 {
-    return sl_arena_strndup(arena, span.ptr, span.len);
+    if (out->pins && out->pins->arg == chunk)
+        return;
+    struct sl_bus_pin *added = sl_arena_alloc(&out->arena, sizeof *added);
+    *added = (struct sl_bus_pin){out->pins, sl_chunk_unref, chunk};
+    out->pins = added;
+    __atomic_add_fetch(&chunk->refs, 1, __ATOMIC_RELAXED);
 }
 
 static void deliver(struct sl_bus_batch *out, struct sl_lease *lease)
 {
     const struct sl_pubsub_message *from = &lease->received->message;
     struct sl_attribute *attributes = sl_arena_array(&out->arena, from->n_attributes, sizeof *attributes);
-    for (size_t i = 0; i < from->n_attributes; i++) {
-        attributes[i].key = text_of(&out->arena, from->attributes[i].key);
-        attributes[i].value = text_of(&out->arena, from->attributes[i].value);
-    }
+    for (size_t i = 0; i < from->n_attributes; i++)
+        attributes[i] = (struct sl_attribute){from->attributes[i].key.ptr, from->attributes[i].value.ptr};
+    pin(out, lease->chunk);
     out->messages = sl_arena_push(&out->arena, out->messages, &out->n, sizeof *out->messages);
     out->messages[out->n - 1] = (struct sl_bus_message){
         .phase = lease->subscriber->phase,
         .receipt = lease,
-        .ordering_key = from->ordering_key.len ? text_of(&out->arena, from->ordering_key) : NULL,
+        .ordering_key = from->ordering_key.len ? from->ordering_key.ptr : NULL,
         .message = {.subscription = lease->subscriber->phase->subscription,
-                    .message_id = text_of(&out->arena, from->message_id),
+                    .message_id = from->message_id.ptr,
                     .publish_us = from->publish_us,
-                    .data = text_of(&out->arena, from->data),
+                    .data = from->data.ptr,
                     .len = from->data.len,
                     .attributes = attributes,
                     .n_attributes = from->n_attributes,

@@ -119,7 +119,7 @@ static void on_message(void *arg, const void *data, size_t len)
         sl_leases_add(subscriber, chunk, now_ms);
         pthread_cond_broadcast(&subscriber->bus->arrived);
     } else {
-        sl_chunk_destroy(chunk);
+        sl_chunk_unref(chunk);
     }
     sl_subscriber_read(subscriber);
     sl_bus_unlock(subscriber->bus);

@@ -202,6 +202,8 @@ enum sl_code sl_wh_init(struct sl_warehouse *self, const struct sl_config *confi
                         struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_import_csv(struct sl_warehouse *self, const struct sl_config *config, const char *table, const char *path,
                               const char *replace_date_column, struct sl_import_result *out, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_wh_run_records(struct sl_warehouse *self, const char *table, const struct sl_run_key *keys, size_t n,
+                               struct sl_run_record *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_log_rows(struct sl_warehouse *self, const struct sl_config *config, const struct sl_log_filter *filter,
                             void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
 

@@ -25,7 +25,7 @@ phases:
       - {name: last3, required: critical, table: made.last3, unit_column: none, stamp: true, inputs: [{table: made.lines, entity_column: who, window: 3 rows}]}
 EOF
 
-# Every day x and y play in one game, z in another; on the third day x misses its points in a game whose other player does not.
+# Every day x and o'brien play in one game, z and w in another; on the third day x misses its points in a game whose other player does not.
 quoted="\"o'brien\"\"; --\""
 {
     echo "day,game,kind,state,season"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <sluice/grpc_bus.h>
+#include <sluice/hash.h>
 
 #include "../../src/pubsub/ack_results.h"
 #include "../../src/pubsub/grpc_retry.h"
@@ -302,8 +303,10 @@ Test(grpc_delivery, several_streams_of_one_subscription)
     cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
     cr_expect_eq(fake_count(&f.fake, &f.fake.opened), 3);
     cr_expect_eq(f.fake.first.max_outstanding_messages, 67, "200 of three streams");
-    for (size_t i = 1; i <= 3; i++)
-        cr_expect_str_neq(f.fake.client_ids[i % 8], f.fake.client_ids[i == 3 ? 1 : i + 1], "streams are told apart");
+    const char *ids = f.fake.every_client_id;
+    cr_assert_eq(strlen(ids), 3 * (SL_UUID_LEN + 1), "%s", ids);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_neq(memcmp(ids + i * (SL_UUID_LEN + 1), ids + (i + 1) % 3 * (SL_UUID_LEN + 1), SL_UUID_LEN), 0, "streams are told apart");
     wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) >= 0);
     finish(&f);
 }

@@ -144,6 +144,24 @@ Test(grpc_network, a_byte_a_second_or_none)
     }
 }
 
+/* Channels of one target share a connection, unless they are told apart. */
+Test(grpc_network, streams_are_spread_over_connections)
+{
+    static const struct {
+        int streams, connections;
+        size_t expected;
+    } CASES[] = {{3, 1, 1}, {3, 2, 2}, {1, 3, 1}};
+    for (size_t i = 0; i < N(CASES); i++) {
+        struct fixture f;
+        start(&f, MANGLE_RST, 0, 0, (struct sl_grpc_bus_options){.streams = CASES[i].streams, .connections = CASES[i].connections});
+        cr_expect(all_acked(&f));
+        cr_assert(fake_wait(&f.fake, &f.fake.opened, (size_t)CASES[i].streams, LIMIT_MS));
+        cr_expect_eq(__atomic_load_n(&f.mangle.n_connections, __ATOMIC_ACQUIRE), CASES[i].expected, "%d streams, %d connections",
+                     CASES[i].streams, CASES[i].connections);
+        finish(&f);
+    }
+}
+
 Test(grpc_network, publishing_goes_through)
 {
     static const enum mangle_how HOW[] = {MANGLE_GRACEFUL, MANGLE_ABRUPT, MANGLE_RST, MANGLE_CUT, MANGLE_GARBAGE};

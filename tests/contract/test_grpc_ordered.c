@@ -75,10 +75,10 @@ Test(grpc_ordered, a_request_holds_one_key)
 /* Two batches of one key: the second waits for the answer to the first, over all its tries. */
 Test(grpc_ordered, one_request_of_a_key_at_a_time)
 {
-    static const int CODES[] = {SL_RPC_UNAVAILABLE, FAKE_NEVER};
+    static const int CODES[] = {SL_RPC_UNAVAILABLE, FAKE_NEVER, FAKE_NEVER};
     struct fixture f;
     start(&f, (struct sl_grpc_publisher_options){.max_messages = 1});
-    fake_answer(&f.fake, "Publish", CODES, 2);
+    fake_answer(&f.fake, "Publish", CODES, 3);
     cr_assert_eq(add(&f, "a", "1"), SL_OK);
     cr_assert_eq(add(&f, "a", "2"), SL_OK);
     cr_assert_eq(add(&f, "b", "3"), SL_OK);

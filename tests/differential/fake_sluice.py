@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The binary's place taken by the model itself: it shows that run.py can pass, and with FAKE_FAULT that it can fail.
 
-FAKE_FAULT: reason, state, trigger, generation, lost_gate, event, twice
+FAKE_FAULT: reason, state, trigger, generation, tier, lost_gate, event, twice
 """
 import json, os, sys
 
@@ -36,7 +36,7 @@ def gate_lines(model, plan, fault):
         rows.pop()
     for row in rows[-1:]:
         row.update({"reason": {"reasons": ["grace"]}, "state": {"state": "waiting"}, "trigger": {"trigger_id": "x"},
-                    "generation": {"generation": 9}}.get(fault, {}))
+                    "generation": {"generation": 9}, "tier": {"quality_tier": "poor"}}.get(fault, {}))
     if fault == "twice":
         rows[0]["reasons"] = [str(sum(kind == "ingest" for kind, _, _ in plan))]
     return rows

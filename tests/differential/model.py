@@ -8,13 +8,16 @@ usage: model.py --config nba.yaml [--set KEY=VALUE]... [--batch N] [--events FIL
 Prints the newest gates as NDJSON, sorted by phase in DAG order, then date; --events writes the coverage events.
 
 The model stands for `sluice ingest` long after the season: every date is past, no time passes (grace, deadline and
-settle are never over, unless they are 0s), completeness and quality are not evaluated. Where the rules leave two
+settle are never over, unless they are 0s). Where the rules leave two
 readings, READINGS names the one that is taken; events that only one reading makes are `optional`.
 """
-import argparse, copy, csv, datetime, glob, json, os, re, sys, uuid
+import argparse, copy, glob, json, os, sys, uuid
 from collections import Counter
 
 import yaml
+
+from evidence import Evidence
+from world import DAY, TRIGGER_NS, Calendar, Policy, Warehouse, day, fraction, instant, override, seconds
 
 READINGS = {
     "suppressed_keeps_soft": True,      # reasons of a suppressed gate: skip and the soft failures; else skip alone
@@ -27,152 +30,6 @@ READINGS = {
 }
 OPEN = ("triggered", "suppressed", "observed")
 TERMINAL = ("success", "partial", "no_data", "failed")
-TRIGGER_NS = uuid.uuid5(uuid.NAMESPACE_DNS, "sluice.trigger")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-DAY = datetime.timedelta(days=1)
-
-
-def seconds(text):
-    match = re.fullmatch(r"(\d+)([smhd])", str(text))
-    if not match:
-        raise ValueError(f"not a duration: {text!r}")
-    return int(match[1]) * SECONDS[match[2]]
-
-
-def fraction(value):
-    return float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else float(value)
-
-
-def day(text):
-    return datetime.date.fromisoformat(text)
-
-
-def instant(text):
-    when = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)
-
-
-def override(config, setting):
-    """KEY=VALUE on a parsed config; a list of named things is walked by name."""
-    path, value = setting.split("=", 1)
-    keys, node = path.split("."), config
-    for key in keys[:-1]:
-        node = next(x for x in node if x["name"] == key) if isinstance(node, list) else node.setdefault(key, {})
-    node[keys[-1]] = yaml.safe_load(value)
-
-
-class Processor:
-    def __init__(self, raw, phase):
-        self.name, self.phase, self.raw = raw["name"], phase, raw
-        self.names = [raw["name"], *raw.get("aliases", [])]
-        self.table = raw.get("table")
-        self.required = raw.get("required")
-
-    def need(self, profile):
-        return self.required.get(profile) if isinstance(self.required, dict) else self.required
-
-    def ever_critical(self):
-        return "critical" in (self.required.values() if isinstance(self.required, dict) else [self.required])
-
-
-class Policy:
-    """The part of the config that decides."""
-
-    def __init__(self, config):
-        self.config, self.defaults, self.phases = config, config.get("defaults", {}), {}
-        for raw in config["phases"]:
-            self.phases[raw["name"]] = raw
-        self.order = sorted_by_dag(self.phases)
-        self.processors = {p: [Processor(x, p) for x in raw["processors"]] for p, raw in self.phases.items()}
-        self.aliases = {a: p for p, raw in self.phases.items() for a in [p, *raw.get("aliases", [])]}
-
-    def value(self, phase, key, default=None):
-        return self.phases[phase].get(key, self.defaults.get(key, default))
-
-    def check(self, phase, name):
-        """None where the check is not in the config, else its settings with a mode."""
-        raw = self.phases[phase].get("checks", {}).get(name)
-        if raw is None:
-            return None
-        return {"mode": "strict", **raw} if isinstance(raw, dict) else {"mode": raw}
-
-    def strict_units(self, phase):
-        check = self.check(phase, "units")
-        return bool(check) and check["mode"] == "strict"
-
-    def before(self, phase):
-        return self.phases[phase].get("after", [])
-
-    def after(self, phase):
-        return [p for p in self.order if phase in self.before(p)]
-
-    def columns(self, owner):
-        get = lambda key: owner.get(key, self.defaults.get(key))
-        return get("date_column"), get("unit_column")
-
-    def sources(self, processor):
-        """(table, date column, unit column) of the primary and each fallback; a fallback's columns are its owner's."""
-        owners = {p.table: p for ps in self.processors.values() for p in ps if p.table}
-        found = [(processor.table, *self.columns(processor.raw))]
-        for raw in processor.raw.get("fallback", []):
-            given = raw if isinstance(raw, dict) else {"table": raw}
-            owner = owners.get(given["table"])
-            found.append((given["table"], *self.columns(owner.raw if owner else given)))
-        return found
-
-
-def sorted_by_dag(phases):
-    done, rest = [], list(phases)
-    while rest:
-        ready = [p for p in rest if all(a in done for a in phases[p].get("after", []))]
-        if not ready:
-            raise ValueError("the phases make a circle")
-        done.append(ready[0])
-        rest.remove(ready[0])
-    return done
-
-
-class Warehouse:
-    def __init__(self):
-        self.tables, self.indexes = {}, {}
-
-    def load(self, table, path):
-        with open(path, newline="") as file:
-            self.tables.setdefault(table, []).extend(csv.DictReader(file))
-        self.indexes = {k: v for k, v in self.indexes.items() if k[0] != table}
-
-    def units(self, source, date):
-        """Units with rows, None where the source is not there; without a unit column {''} is the date itself."""
-        table, date_column, unit_column = source
-        if table not in self.tables:
-            return None
-        if source not in self.indexes:
-            index = {}
-            for row in self.tables[table]:
-                unit = "" if unit_column == "none" or unit_column not in row else row[unit_column]
-                index.setdefault(row[date_column], set()).add(unit)
-            self.indexes[source] = index
-        return self.indexes[source].get(date, set())
-
-
-class Calendar:
-    def __init__(self, config, warehouse):
-        raw = config["calendar"]
-        self.planned, self.done, self.first = {}, {}, {}
-        matches = lambda row, rule: all(
-            row[column] in [str(v) for v in (want if isinstance(want, list) else [want])] for column, want in rule.items())
-        for row in warehouse.tables.get(raw["table"], []):
-            if not matches(row, raw["planned"]):
-                continue
-            date, unit, season = row[raw["date_column"]], row[raw["unit_column"]], row[raw["season"]["column"]]
-            self.planned.setdefault(date, set()).add(unit)
-            self.first[season] = min(date, self.first.get(season, date))
-            if matches(row, raw["done"]):
-                self.done.setdefault(date, set()).add(unit)
-        self.starts = sorted(self.first.values())
-
-    def season_start(self, date):
-        return max((s for s in self.starts if s <= date), default=None)
 
 
 class Run:
@@ -196,24 +53,26 @@ class Gate:
         self.phase, self.date, self.generation, self.own = phase, date, generation, own
         self.state, self.reasons, self.trigger_id = None, [], None
         self.delivered, self.reported, self.missing, self.ready = set(), set(), [], None
+        self.tier, self.score = None, None
         self.due = True
 
     def line(self):
         return {"phase": self.phase, "date": self.date, "profile": "past", "generation": self.generation,
-                "state": self.state, "reasons": self.reasons, "trigger_id": self.trigger_id}
+                "state": self.state, "reasons": self.reasons, "trigger_id": self.trigger_id,
+                "quality_tier": self.tier, "quality_score": self.score}
 
 
 class Model:
     def __init__(self, config, batch=1000):
         self.config, self.batch, self.warehouse = config, batch, Warehouse()
-        self.policy, self.calendar = Policy(config), None
+        self.policy, self.calendar, self.evidence = Policy(config), None, None
         self.runs, self.gates = {}, {}
         self.known_gaps, self.events, self.optional = set(), {}, {}
 
     # steps
 
-    def load(self, table, path):
-        self.warehouse.load(table, path)
+    def load(self, table, path, replaced=None):
+        self.warehouse.load(table, path, replaced)
         self.calendar = None
 
     def use(self, config, settings=()):
@@ -225,8 +84,9 @@ class Model:
             self.config, self.policy = config, Policy(config)
             self.all_due()
 
-    def add_known_gap(self, phase, date):
-        self.known_gaps.add((phase, date))
+    def add_known_gap(self, phase, what, table=None):
+        """Accepts a date or a unit, of one table or of all."""
+        self.known_gaps.add((phase, what, table))
         self.all_due()
 
     def all_due(self):
@@ -236,6 +96,7 @@ class Model:
     def feed(self, lines):
         messages = [json.loads(line) for line in lines if line.strip()]
         self.calendar = Calendar(self.config, self.warehouse)
+        self.evidence = Evidence(self.config, self.policy, self.warehouse, self.calendar, self.known_gaps)
         for start in range(0, max(len(messages), 1), self.batch):
             for message in messages[start:start + self.batch]:
                 self.record(message)
@@ -339,7 +200,7 @@ class Model:
                    source=f"{gate.generation}/{gate.state}/{','.join(gate.reasons)}")
 
     def decide(self, gate):
-        gate.trigger_id, gate.ready = None, None
+        gate.trigger_id, gate.ready, gate.tier, gate.score = None, None, None, None
         gate.state, reasons = self.judge(gate)
         gate.reasons = sorted(set(reasons))
         if gate.state == "triggered":
@@ -426,8 +287,16 @@ class Model:
                 note("source_missing", severity(p.need("past")), unit, quiet)
             elif first:
                 note("fallback_used", "info", unit, quiet)
+            elif not quiet:
+                self.resolve(p, gate, unit)
         self.compare(p, run, units, have, covered, note, quiet)
         return covered, len(units)
+
+    def resolve(self, p, gate, unit):
+        """The primary serves a unit that it lacked: an event for every earlier one that said so."""
+        where = p.phase, p.table, p.name, gate.date, unit or None
+        for key in [k for k in self.events if k[0] in ("source_missing", "fallback_used") and k[1:6] == where]:
+            self.event("source_available", "info", *where, source=f"{key[0]}/{key[6]}")
 
     def compare(self, p, run, units, have, covered, note, quiet):
         """Rows against what the run said of them. By unit or by date is left open, so the second is optional."""
@@ -449,11 +318,13 @@ class Model:
 
     def checks_step(self, gate, needed, newest, soft):
         failed = {"strict": set(), "soft": set()}
-        upstream, gaps = self.policy.check(gate.phase, "upstream"), self.policy.check(gate.phase, "gaps")
-        if upstream and not self.upstream_safe(gate):
-            failed[upstream["mode"]].add("upstream")
-        if gaps and self.date_gaps(gate, gaps["mode"]):
-            failed[gaps["mode"]].add("gaps")
+        for name, fails in (("upstream", self.upstream_fails), ("gaps", self.date_gaps), ("completeness", self.completeness_fails),
+                            ("quality", self.quality_fails)):
+            check = self.policy.check(gate.phase, name)
+            if check and fails(gate, check):
+                failed[check["mode"]].add(name)
+        self.look_at_quality(gate)
+        soft = soft | self.rows_differ(gate, needed, newest)
         if failed["strict"]:
             reasons = failed["strict"] | (failed["soft"] if READINGS["blocked_lists_soft_checks"] else set())
             return "blocked", reasons | (soft if READINGS["blocked_lists_soft_rest"] else set())
@@ -475,7 +346,7 @@ class Model:
                 return True
         return False
 
-    def upstream_safe(self, gate):
+    def upstream_fails(self, gate, check):
         done = self.calendar.done.get(gate.date, set())
         for phase in self.policy.before(gate.phase):
             for p in self.policy.processors[phase]:
@@ -483,11 +354,11 @@ class Model:
                     continue
                 run = self.newest((phase, p.name, gate.date))
                 if not run or run.status == "failed":
-                    return False
+                    return True
                 covered, total = self.silent_cover(p, run, gate.date, done)
                 if covered < (total if self.policy.strict_units(phase) else min(1, total)):
-                    return False
-        return True
+                    return True
+        return False
 
     def silent_cover(self, p, run, date, done):
         if not p.table:
@@ -505,7 +376,7 @@ class Model:
             rest -= {""} if self.by_date(p) and have else have
         return rest
 
-    def date_gaps(self, gate, mode):
+    def date_gaps(self, gate, check):
         """Dates before this one that a critical processor of the phase leaves without rows."""
         start, found = self.calendar.season_start(gate.date), False
         strict = self.policy.strict_units(gate.phase)
@@ -515,13 +386,60 @@ class Model:
             for n in range(self.look_back(gate.phase), 0, -1):
                 date = str(day(gate.date) - n * DAY)
                 done = self.calendar.done.get(date)
-                if not done or date < start or (gate.phase, date) in self.known_gaps:
+                if not done or date < start or self.evidence.excused(gate.phase, p.table, date, date):
                     continue
-                gone = self.uncovered(p, date, done)
+                gone = {u for u in self.uncovered(p, date, done) if not self.evidence.excused(gate.phase, p.table, date, u)}
                 if gone if strict else len(gone) == (1 if self.by_date(p) else len(done)):
                     found = True
-                    self.event("date_gap", "critical" if mode == "strict" else "warning", gate.phase, p.table, p.name, date)
+                    self.event("date_gap", "critical" if check["mode"] == "strict" else "warning", gate.phase, p.table, p.name, date)
         return found
+
+    def completeness_fails(self, gate, check):
+        lacking = self.evidence.incomplete(gate.phase, gate.date)
+        for entity in lacking:
+            self.event("completeness_gap", "critical" if check["mode"] == "strict" else "warning", gate.phase, check["table"],
+                       date=gate.date, source=f"{gate.generation}/{entity}")
+        return bool(lacking)
+
+    def quality_fails(self, gate, check):
+        """Too few of the units that were assessed are usable to the critical processors."""
+        assessed, unusable = set(), set()
+        for p in self.policy.processors[gate.phase]:
+            if p.name in gate.reported and p.need("past"):
+                units = self.evidence.units_of(p, gate.date)
+                assessed |= {unit for unit, _, _ in units}
+                unusable |= {unit for unit, (tier, _, _), _ in units if tier == "unusable" and p.need("past") == "critical"}
+        usable = len(assessed - unusable)
+        return bool(assessed) and (not usable or usable / len(assessed) < fraction(check.get("min_usable", "60%")) - 1e-9)
+
+    def look_at_quality(self, gate):
+        worst = self.evidence.gate(gate.phase, gate.date, gate.reported)
+        if worst:
+            gate.tier, gate.score, _ = worst
+        for p in self.policy.processors[gate.phase]:
+            if p.name in gate.reported and p.need("past"):
+                for unit, (tier, _, _), rows in self.evidence.units_of(p, gate.date):
+                    note = lambda kind, severity: self.event(kind, severity, p.phase, p.table, p.name, gate.date, unit or None, gate.generation)
+                    if tier != "gold":
+                        note("quality_degradation", "info")
+                    if rows < self.evidence.expected(p, gate.date):
+                        note("source_degraded", "info")
+
+    def rows_differ(self, gate, needed, newest):
+        """What the run said against all rows of the primary on the date; nothing where one of them is none."""
+        soft = set()
+        for p in needed:
+            run = newest[p.name]
+            if not p.table or not run or run.status not in ("success", "partial"):
+                continue
+            there = len(self.warehouse.rows(self.policy.sources(p)[0], gate.date))
+            difference, larger = abs(there - (run.count or 0)), max(there, run.count or 0)
+            if not there or not run.count or not difference:
+                continue
+            heavy = difference >= 0.1 * larger - 1e-9
+            soft |= {"rows_differ"} if heavy else set()
+            self.event("validation_failure", "warning" if heavy else "info", gate.phase, p.table, p.name, gate.date, source=run.execution)
+        return soft
 
     # results
 

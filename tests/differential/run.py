@@ -12,8 +12,8 @@ import yaml
 import model as gate_model
 import seasons
 
-COMPARED = ("phase", "date", "profile", "generation", "state", "reasons", "trigger_id")
-FREE_EVENTS = {"operator_action", "audit_heartbeat"}
+COMPARED = ("phase", "date", "profile", "generation", "state", "reasons", "trigger_id", "quality_tier", "quality_score")
+FREE_EVENTS = {"operator_action", "audit_heartbeat", "downstream_stale"}
 SHOWN = 12
 
 
@@ -106,7 +106,7 @@ def compare_gates(got, want, who="the model"):
 
 
 def brief(gate):
-    return f"g{gate['generation']} {gate['state']}({','.join(gate['reasons'])}) trigger {str(gate['trigger_id'])[:8]}"
+    return f"g{gate['generation']} {gate['state']}({','.join(gate['reasons'])}) trigger {str(gate['trigger_id'])[:8]} {gate['quality_tier']} {gate['quality_score']}"
 
 
 def compare_generations(every):

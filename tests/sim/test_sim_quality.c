@@ -502,3 +502,30 @@ Test(sim_quality, a_hundred_thousand_entities)
     json_decref(facts);
     sim_close(&sim);
 }
+
+/* The third voice: a run history that the processors write. */
+Test(sim_quality, message_against_run_record)
+{
+    static const struct {
+        const char *label, *rows, *reasons;
+    } CASES[] = {
+        {"it says the same", "INSERT INTO history VALUES ('a', '" DAY "', 'a-" DAY "', 'success', 2)", "[]"},
+        {"it says nothing of the count", "INSERT INTO history VALUES ('a', '" DAY "', 'a-" DAY "', 'success', NULL)", "[]"},
+        {"it says other", "INSERT INTO history VALUES ('a', '" DAY "', 'a-" DAY "', 'success', 9)", "[\"rows_differ\"]"},
+        {"it does not know the run", "SELECT 1", "[\"rows_differ\"]"},
+        {"it is not there", "DROP TABLE history", "[\"check_error\"]"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct sim sim = {.quiet_trace = true};
+        quality_open(&sim, SETS("coverage.runs.written_by=processors", "coverage.runs.table=ref.history"));
+        sim_sql(&sim, "ref",
+                "CREATE TABLE history (processor_name TEXT, data_date DATE TEXT, run_id TEXT, status TEXT, record_count INTEGER)");
+        sim_sql(&sim, "ref", "%s", CASES[i].rows);
+        whole_game(&sim, DAY, "G1", "A", "B");
+        report(&sim, "raw", "a", DAY, "success", .records = 2);
+        sim_step(&sim);
+        expect_decided(&sim, "raw", DAY, "state", "\"triggered\"");
+        expect_decided(&sim, "raw", DAY, "reasons", CASES[i].reasons);
+        sim_close(&sim);
+    }
+}
