@@ -2,7 +2,7 @@
  *
  * Threads: the rpc loop moves bytes and pushes events to one queue; one broker thread owns everything else: it takes what has queued, applies it to core and store, commits once
  * for all of it (one fsync: group commit, no timer, RULES 27), answers, and hands messages to streams that have room. Bodies are read from the store on delivery, so a backlog
- * costs a cursor, not memory.
+ * costs a cursor, not memory. All of both services but push: ordering keys, exactly-once delivery, retry and dead-letter policies, filters, seek, snapshots, retention, detaching.
  * Life: create (opens or makes PATH, takes its lock, listens) -> serves -> stop (streams get UNAVAILABLE) -> destroy. */
 #ifndef SLUICE_BROKER_H
 #define SLUICE_BROKER_H

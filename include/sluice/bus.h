@@ -27,25 +27,34 @@ struct sl_bus_message {
     const char *ordering_key;     /* "" or NULL: none */
 };
 
+/* Memory that messages lie in and that isn't the arena's; released with the batch. */
+struct sl_bus_pin {
+    struct sl_bus_pin *next;
+    void (*release)(void *arg); /* any thread, also after the bus is destroyed */
+    void *arg;
+};
+
 struct sl_bus_batch {
     struct sl_bus_message *messages;
     size_t n;
     size_t bytes;
-    bool end; /* nothing will ever come again */
+    bool end;                /* nothing will ever come again */
+    struct sl_bus_pin *pins; /* arena */
     struct sl_arena arena;
 };
 
 struct sl_outgoing {
     const char *data;
     size_t len;
-    const char *attributes; /* JSON object of strings, or NULL */
+    const char *attributes;   /* JSON object of strings, or NULL */
+    const char *ordering_key; /* "" or NULL: none; what is published in one request has the same */
 };
 
 struct sl_bus;
 struct sl_bus_ops {
     const char *name;
     void (*destroy)(struct sl_bus *self);
-    /* Up to max_n messages and about max_bytes (at least one message). Blocks up to timeout_ms while there is none; an empty batch is no error. The batch's arena holds everything. */
+    /* Up to max_n messages and about max_bytes (at least one message). Blocks up to timeout_ms while there is none; an empty batch is no error. The batch holds everything: in its arena, and by its pins. */
     enum sl_code (*receive)(struct sl_bus *self, size_t max_n, size_t max_bytes, int64_t timeout_ms, struct sl_bus_batch *out,
                             struct sl_err *err);
     /* After the commit: the batch is done with. */

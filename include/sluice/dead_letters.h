@@ -18,17 +18,18 @@ struct sl_dead_letter {               /* open: a value; texts are borrowed from 
     const struct sl_phase *phase; /* whose message it was: by its source, else by the topic it lies on, else by its body */
     const char *phase_name;       /* the config's name, else as the body says */
     const char *processor, *execution_id, *status;
-    sl_date date;          /* SL_DATE_NONE: it says none that can be read */
-    const char *reason;    /* a reject code; "undelivered": the bus gave up delivering it; "unknown" */
-    const char *detail;    /* a sentence */
-    int64_t deliveries;    /* that the bus made before it gave up; 0: it doesn't say */
-    int64_t replays;       /* how often it was replayed */
-    const char *replay_id; /* of the replay that made this copy */
-    enum sl_code code;     /* of decoding it now: SL_OK, or SL_INVALID with */
-    enum sl_reject reject; /* this code */
-    int64_t timestamp_us;  /* when it decodes */
-    bool done;             /* it was acked already: only the ack was lost */
-    int64_t reject_id;     /* in the ledger's own list; 0: it lies on the bus */
+    sl_date date;             /* SL_DATE_NONE: it says none that can be read */
+    const char *reason;       /* a reject code; "undelivered": the bus gave up delivering it; "unknown" */
+    const char *detail;       /* a sentence */
+    int64_t deliveries;       /* that the bus made before it gave up; 0: it doesn't say */
+    int64_t replays;          /* how often it was replayed */
+    const char *replay_id;    /* of the replay that made this copy */
+    enum sl_code code;        /* of decoding it now: SL_OK, or SL_INVALID with */
+    enum sl_reject reject;    /* this code */
+    int64_t timestamp_us;     /* when it decodes */
+    const char *ordering_key; /* "" or NULL: none, or not known */
+    bool done;                /* it was acked already: only the ack was lost */
+    int64_t reject_id;        /* in the ledger's own list; 0: it lies on the bus */
 };
 
 /* What `message` (borrowed) says. `lies_on`: the phase whose dead-letter topic it lies on, or NULL. Never fails: what can't be read is left out. */
@@ -71,9 +72,9 @@ struct sl_letter_look {
     struct sl_dead_letter *letters;
     size_t n;
     bool all;   /* nothing was left out for the limit */
-    bool taken; /* they were leased for a moment: another consumer may have missed them for up to the lease */
+    bool taken; /* they were leased for a moment, which others may have noticed */
 };
-/* What lies there, at most `limit`, without delivering anything where the server is our own broker. Elsewhere they are received and let go, unacked; refused (SL_CONFLICT) where that
+/* What lies there, at most `limit`, without delivering anything where the server is our own broker. Elsewhere they are pulled and given back, unacked; refused (SL_CONFLICT) where that
  * would count as an attempt. Arena-held. */
 enum sl_code sl_letters_look(struct sl_letter_look *out, const struct sl_letter_box *box, struct sl_service *service,
                              const struct sl_config *config, size_t limit, int64_t now_us, const volatile int *stop, struct sl_arena *arena,

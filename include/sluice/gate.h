@@ -56,6 +56,14 @@ struct sl_proc_quality {
     size_t n_units;
 };
 
+/* What the run history says of one run. */
+struct sl_run_said {
+    bool asked, found;
+    int64_t record_count; /* -1: it says nothing */
+    const char *status;   /* NULL: it says nothing */
+    const char *error;    /* could not be asked */
+};
+
 /* What the ledger says of one processor on one date. */
 struct sl_proc_facts {
     const struct sl_processor *processor;
@@ -66,8 +74,9 @@ struct sl_proc_facts {
     /* facts of the checks */
     struct sl_proc_quality quality;
     bool rows_counted;
-    int64_t n_rows;          /* all rows of the primary on the date; of rows_counted */
-    const char *fingerprint; /* of the primary's rows on the date; NULL: not asked, "": no rows */
+    int64_t n_rows;            /* all rows of the primary on the date; of rows_counted */
+    const char *fingerprint;   /* of the primary's rows on the date; NULL: not asked, "": no rows */
+    struct sl_run_said record; /* what the processors' own run history says of `run` (coverage.runs.written_by: processors) */
 };
 
 /* Where a tier comes from: the thing whose rows were assessed. */

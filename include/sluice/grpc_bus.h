@@ -50,7 +50,9 @@ struct sl_grpc_bus_options {
     int64_t backoff_min_ms, backoff_max_ms; /* reopening and lost acks (100, doubled, 10,000) */
     int64_t call_ms;                        /* one try of a unary call (20,000) */
     int64_t publish_ms;                     /* sl_bus_publish() in all (60,000) */
-    int64_t close_ms;                       /* destroying waits so long for answers to acks (5,000) */
+    int64_t
+        keepalive_ms; /* HTTP/2 pings on idle connections (30,000; emulators 300,000); one without an answer for 20 s, or as long, ends the connection */
+    int64_t close_ms; /* destroying waits so long for answers to acks (5,000) */
     enum sl_pings pings;
     /* What the broker in this process says of these subscriptions; NULL: the backlog can't be known. Any thread. */
     void (*backlog)(void *arg, const char *const *subscriptions, size_t n, int64_t *undelivered, int64_t *leased);
@@ -141,6 +143,12 @@ enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *
  * last page; `max` 0: as the server likes. No ack ids; delivery_attempt is how often it was tried. Arena. SL_INVALID: the server is another one. */
 enum sl_code sl_pubsub_admin_look(struct sl_pubsub_admin *admin, const char *subscription, const char *from, int max,
                                   struct sl_received **out, size_t *n, const char **next, struct sl_arena *arena, struct sl_err *err);
+/* Up to `max` messages that wait just now, leased for the subscription's ack deadline; perhaps fewer than there are. Arena. */
+enum sl_code sl_pubsub_admin_pull(struct sl_pubsub_admin *admin, const char *subscription, int max, struct sl_received **out, size_t *n,
+                                  struct sl_arena *arena, struct sl_err *err);
+/* Their leases end now (a deadline of 0). */
+enum sl_code sl_pubsub_admin_give_back(struct sl_pubsub_admin *admin, const char *subscription, const char *const *ack_ids, size_t n,
+                                       struct sl_err *err);
 /* May we do this with the topic or subscription? SL_INVALID: the server has no such question. */
 enum sl_code sl_pubsub_admin_test_permission(struct sl_pubsub_admin *admin, const char *resource, const char *permission, bool *granted,
                                              struct sl_err *err);

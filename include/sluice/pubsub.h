@@ -116,6 +116,8 @@ struct sl_pubsub_subscription {
     int64_t min_backoff_ms, max_backoff_ms; /* read: 10 s and 600 s where the policy doesn't say */
     bool has_push;                          /* a push endpoint was asked for: refused; never written */
     int64_t topic_retention_ms;             /* the topic's, as the server tells it */
+    bool has_expiration;
+    int64_t ttl_ms; /* without anybody who uses it; 0: it never expires */
 };
 struct sl_pubsub_snapshot {
     const char *name, *topic;

@@ -112,7 +112,11 @@ void sl_rpc_stream_read(
 void sl_rpc_stream_write(struct sl_rpc_stream *stream, const void *data, size_t len); /* queued in order, copies; one in flight */
 void sl_rpc_stream_half_close(struct sl_rpc_stream *stream); /* after what is queued; nothing can be written from now on */
 void sl_rpc_stream_cancel(struct sl_rpc_stream *stream);     /* `end` still comes */
-void sl_rpc_stream_release(struct sl_rpc_stream **stream);   /* gives the reference up, cancels nothing; also fine within a handler */
+/* Within `message`: its bytes stay valid until they are released, without a copy. They may pin more memory than they are. */
+struct sl_rpc_held;
+struct sl_rpc_held *sl_rpc_stream_hold(struct sl_rpc_stream *stream);
+void sl_rpc_held_release(struct sl_rpc_held **held);
+void sl_rpc_stream_release(struct sl_rpc_stream **stream); /* gives the reference up, cancels nothing; also fine within a handler */
 
 /* ---- server ---- */
 

@@ -29,6 +29,17 @@ struct sl_import_result {
     const char *job_id;
 };
 
+/* A run by which the run history is asked, and what it says. */
+struct sl_run_key {
+    sl_date date;
+    const char *run_id;
+};
+struct sl_run_record {
+    bool found;
+    const char *status;   /* NULL: NULL */
+    int64_t record_count; /* -1: NULL */
+};
+
 /* A row of text cells for a load: NULL is SQL NULL; numbers and booleans in their text form. */
 struct sl_load {
     const char *job_id; /* decides whether it is there already: `sluice_load_jobs` in the same file */
@@ -144,6 +155,9 @@ struct sl_warehouse_ops {
     /* Load a CSV by RULES 34. `replace_date_column` may be NULL. `path` ("-": stdin; pipes are spooled) is used in errors with line and column. */
     enum sl_code (*import_csv)(struct sl_warehouse *self, const struct sl_config *config, const char *table, const char *path,
                                const char *replace_date_column, struct sl_import_result *out, struct sl_arena *arena, struct sl_err *err);
+    /* What the run history (coverage.runs.table) says of each run; of several rows of a run the last. One statement. */
+    enum sl_code (*run_records)(struct sl_warehouse *self, const char *table, const struct sl_run_key *keys, size_t n,
+                                struct sl_run_record *out, struct sl_arena *arena, struct sl_err *err);
     /* Read rows of the coverage log as text cells in the order of SL_LOG_COLUMNS, filtered, by event_timestamp, then event_id; for `events`. filter fields NULL/NONE are off. */
     enum sl_code (*log_rows)(struct sl_warehouse *self, const struct sl_config *config, const struct sl_log_filter *filter,
                              void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
@@ -197,6 +211,8 @@ enum sl_code sl_warehouse_init(struct sl_warehouse *w, const struct sl_config *c
 enum sl_code sl_warehouse_import_csv(struct sl_warehouse *w, const struct sl_config *config, const char *table, const char *path,
                                      const char *replace_date_column, struct sl_import_result *out, struct sl_arena *arena,
                                      struct sl_err *err);
+enum sl_code sl_warehouse_run_records(struct sl_warehouse *w, const char *table, const struct sl_run_key *keys, size_t n,
+                                      struct sl_run_record *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_warehouse_log_rows(struct sl_warehouse *w, const struct sl_config *config, const struct sl_log_filter *filter,
                                    void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
 

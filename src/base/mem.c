@@ -179,7 +179,7 @@ static struct sl_arena_block *block_for(struct sl_arena *arena, size_t bytes)
     return block;
 }
 
-void *sl_arena_alloc(struct sl_arena *arena, size_t bytes)
+static void *take(struct sl_arena *arena, size_t bytes)
 {
     size_t rounded = plus(bytes > 0 ? bytes : 1, ALIGN - 1) / ALIGN * ALIGN;
     struct sl_arena_block *block = block_for(arena, rounded);
@@ -187,7 +187,12 @@ void *sl_arena_alloc(struct sl_arena *arena, size_t bytes)
     block->used += rounded;
     arena->used_bytes += rounded;
     unpoison(at, bytes > 0 ? bytes : 1);
-    return memset(at, 0, bytes > 0 ? bytes : 1);
+    return at;
+}
+
+void *sl_arena_alloc(struct sl_arena *arena, size_t bytes)
+{
+    return memset(take(arena, bytes), 0, bytes > 0 ? bytes : 1);
 }
 
 void *sl_arena_array(struct sl_arena *arena, size_t n, size_t bytes)
@@ -204,8 +209,9 @@ char *sl_arena_strndup(struct sl_arena *arena, const char *text, size_t len)
 {
     if (text == NULL)
         return NULL;
-    char *copy = sl_arena_alloc(arena, plus(len, 1));
+    char *copy = take(arena, plus(len, 1));
     memcpy(copy, text, len);
+    copy[len] = '\0';
     return copy;
 }
 

@@ -107,7 +107,10 @@ static struct sl_subscription *find(struct sl_broker *broker, struct sl_event *e
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Request payload size exceeds the limit: %zu bytes.", REQUEST_MAX_BYTES);
     else if (!subscription)
         sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
-    return event->status.code == SL_RPC_OK ? subscription : NULL;
+    if (event->status.code != SL_RPC_OK)
+        return NULL;
+    subscription->used_ms = broker->now_ms;
+    return subscription;
 }
 
 /* The others have been applied: it is answered after the commit all the same. */

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define TTL_MIN_MS        (INT64_C(24) * 3600 * 1000)
+#define TTL_MS            (31 * TTL_MIN_MS)
 #define RETENTION_MS      (INT64_C(7) * 24 * 3600 * 1000)
 #define ACK_DEADLINE_S    10
 #define DELIVERY_ATTEMPTS 5
@@ -31,6 +33,9 @@ static void set_defaults(struct sl_pubsub_subscription *config)
         config->ack_deadline_s = ACK_DEADLINE_S;
     if (config->retention_ms == 0)
         config->retention_ms = RETENTION_MS;
+    if (!config->has_expiration)
+        config->ttl_ms = TTL_MS;
+    config->has_expiration = true;
     if (config->dead_letter_topic && !*config->dead_letter_topic)
         config->dead_letter_topic = NULL;
     if (config->dead_letter_topic && config->max_delivery_attempts == 0)
@@ -75,6 +80,8 @@ static bool settings_valid(struct sl_broker *broker, struct sl_event *event, con
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: a backoff must be between 0 and 600 seconds");
     else if (config->has_retry && config->min_backoff_ms > config->max_backoff_ms)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "retry_policy: minimum_backoff is greater than maximum_backoff");
+    else if (config->ttl_ms != 0 && config->ttl_ms < TTL_MIN_MS)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "expiration_policy.ttl must be at least 1 day");
     else if (config->has_push)
         sl_event_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement push delivery");
     else
@@ -216,6 +223,12 @@ static void set_exactly_once(struct sl_pubsub_subscription *out, const struct sl
     out->exactly_once = in->exactly_once;
 }
 
+static void set_expiration(struct sl_pubsub_subscription *out, const struct sl_pubsub_subscription *in)
+{
+    out->has_expiration = in->has_expiration;
+    out->ttl_ms = in->ttl_ms;
+}
+
 static const struct {
     const char *path;
     set_field set;
@@ -223,6 +236,8 @@ static const struct {
     {"ack_deadline_seconds", set_ack_deadline},
     {"message_retention_duration", set_retention},
     {"labels", set_labels},
+    {"expiration_policy", set_expiration},
+    {"expiration_policy.ttl", set_expiration},
     {"dead_letter_policy", set_dead_letter},
     {"dead_letter_policy.dead_letter_topic", set_dead_letter_topic},
     {"dead_letter_policy.max_delivery_attempts", set_attempts},
@@ -309,18 +324,23 @@ enum sl_answer sl_list_subscriptions(struct sl_broker *broker, struct sl_event *
     return SL_ANSWER_NOW;
 }
 
+enum sl_code sl_drop_subscription(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_err *err)
+{
+    sl_batch_commit(broker);
+    if (sl_store_delete_subscription(broker->store, subscription->id, err) || sl_store_commit(broker->store, err))
+        return err->code;
+    sl_streams_finish_all(broker, subscription, SL_RPC_NOT_FOUND, "Subscription does not exist any more");
+    sl_pulls_refuse(broker, subscription, SL_RPC_NOT_FOUND, "Subscription does not exist any more");
+    sl_catalog_remove_subscription(&broker->catalog, subscription);
+    return SL_OK;
+}
+
 enum sl_answer sl_delete_subscription(struct sl_broker *broker, struct sl_event *event)
 {
     const char *name;
     struct sl_err err;
     struct sl_subscription *subscription = sl_read_name(broker, event, &name) ? sl_find_subscription(broker, event, name) : NULL;
-    if (!subscription)
-        return SL_ANSWER_NOW;
-    sl_batch_commit(broker);
-    if (sl_store_delete_subscription(broker->store, subscription->id, &err) || sl_store_commit(broker->store, &err))
+    if (subscription && sl_drop_subscription(broker, subscription, &err))
         return sl_refuse_store(broker, event, &err);
-    sl_streams_finish_all(broker, subscription, SL_RPC_NOT_FOUND, "Subscription does not exist any more");
-    sl_pulls_refuse(broker, subscription, SL_RPC_NOT_FOUND, "Subscription does not exist any more");
-    sl_catalog_remove_subscription(&broker->catalog, subscription);
     return SL_ANSWER_NOW;
 }

@@ -16,6 +16,7 @@
 /* One response holds about this much, unless a single message is bigger; a stream that has more than UNSENT in the transport gets no more. */
 #define SL_RESPONSE_BYTES ((size_t)1000 * 1000)
 #define SL_UNSENT_BYTES   ((size_t)4 * 1000 * 1000)
+#define SL_UNREAD_BYTES   ((size_t)16 * 1000 * 1000) /* confirmations come unasked, too many end the stream */
 
 enum sl_method {
     SL_CREATE_TOPIC,
@@ -145,6 +146,7 @@ struct sl_subscription { /* heap; freed by the catalog */
     struct sl_recent *recent; /* SL_RECENT of them, by n; NULL: not exactly once */
     struct sl_list streams;   /* of struct sl_stream: those that have said which subscription they want */
     size_t turn;              /* which stream is served first */
+    int64_t used_ms;          /* when it was used last; 0: it is looked at from now on, after a start or a stream */
 };
 
 struct sl_snapshot { /* heap; freed by the catalog */
@@ -309,7 +311,6 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
-enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_list_topic_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_detach_subscription(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_create_snapshot(struct sl_broker *broker, struct sl_event *event);
@@ -318,8 +319,11 @@ enum sl_answer sl_update_snapshot(struct sl_broker *broker, struct sl_event *eve
 enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_delete_snapshot(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
 
 /* admin.c, admin_subscription.c */
+/* Deletes it, streams and all; commits. */
+enum sl_code sl_drop_subscription(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_err *err);
 struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name); /* NULL: refused */
 struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name);
 bool sl_retention_valid(int64_t ms);

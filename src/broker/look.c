@@ -38,10 +38,11 @@ static bool put(struct sl_broker *broker, const struct sl_subscription *subscrip
 /* From behind `n` on; where it stopped, or 0 at the end. */
 static int64_t put_all(struct sl_broker *broker, const struct sl_subscription *subscription, int64_t n, size_t max, struct sl_buf *out)
 {
+    const int64_t last = subscription->filter ? subscription->sifted : subscription->topic->committed;
     size_t n_put = 0;
     for (int rows = 0; rows < ROWS_MAX && n_put < max && out->len < SL_RESPONSE_BYTES; rows++) {
         n = sl_ranges_next_absent(&subscription->delivery.acked, n + 1);
-        if (n > subscription->topic->committed || !put(broker, subscription, n, out, &n_put))
+        if (n > last || !put(broker, subscription, n, out, &n_put))
             return 0;
     }
     return n;

@@ -18,6 +18,7 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event)
         return sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
     if (event->subscription->config.detached)
         return sl_event_refuse(event, SL_RPC_FAILED_PRECONDITION, SL_DETACHED);
+    event->subscription->used_ms = broker->now_ms;
     event->max_messages = request.max_messages < PULL_MAX ? request.max_messages : PULL_MAX;
     event->until_ms = request.return_immediately ? broker->now_ms : broker->now_ms + PULL_WAIT_MS;
     struct sl_event **end = &broker->pulls;

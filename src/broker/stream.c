@@ -22,6 +22,7 @@ static void leave_subscription(struct sl_stream *stream)
 {
     if (!stream->subscription)
         return;
+    stream->subscription->used_ms = 0; /* from now on nobody does */
     if (stream->subscription->config.exactly_once)
         sl_delivery_adopt(&stream->subscription->delivery, &stream->flow);
     else
@@ -85,6 +86,10 @@ void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream)
 
 void sl_stream_send(struct sl_broker *broker, struct sl_stream *stream, struct sl_buf *response)
 {
+    if (sl_rpc_unsent_bytes(stream->call) > SL_UNREAD_BYTES) {
+        sl_stream_finish(stream, SL_RPC_RESOURCE_EXHAUSTED, "the client does not read what it is told");
+        return;
+    }
     const struct sl_pubsub_subscription *config = &stream->subscription->config;
     sl_pubsub_put_properties(response, config->exactly_once, config->ordering);
     sl_rpc_send(stream->call, response->data, response->len);
@@ -244,8 +249,8 @@ void sl_stream_message(struct sl_broker *broker, struct sl_stream *stream, const
     bool first = !stream->subscription;
     if (first)
         first_request(broker, stream, &request);
-    else if (later_request_valid(stream, &request) && is_ping(&request))
-        send_empty(broker, stream);
+    else if (later_request_valid(stream, &request) && is_ping(&request) && sl_rpc_unsent_bytes(stream->call) == 0)
+        send_empty(broker, stream); /* else something is on its way, which answers it too */
     if (!stream->finished)
         apply(broker, stream, &request);
 }

@@ -168,6 +168,21 @@ static bool expire_snapshots(struct sl_broker *broker, struct sl_err *err)
     return true;
 }
 
+/* Those that nobody has used for the time that their policy gives them. */
+static bool expire_subscriptions(struct sl_broker *broker, struct sl_err *err)
+{
+    struct sl_list *subscriptions = &broker->catalog.subscriptions;
+    for (size_t i = subscriptions->n; i-- > 0;) {
+        struct sl_subscription *subscription = subscriptions->items[i];
+        if (subscription->streams.n > 0 || subscription->used_ms == 0)
+            subscription->used_ms = broker->now_ms;
+        int64_t ttl_ms = subscription->config.ttl_ms;
+        if (ttl_ms > 0 && broker->now_ms - subscription->used_ms >= ttl_ms && sl_drop_subscription(broker, subscription, err))
+            return false;
+    }
+    return true;
+}
+
 void sl_expire_old(struct sl_broker *broker)
 {
     struct sl_err err = {0};
@@ -182,7 +197,7 @@ void sl_expire_old(struct sl_broker *broker)
         more |= age_topic(broker, broker->catalog.deleted.items[i], &err);
     if (err.code)
         sl_broker_fail(broker, &err);
-    else if (!expire_snapshots(broker, &err))
+    else if (!expire_snapshots(broker, &err) || !expire_subscriptions(broker, &err))
         sl_batch_refuse_publishes(broker, &err);
     broker->retention_ms = broker->now_ms + (more ? 0 : OLD_EVERY_MS);
 }

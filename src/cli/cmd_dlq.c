@@ -201,9 +201,7 @@ static int list(struct listing *l)
     if (code != SL_OK || printed != SL_OK)
         return sl_cli_failed(cli, NULL);
     if (l->taken)
-        sl_cli_note(cli,
-                    "this server can't be asked without delivering: the messages were received and let go, and may be away from others for "
-                    "20 s");
+        sl_cli_note(cli, "this server can't be asked without delivering: the messages were pulled and given back at once");
     if (bus == SL_OK)
         return sl_cli_stopped() != 0 ? SL_EXIT_INTERRUPTED : SL_EXIT_OK;
     cli->err = bus_err;
@@ -363,8 +361,8 @@ const struct sl_command SL_CMD_DLQ_LIST = {
     .help = "the dead letters, on the bus and in the ledger's own list, with their reasons",
     .more =
         "Looking leaves them as they are. Sluice's own broker is asked what it holds: nothing is delivered, no attempt is counted, and it\n"
-        "doesn't matter who else receives. Any other server shows a message only by delivering it: there they are received and let go\n"
-        "unacked, and other consumers may miss them for up to 20 s. Google counts delivery attempts only on a subscription that has a\n"
+        "doesn't matter who else receives. Any other server shows a message only by delivering it: there they are pulled and given back\n"
+        "at once, unacked, and what others hold just then is not seen. Google counts delivery attempts only on a subscription that has a\n"
         "dead-letter policy; where the one on the dead-letter topic has one, looking would count, and is refused.",
     .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
     .opens = SL_READS,

@@ -16,21 +16,6 @@ static const struct sl_flag FLAGS[] = {
     {0},
 };
 
-static FILE *open_input(struct sl_cli *cli, const char **name)
-{
-    *name = cli->select.word;
-    if (*name == NULL || strcmp(*name, "-") == 0) {
-        *name = "stdin";
-        return stdin;
-    }
-    FILE *file = fopen(*name, "re");
-    if (file == NULL) {
-        enum sl_code code = errno == ENOENT ? SL_NOT_FOUND : errno == EACCES || errno == EPERM ? SL_DENIED : SL_INVALID;
-        sl_fail(&cli->err, code, "%s can't be opened: %s", *name, strerror(errno));
-    }
-    return file;
-}
-
 static enum sl_code feed(struct sl_cli *cli, struct sl_bus *bus, struct sl_worker_counters *counters)
 {
     struct sl_worker_options options = {.skip_downstream_trigger = sl_args_has(&cli->args, "skip-downstream-trigger")};
@@ -82,7 +67,7 @@ static int locked(struct sl_cli *cli, FILE *file, const char *name)
 static int run(struct sl_cli *cli)
 {
     const char *name;
-    FILE *file = open_input(cli, &name);
+    FILE *file = sl_cli_input(cli, &name);
     if (file == NULL)
         return sl_cli_failed(cli, NULL);
     int exit_code = locked(cli, file, name);

@@ -27,21 +27,6 @@ struct job {
     struct sl_buf text;
 };
 
-static FILE *open_input(struct sl_cli *cli, const char **name)
-{
-    *name = cli->select.word;
-    if (*name == NULL || strcmp(*name, "-") == 0) {
-        *name = "stdin";
-        return stdin;
-    }
-    FILE *file = fopen(*name, "re");
-    if (file == NULL) {
-        enum sl_code code = errno == ENOENT ? SL_NOT_FOUND : errno == EACCES || errno == EPERM ? SL_DENIED : SL_INVALID;
-        sl_fail(&cli->err, code, "%s can't be opened: %s", *name, strerror(errno));
-    }
-    return file;
-}
-
 static void on_unknown(void *arg, const char *field)
 {
     struct job *job = arg;
@@ -124,7 +109,7 @@ static int run(struct sl_cli *cli, enum sl_code (*read)(struct job *job, const s
 {
     struct job job = {.cli = cli, .read = read, .policy = cli->config == NULL ? sl_quality_policy_default() : &cli->config->quality};
     struct sl_rows *rows;
-    FILE *file = open_input(cli, &job.file);
+    FILE *file = sl_cli_input(cli, &job.file);
     if (file == NULL)
         return sl_cli_failed(cli, NULL);
     job.unknown = sl_map_create();

@@ -226,9 +226,10 @@ static int dry_run(struct replaying *r)
     if (sl_cli_stopped() != 0)
         return SL_EXIT_INTERRUPTED;
     const size_t n = sl_replay_plan(&steps, look.letters, look.n, policy, cli->config, cli->now_us, recorded, &r->ops, &cli->arena);
-    const int exit_code = print_histogram(cli, bars, sl_replay_histogram(&bars, steps, n, &cli->arena));
+    const size_t n_bars = sl_replay_histogram(&bars, steps, n, &cli->arena);
+    const int exit_code = print_histogram(cli, bars, n_bars);
     sl_cli_note(cli, "%zu of %zu letters%s; nothing was changed%s", n, look.n, look.all ? "" : " (there are more)",
-                look.taken ? ", but this server delivered them: others may miss them for 20 s" : "");
+                look.taken ? "; this server delivered them, and has them back" : "");
     return exit_code;
 }
 
@@ -319,8 +320,9 @@ const struct sl_command SL_CMD_REPLAY = {
         "Stopped or killed anywhere, nothing is lost, and the same line goes on where it was; a letter whose run is recorded already goes\n"
         "without effect. What is rejected again goes back with its count (sluice_replay_count), and at --max-replays to the topic\n"
         "T-quarantine. Every replay is an event message_replayed. Dates are in order among what is held at once, 100,000 letters.\n"
-        "While a letter is held, its lease is extended; delivery attempts count only where the subscription has a dead-letter policy "
-        "itself.\n"
+        "While a letter is held, its lease is extended; what is not meant is free at the end, on another server than our broker after 20 "
+        "s.\n"
+        "Delivery attempts are counted only where the subscription on the dead-letter topic has a dead-letter policy itself.\n"
         "\n"
         "EXPR: FIELD OP VALUE, joined by and, or, not and parentheses. FIELD: phase, processor, date, status, reason, detail, age, "
         "published,\n"

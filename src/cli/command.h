@@ -95,6 +95,9 @@ enum sl_code sl_cli_number(struct sl_cli *cli, const char *flag, int64_t least, 
 /* The flag --rate, "5/s" or "5": the pause between two things; 0 when it is not given. */
 enum sl_code sl_cli_rate(struct sl_cli *cli, int64_t *pause_ms);
 
+/* The file that the word names, stdin for "-" or none; *name is for sentences. NULL: cli->err says why. */
+FILE *sl_cli_input(struct sl_cli *cli, const char **name);
+
 /* Prints cli->err (and the next command, when there is one) and gives its exit code. */
 int sl_cli_failed(struct sl_cli *cli, const char *next);
 /* The same for wrong usage: exit 2. */

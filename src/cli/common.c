@@ -1,6 +1,7 @@
 /* common.c - what commands that change something share. */
 #include "command.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,4 +66,19 @@ enum sl_code sl_cli_rate(struct sl_cli *cli, int64_t *pause_ms)
         return sl_fail(&cli->err, SL_INVALID, "--rate %.40s is not N/s with N from 1 to 1000", text);
     *pause_ms = 1000 / rate;
     return SL_OK;
+}
+
+FILE *sl_cli_input(struct sl_cli *cli, const char **name)
+{
+    *name = cli->select.word;
+    if (*name == NULL || strcmp(*name, "-") == 0) {
+        *name = "stdin";
+        return stdin;
+    }
+    FILE *file = fopen(*name, "re");
+    if (file == NULL) {
+        enum sl_code code = errno == ENOENT ? SL_NOT_FOUND : errno == EACCES || errno == EPERM ? SL_DENIED : SL_INVALID;
+        sl_fail(&cli->err, code, "%s can't be opened: %s", *name, strerror(errno));
+    }
+    return file;
 }

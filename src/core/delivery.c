@@ -11,12 +11,27 @@ const char *sl_source_name(const struct sl_processor *processor, size_t source)
     return source < processor->n_sources ? processor->sources[source].table : "reconstruction";
 }
 
+/* The difference as a share of the larger; 0 when one of them says nothing. */
+static double apart(int64_t a, int64_t b)
+{
+    if (a <= 0 || b <= 0)
+        return 0;
+    return a > b ? (double)(a - b) / (double)a : (double)(b - a) / (double)b;
+}
+
 double sl_rows_difference(const struct sl_proc_facts *proc)
 {
-    if (!proc->run || !proc->rows_counted || proc->run->record_count <= 0 || proc->n_rows <= 0 || sl_primary_error(&proc->coverage))
+    if (!proc->run || !proc->rows_counted || sl_primary_error(&proc->coverage))
         return 0;
-    const double said = (double)proc->run->record_count, found = (double)proc->n_rows;
-    return said > found ? (said - found) / said : (found - said) / found;
+    return apart(proc->run->record_count, proc->n_rows);
+}
+
+double sl_record_difference(const struct sl_proc_facts *proc)
+{
+    const struct sl_run_said *record = &proc->record;
+    if (!proc->run || !record->asked || record->error)
+        return 0;
+    return record->found ? apart(proc->run->record_count, record->record_count) : 1;
 }
 
 bool sl_running_is_stuck(const struct sl_run *running, int64_t timeout_ms, int64_t now_us)

@@ -273,6 +273,16 @@ static void read_coverage(struct sl_facts_reader *r, const json_t *json, struct 
     proc->fingerprint = sl_facts_text(r, rows, "fingerprint");
 }
 
+static void read_record(struct sl_facts_reader *r, const json_t *json, struct sl_run_said *record)
+{
+    const json_t *said = json_object_get(json, "run_record");
+    record->asked = said != NULL;
+    record->record_count = sl_facts_int(r, said, "record_count", 0, INT64_MAX, -1);
+    record->found = said && sl_facts_bool(r, said, "found");
+    record->status = sl_facts_text(r, said, "status");
+    record->error = sl_facts_text(r, said, "error");
+}
+
 static void read_need(struct sl_facts_reader *r, const json_t *json, struct sl_proc_facts *proc)
 {
     const char *need = sl_facts_text(r, json, "required");
@@ -300,6 +310,7 @@ void sl_facts_read_procs(struct sl_facts_reader *r, const json_t *list, const st
         read_need(r, json, proc);
         proc->run = read_run(r, json, "run");
         proc->running = read_run(r, json, "running");
+        read_record(r, json, &proc->record);
         read_coverage(r, json, proc);
         sl_facts_read_quality(r, json, proc);
     }

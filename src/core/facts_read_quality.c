@@ -161,9 +161,10 @@ static void read_from(struct sl_facts_reader *r, const json_t *json)
     struct sl_facts *facts = r->facts;
     const char *phase = sl_facts_text(r, json, "phase"), *processor = sl_facts_text(r, json, "processor");
     struct sl_inherited from = {.phase = phase ? sl_config_phase(r->config, phase) : NULL,
-                                .processor = processor ? sl_phase_processor(facts->phase, processor) : NULL,
                                 .error = sl_facts_text(r, json, "error"),
                                 .any = json_object_get(json, "tier") != NULL};
+    if (processor && (from.phase || !phase)) /* an input of a phase before names both */
+        from.processor = sl_phase_processor(from.phase ? from.phase : facts->phase, processor);
     from.input = find_input(from.processor, sl_facts_text(r, json, "input"));
     if (!phase && !processor)
         sl_facts_fault(r, "something is inherited from nowhere");

@@ -119,34 +119,60 @@ static void note_partial(struct sl_making *m)
     }
 }
 
-/* Message against rows: a message that says 30 where the table has 20. */
+struct counting {
+    const char *detail;
+    bool counted, differ;
+};
+
+static void count_apart(struct sl_making *m, struct counting *c, double difference, const char *sentence)
+{
+    if (difference <= 0)
+        return;
+    c->differ |= difference >= SL_ROWS_DIFFER_FROM - 1e-9;
+    c->detail = sl_making_also(m, c->detail, sentence);
+}
+
+static void compare_counts(struct sl_making *m, struct counting *c, const struct sl_proc_facts *proc)
+{
+    const struct sl_run_said *record = &proc->record;
+    const char *name = proc->processor->name;
+    c->counted |= proc->rows_counted || record->asked;
+    if (proc->rows_counted)
+        count_apart(m, c, sl_rows_difference(proc),
+                    sl_arena_printf(m->arena, "%s: the message says %" PRId64 " records, %s has %" PRId64 " rows", name,
+                                    proc->run->record_count, proc->processor->sources[0].table, proc->n_rows));
+    if (record->asked && !record->found)
+        count_apart(m, c, sl_record_difference(proc),
+                    sl_arena_printf(m->arena, "%s: the run history has no row of %s", name, proc->run->execution_id));
+    else if (record->asked)
+        count_apart(m, c, sl_record_difference(proc),
+                    sl_arena_printf(m->arena, "%s: the message says %" PRId64 " records, the run history %" PRId64, name,
+                                    proc->run->record_count, record->record_count));
+}
+
+/* Message, run record and rows: a message that says 30 where the table has 20. What could not be asked has failed. */
 static void check_rows(struct sl_making *m)
 {
-    const char *detail = NULL;
-    bool counted = false, differ = false;
+    struct counting c = {0};
+    const char *error = NULL;
     for (size_t i = 0; i < m->facts->n_procs; i++) {
         const struct sl_proc_facts *proc = &m->facts->procs[i];
-        if (proc->need == SL_NOT_REQUIRED || !proc->run || !proc->rows_counted)
+        if (proc->need == SL_NOT_REQUIRED || !proc->run)
             continue;
-        counted = true;
-        const double difference = sl_rows_difference(proc);
-        if (difference <= 0)
-            continue;
-        differ |= difference >= SL_ROWS_DIFFER_FROM - 1e-9;
-        detail = sl_making_also(m, detail,
-                                sl_arena_printf(m->arena, "%s: the message says %" PRId64 " records, %s has %" PRId64 " rows",
-                                                proc->processor->name, proc->run->record_count, proc->processor->sources[0].table,
-                                                proc->n_rows));
+        compare_counts(m, &c, proc);
+        error = proc->record.error ? proc->record.error : error;
     }
-    if (!counted)
+    if (!c.counted)
         return;
     struct sl_check *check = sl_making_check(m, "rows", SL_SOFT);
     check->expected = "the messages' counts differ from the rows by less than 10 %";
-    check->actual = differ ? "they differ by more" : detail ? "they differ by less" : "they are equal";
-    check->detail = detail;
-    check->passed = !differ;
-    if (differ)
+    check->actual = error ? "unknown" : c.differ ? "they differ by more" : c.detail ? "they differ by less" : "they are equal";
+    check->detail = error ? error : c.detail;
+    check->passed = !c.differ && !error;
+    if (c.differ)
         m->soft |= SL_REASON_BIT(SL_REASON_ROWS_DIFFER);
+    if (error)
+        m->soft |= SL_REASON_BIT(SL_REASON_CHECK_ERROR);
 }
 
 /* What a gate waits for whose strict checks failed; `others` is what completeness and quality say. */

@@ -65,6 +65,22 @@ static void rows_differ(struct sl_eventing *m, const struct sl_proc_facts *proc)
                                          (long long)proc->run->record_count, event->table, (long long)proc->n_rows, 100 * difference);
 }
 
+/* The message and the processors' own run history. */
+static void record_differs(struct sl_eventing *m, const struct sl_proc_facts *proc)
+{
+    const double difference = sl_record_difference(proc);
+    const struct sl_run_said *record = &proc->record;
+    if (difference <= 0)
+        return;
+    struct sl_event *event = sl_eventing_of(m, proc, "validation_failure",
+                                            difference < SL_ROWS_DIFFER_FROM - 1e-9 ? SL_SEV_INFO : SL_SEV_WARNING);
+    event->source = "run_record";
+    event->description = record->found
+                             ? sl_arena_printf(m->arena, "The message says %lld records, the run history %lld (%.1f %% apart)",
+                                               (long long)proc->run->record_count, (long long)record->record_count, 100 * difference)
+                             : sl_arena_printf(m->arena, "The run history has no row of %s", proc->run->execution_id);
+}
+
 static void rows_found(struct sl_eventing *m)
 {
     for (size_t i = 0; i < m->facts->n_procs; i++) {
@@ -77,6 +93,7 @@ static void rows_found(struct sl_eventing *m)
         }
         if (proc->run->status != SL_RUN_FAILED)
             rows_differ(m, proc);
+        record_differs(m, proc);
     }
 }
 

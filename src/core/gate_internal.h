@@ -34,6 +34,9 @@ bool sl_running_is_stuck(const struct sl_run *running, int64_t timeout_ms, int64
 double sl_rows_difference(const struct sl_proc_facts *proc);
 #define SL_ROWS_DIFFER_FROM 0.1 /* issue: info below 10 %, a warning and not production ready from there on */
 
+/* The same of message and run record; a run that the history has no row of is wholly different. */
+double sl_record_difference(const struct sl_proc_facts *proc);
+
 /* Is the unit not worth naming: gold, whole, from the primary? */
 bool sl_is_flawless(const struct sl_unit_quality *unit);
 

@@ -68,6 +68,23 @@ static void put_rebuilt(struct sl_json *json, const struct sl_coverage *coverage
     sl_json_end_array(json);
 }
 
+/* What the processors' own run history says. */
+static void put_record(struct sl_json *json, const struct sl_run_said *record)
+{
+    if (!record->asked)
+        return;
+    sl_json_key(json, "run_record");
+    sl_json_object(json);
+    sl_json_put_bool(json, "found", record->found);
+    if (record->status)
+        sl_json_put_str(json, "status", record->status);
+    if (record->record_count >= 0)
+        sl_json_put_int(json, "record_count", record->record_count);
+    if (record->error)
+        sl_json_put_str(json, "error", record->error);
+    sl_json_end_object(json);
+}
+
 static void put_coverage(struct sl_json *json, const struct sl_proc_facts *proc, size_t most)
 {
     const struct sl_coverage *coverage = &proc->coverage;
@@ -104,6 +121,7 @@ static void put_procs(struct sl_json *json, const struct sl_proc_facts *procs, s
         sl_json_put_str(json, "required", NEEDS[procs[i].need]);
         put_run(json, "run", procs[i].run);
         put_run(json, "running", procs[i].running);
+        put_record(json, &procs[i].record);
         put_coverage(json, &procs[i], most);
         sl_facts_put_quality(json, &procs[i], most);
         sl_json_end_object(json);

@@ -124,7 +124,7 @@ void sl_facts_put_inherited(struct sl_json *json, const struct sl_facts *facts, 
         sl_json_object(json);
         if (from->phase)
             sl_json_put_str(json, "phase", from->phase->name);
-        else
+        if (from->processor)
             sl_json_put_str(json, "processor", from->processor->name);
         if (from->input)
             sl_json_put_str(json, "input", from->input->table);

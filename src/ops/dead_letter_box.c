@@ -1,15 +1,18 @@
 /* dead_letter_box.c - the subscriptions on dead-letter topics, and what lies on one.
  * Our own broker is asked to look (Broker/Look): nothing is delivered, so no attempt is counted and nobody else misses anything. Another server can only be made to deliver: the
- * messages are received and let go again, unacked. Where the subscription has a dead-letter policy of its own, that is an attempt, and it is refused. */
+ * messages are pulled and given back at once, unacked. Where the subscription has a dead-letter policy of its own, that is an attempt, and it is refused. */
 #include <sluice/dead_letters.h>
 
 #include <string.h>
+#include <time.h>
 
 #include <sluice/grpc_bus.h>
+#include <sluice/log.h>
 #include <sluice/str.h>
 
-#define PAGE           500
-#define LOOK_MAX_BYTES ((size_t)256 * 1000 * 1000)
+#define PAGE          500
+#define PULLS_IN_VAIN 4
+#define PULL_PAUSE_MS 150
 
 /* ---- which there are ---- */
 
@@ -139,45 +142,47 @@ static enum sl_code ask_pages(struct looking *l, struct sl_pubsub_admin *admin, 
     return code;
 }
 
-/* Copies outlive the hold. */
-static void copy_letter(struct looking *l, const struct sl_dead_letter *letter)
+/* Pulls until nothing has come a few times: one pull may bring less than there is. */
+static enum sl_code pull_all(struct looking *l, struct sl_pubsub_admin *admin, const char ***ack_ids, size_t *n, const volatile int *stop,
+                             struct sl_err *err)
 {
-    const struct sl_message *from = letter->message;
-    struct sl_message *message = sl_arena_alloc(l->arena, sizeof *message);
-    struct sl_attribute *attributes = sl_arena_array(l->arena, from->n_attributes + 1, sizeof *attributes);
-    for (size_t i = 0; i < from->n_attributes; i++)
-        attributes[i] = (struct sl_attribute){sl_arena_strdup(l->arena, from->attributes[i].key),
-                                              sl_arena_strdup(l->arena, from->attributes[i].value)};
-    *message = *from;
-    message->subscription = l->box->subscription;
-    message->message_id = sl_arena_strdup(l->arena, from->message_id);
-    message->data = sl_arena_strndup(l->arena, from->data, from->len);
-    message->attributes = attributes;
-    l->out->letters = sl_arena_push(l->arena, l->out->letters, &l->out->n, sizeof *l->out->letters);
-    sl_dead_letter_read(&l->out->letters[l->out->n - 1], message, l->box->phase, l->config, l->now_us, l->arena);
+    const struct timespec pause = {.tv_nsec = PULL_PAUSE_MS * 1000000L};
+    enum sl_code code = SL_OK;
+    for (int in_vain = 0;
+         in_vain < PULLS_IN_VAIN && l->out->n < l->limit && code == SL_OK && __atomic_load_n(stop, __ATOMIC_RELAXED) == 0;) {
+        struct sl_received *received;
+        size_t n_received = 0;
+        code = sl_pubsub_admin_pull(admin, l->box->subscription, PAGE, &received, &n_received, l->arena, err);
+        for (size_t i = 0; i < n_received; i++) {
+            *ack_ids = sl_arena_push(l->arena, *ack_ids, n, sizeof **ack_ids);
+            (*ack_ids)[*n - 1] = sl_arena_strndup(l->arena, received[i].ack_id.ptr, received[i].ack_id.len);
+            if (l->out->n < l->limit)
+                add_letter(l, &received[i]);
+        }
+        in_vain = n_received > 0 ? 0 : in_vain + 1;
+        if (n_received == 0)
+            nanosleep(&pause, NULL);
+    }
+    l->out->all = l->out->n < l->limit;
+    return code;
 }
 
-static enum sl_code receive_and_let_go(struct looking *l, struct sl_service *service, const volatile int *stop, struct sl_err *err)
+static enum sl_code pull_and_give_back(struct looking *l, struct sl_pubsub_admin *admin, const volatile int *stop, struct sl_err *err)
 {
-    struct sl_letter_hold *hold = NULL;
-    struct sl_dead_letter *letters = NULL;
-    struct sl_arena arena = {0};
+    const char **ack_ids = NULL;
     size_t n = 0;
-    bool full = false;
+    struct sl_err trouble = {0};
     if (l->box->counts_attempts)
         return sl_fail(err, SL_CONFLICT,
                        "%s has a dead-letter policy of its own: receiving from it would count as an attempt, and this server can't be "
                        "asked in another way",
                        l->box->subscription);
     l->out->taken = true;
-    enum sl_code code = sl_letter_hold_open(&hold, l->box, service, l->config, l->limit, LOOK_MAX_BYTES, err);
-    if (code == SL_OK)
-        code = sl_letter_hold_fill(hold, l->now_us, stop, &letters, &n, &full, &arena, err);
-    for (size_t i = 0; code == SL_OK && i < n && l->out->n < l->limit; i++)
-        copy_letter(l, &letters[i]);
-    l->out->all = !full;
-    sl_letter_hold_close(&hold);
-    sl_arena_fini(&arena);
+    const enum sl_code code = pull_all(l, admin, &ack_ids, &n, stop, err);
+    const enum sl_code given_back = sl_pubsub_admin_give_back(admin, l->box->subscription, ack_ids, n, &trouble);
+    if (given_back != SL_OK)
+        sl_log(SL_WARNING, "messages that were looked at could not be given back; they come again when their leases end",
+               {"subscription", l->box->subscription}, {"error", trouble.text});
     return code;
 }
 
@@ -191,6 +196,8 @@ enum sl_code sl_letters_look(struct sl_letter_look *out, const struct sl_letter_
     enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_peer(service), err);
     if (code == SL_OK)
         code = ask_pages(&looking, admin, stop, err);
+    if (code == SL_INVALID && admin != NULL && out->n == 0)
+        code = pull_and_give_back(&looking, admin, stop, err);
     sl_pubsub_admin_destroy(&admin);
-    return code == SL_INVALID && out->n == 0 ? receive_and_let_go(&looking, service, stop, err) : code;
+    return code;
 }

@@ -133,7 +133,8 @@ static void check_credentials(struct sl_doctor *d, const char *path)
     else
         sl_doctor_add(d, SL_HEALTH_OK, "credentials", NAME, NULL, "%.200s holds credentials of type %.40s", path, type);
     json_decref(json);
-    memset(text.data != NULL ? text.data : (char[1]){0}, 0, text.len);
+    if (text.data != NULL)
+        explicit_bzero(text.data, text.len);
     sl_buf_fini(&text);
 }
 

@@ -12,6 +12,7 @@
 #define DEFAULT_RETENTION_MS (INT64_C(7) * 86400 * 1000)
 #define LEAST_ATTEMPTS       5
 #define MOST_ATTEMPTS        100
+#define TOKEN_MS             10000
 #define INIT                 "sluice init"
 
 /* ---- judging ---- */
@@ -278,6 +279,24 @@ static void look_at_grants(struct looking *l, const struct sl_bus_plan *plan)
                       "this server knows no grants: everybody who reaches it may do everything");
 }
 
+/* They are asked for a token, which is thrown away. */
+static void look_at_credentials(struct sl_doctor *d, struct sl_credentials *credentials)
+{
+    struct sl_buf header = {0};
+    struct sl_err err = {0};
+    if (credentials == NULL)
+        return;
+    const enum sl_code code = sl_credentials_token(credentials, &header, TOKEN_MS, &err);
+    if (code == SL_OK)
+        sl_doctor_add(d, SL_HEALTH_OK, "credentials", sl_credentials_source(credentials), NULL, "they give tokens");
+    else
+        sl_doctor_add(d, code == SL_DENIED ? SL_HEALTH_CRITICAL : SL_HEALTH_WARNING, "credentials", sl_credentials_source(credentials),
+                      NULL, "they give no token: %s", err.text);
+    if (header.data != NULL)
+        explicit_bzero(header.data, header.len);
+    sl_buf_fini(&header);
+}
+
 void sl_doctor_look_at_bus(struct sl_doctor *d, struct sl_service *service)
 {
     struct looking looking = {.doctor = d};
@@ -288,6 +307,7 @@ void sl_doctor_look_at_bus(struct sl_doctor *d, struct sl_service *service)
         sl_doctor_add(d, SL_HEALTH_CRITICAL, "bus", sl_service_address(service), NULL, "%s", err.text);
         return;
     }
+    look_at_credentials(d, sl_service_peer(service)->credentials);
     for (size_t i = 0; i < plan.n_topics; i++)
         look_at_topic(&looking, plan.topics[i]);
     for (size_t i = 0; i < plan.n_subscriptions; i++)

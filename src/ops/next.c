@@ -67,7 +67,7 @@ static const char *shell_word(const struct advising *a, const char *text)
         return text;
     const char *word = "'";
     for (const char *at = text; *at != '\0'; at++)
-        word = sl_arena_printf(a->arena, *at == '\'' ? "%s'\\'%c'" : "%s%c", word, *at);
+        word = sl_arena_printf(a->arena, *at == '\'' ? "%s'\\'%c" : "%s%c", word, *at);
     return sl_arena_printf(a->arena, "%s'", word);
 }
 

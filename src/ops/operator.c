@@ -79,10 +79,23 @@ static enum sl_code end(const struct sl_ops *ops, enum sl_code code, struct sl_e
 }
 
 /* The gates of its phase whose look-back holds the date. */
+/* For how many days after it gates look at a date: in their look-back, or in the window of their completeness, whose units are those of a season. */
+static int days_looked_at(const struct sl_phase *phase)
+{
+    enum { SEASON = 366 };
+    const struct sl_window window = phase->checks.completeness.window;
+    int days = phase->checks.gaps.look_back_days;
+    if (phase->checks.completeness.mode != SL_OFF) {
+        const int reach = window.kind == SL_WINDOW_DAYS && window.n < SEASON ? window.n : SEASON;
+        days = reach > days ? reach : days;
+    }
+    return days;
+}
+
 static enum sl_code make_due(const struct sl_ops *ops, const struct sl_known_gap *gap, sl_date date, struct sl_err *err)
 {
     const struct sl_phase *phase = sl_config_phase(ops->config, gap->phase);
-    sl_date last = date + (phase == NULL ? 0 : phase->checks.gaps.look_back_days);
+    sl_date last = date + (phase == NULL ? 0 : days_looked_at(phase));
     int64_t n;
     return sl_ledger_gates_make_due(ops->ledger, gap->phase, date, last, ops->now_us, &n, err);
 }

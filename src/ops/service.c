@@ -374,7 +374,8 @@ enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, con
 enum sl_code sl_service_holding_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *phase, size_t max_messages,
                                     size_t max_bytes, struct sl_err *err)
 {
-    const struct sl_grpc_bus_options options = {.max_outstanding_messages = (int64_t)max_messages,
+    const struct sl_grpc_bus_options options = {.streams = 1,
+                                                .max_outstanding_messages = (int64_t)max_messages,
                                                 .max_outstanding_bytes = (int64_t)max_bytes,
                                                 .lease_s = HOLD_LEASE_S,
                                                 .lease_cap_ms = INT64_C(7) * 86400 *

@@ -245,8 +245,10 @@ static const char *rows_unknown(const struct sl_processor *was, const struct sl_
     for (size_t i = 0; i < found->n_served; i++) {
         const size_t source = found->served[i].source;
         const bool rebuilt = source >= was->n_sources;
-        if (rebuilt ? !sl_str_eq(was->reconstruction_sql, is->reconstruction_sql) : place_of(is, &was->sources[source]) != source)
-            return rebuilt ? "reconstruction" : "fallback";
+        if (rebuilt && !sl_str_eq(was->reconstruction_sql, is->reconstruction_sql))
+            return "reconstruction";
+        if (!rebuilt && (source >= is->n_sources || !same_source(&was->sources[source], &is->sources[source])))
+            return "fallback";
     }
     for (size_t i = 1; found->n_missing && i < is->n_sources; i++)
         if (place_of(was, &is->sources[i]) == was->n_sources)
@@ -378,6 +380,24 @@ static bool has_change(const struct weighing *w, const char *first, const char *
     return false;
 }
 
+static sl_date history_of(const struct sl_config *config)
+{
+    return config->calendar ? config->calendar->history_from : SL_DATE_NONE;
+}
+
+/* Units before history_from are not expected. It matters where the windows reach that far; those that lack nothing stay whole when they get shorter. */
+static bool history_cuts_windows(const struct weighing *w)
+{
+    const struct sl_completeness_facts *found = &w->facts->completeness;
+    const sl_date is = history_of(w->config), was = history_of(w->old);
+    size_t n_missing = 0;
+    for (size_t i = 0; i < found->n_entities; i++)
+        n_missing += found->entities[i].n_expected - found->entities[i].n_actual;
+    if (is == was || found->error || (found->from > is && found->from > was))
+        return false;
+    return n_missing > 0 || is < was;
+}
+
 static void weigh_completeness(struct weighing *w)
 {
     const struct sl_checks *is = &w->phase->checks, *was = &w->was->checks;
@@ -398,6 +418,8 @@ static void weigh_completeness(struct weighing *w)
         key = ".window";
     if (key)
         lack(w, "phases.%s.checks.completeness%s: who has which units", name, key);
+    else if (history_cuts_windows(w))
+        lack(w, "calendar.history_from: who has which units in the other window");
     else if ((owner && owned ? !same_sources(owned, owner) : owner != owned) || has_change(w, "calendar", "entities"))
         lack(w, "the sources of %s, or calendar.entities: who has which units", is->completeness.table);
 }
@@ -411,9 +433,19 @@ static bool is_before(const struct sl_config *config, const struct sl_phase *pha
     return found;
 }
 
+static bool has_inputs(const struct sl_phase *phase)
+{
+    for (size_t i = 0; i < phase->n_processors; i++)
+        if (phase->processors[i].n_inputs)
+            return true;
+    return false;
+}
+
 static bool changes_tier(const struct weighing *w, const struct sl_config_change *change)
 {
     static const char *const OF_PROCESSOR[] = {"quality", "inputs", "fallback", "table", "date_column", "unit_column", "reconstruction"};
+    if (!strcmp(change->keys[0], "calendar") && change->n_keys > 1 && !strcmp(change->keys[1], "history_from"))
+        return has_inputs(w->phase);
     if (!strcmp(change->keys[0], "quality"))
         return change->n_keys < 2 || (strcmp(change->keys[1], "ceilings") != 0 && strcmp(change->keys[1], "historical") != 0);
     if (strcmp(change->keys[0], "phases") != 0 || change->n_keys < 2 || !is_before(w->config, w->phase, change->keys[1]))

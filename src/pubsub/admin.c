@@ -79,7 +79,7 @@ static enum sl_code read_dead_letter(struct sl_pubsub_subscription *out, struct 
 }
 
 struct durations {
-    struct sl_wire_time retention, min_backoff, max_backoff, topic_retention;
+    struct sl_wire_time retention, min_backoff, max_backoff, topic_retention, ttl;
 };
 
 static enum sl_code read_retry(struct sl_pubsub_subscription *out, struct durations *durations, struct sl_span bytes, struct sl_err *err)
@@ -96,6 +96,18 @@ static enum sl_code read_retry(struct sl_pubsub_subscription *out, struct durati
             read_duration(&wire, &durations->min_backoff, field.bytes, &out->min_backoff_ms);
         else if (field.key == SL_KEY(2, SL_WIRE_BYTES))
             read_duration(&wire, &durations->max_backoff, field.bytes, &out->max_backoff_ms);
+    return wire.code;
+}
+
+static enum sl_code read_expiration(struct sl_pubsub_subscription *out, struct durations *durations, struct sl_span bytes,
+                                    struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open(bytes, "ExpirationPolicy", err);
+    struct sl_field field;
+    out->has_expiration = true;
+    while (sl_wire_next(&wire, &field))
+        if (field.key == SL_KEY(1, SL_WIRE_BYTES))
+            read_duration(&wire, &durations->ttl, field.bytes, &out->ttl_ms);
     return wire.code;
 }
 
@@ -122,6 +134,7 @@ static void read_subscription_field(struct sl_pubsub_subscription *out, struct s
     case SL_KEY(8, SL_WIRE_BYTES): read_duration(wire, &durations->retention, field->bytes, &out->retention_ms); break;
     case SL_KEY(9, SL_WIRE_BYTES): sl_wire_add_label(wire, &out->labels, field->bytes, arena); break;
     case SL_KEY(10, SL_WIRE_VARINT): out->ordering = field->value != 0; break;
+    case SL_KEY(11, SL_WIRE_BYTES): wire->code = read_expiration(out, durations, field->bytes, wire->err); break;
     case SL_KEY(12, SL_WIRE_BYTES): sl_wire_string(wire, field, arena, &out->filter); break;
     case SL_KEY(13, SL_WIRE_BYTES): wire->code = read_dead_letter(out, field->bytes, arena, wire->err); break;
     case SL_KEY(14, SL_WIRE_BYTES): wire->code = read_retry(out, durations, field->bytes, wire->err); break;
@@ -287,6 +300,17 @@ static void put_policies(struct sl_buf *out, const struct sl_pubsub_subscription
     sl_buf_fini(&policy);
 }
 
+static void put_expiration(struct sl_buf *out, const struct sl_pubsub_subscription *subscription)
+{
+    struct sl_buf policy = {0};
+    if (!subscription->has_expiration)
+        return;
+    if (subscription->ttl_ms)
+        put_duration(&policy, 1, subscription->ttl_ms);
+    sl_wire_put_message(out, 11, &policy);
+    sl_buf_fini(&policy);
+}
+
 void sl_pubsub_put_subscription(struct sl_buf *out, const struct sl_pubsub_subscription *subscription)
 {
     sl_wire_put_text(out, 1, subscription->name);
@@ -297,6 +321,7 @@ void sl_pubsub_put_subscription(struct sl_buf *out, const struct sl_pubsub_subsc
         put_duration(out, 8, subscription->retention_ms);
     sl_wire_put_labels(out, 9, &subscription->labels);
     sl_wire_put_int(out, 10, subscription->ordering);
+    put_expiration(out, subscription);
     sl_wire_put_text(out, 12, subscription->filter);
     put_policies(out, subscription);
     sl_wire_put_int(out, 15, subscription->detached);

@@ -23,9 +23,17 @@ void sl_bus_destroy(struct sl_bus **bus)
     *bus = NULL;
 }
 
+static void release_pins(struct sl_bus_batch *batch)
+{
+    for (struct sl_bus_pin *pin = batch->pins; pin; pin = pin->next)
+        pin->release(pin->arg);
+    batch->pins = NULL;
+}
+
 /* Emptied, and its memory kept for what comes next. */
 static void batch_reset(struct sl_bus_batch *batch)
 {
+    release_pins(batch);
     sl_arena_reset(&batch->arena);
     batch->messages = NULL;
     batch->n = batch->bytes = 0;
@@ -86,6 +94,7 @@ void sl_bus_backlog(struct sl_bus *bus, int64_t *undelivered, int64_t *leased)
 
 void sl_bus_batch_fini(struct sl_bus_batch *batch)
 {
+    release_pins(batch);
     sl_arena_fini(&batch->arena);
     *batch = (struct sl_bus_batch){0};
 }

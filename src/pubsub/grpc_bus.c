@@ -18,10 +18,8 @@ void sl_bus_lock(struct sl_grpc_bus *bus)
 static void tell(struct sl_grpc_bus *bus, struct sl_lease *list)
 {
     for (struct sl_lease *lease = list; lease; lease = lease->next_waiting) {
-        struct sl_buf id = {0};
-        sl_buf_add(&id, lease->received->message.message_id.ptr, lease->received->message.message_id.len);
-        bus->options.acked(bus->options.acked_arg, lease->subscriber->subscription, sl_buf_text(&id), lease->outcome);
-        sl_buf_fini(&id);
+        bus->options.acked(bus->options.acked_arg, lease->subscriber->subscription, lease->received->message.message_id.ptr,
+                           lease->outcome);
     }
     pthread_mutex_lock(&bus->mutex);
     while (list) {
@@ -95,28 +93,33 @@ static void *keeper_main(void *arg)
 
 /* ---- receiving ---- */
 
-static const char *text_of(struct sl_arena *arena, struct sl_span span)
+/* Messages of one response come together: it is pinned once. */
+static void pin(struct sl_bus_batch *out, struct sl_chunk *chunk)
 {
-    return sl_arena_strndup(arena, span.ptr, span.len);
+    if (out->pins && out->pins->arg == chunk)
+        return;
+    struct sl_bus_pin *added = sl_arena_alloc(&out->arena, sizeof *added);
+    *added = (struct sl_bus_pin){out->pins, sl_chunk_unref, chunk};
+    out->pins = added;
+    __atomic_add_fetch(&chunk->refs, 1, __ATOMIC_RELAXED);
 }
 
 static void deliver(struct sl_bus_batch *out, struct sl_lease *lease)
 {
     const struct sl_pubsub_message *from = &lease->received->message;
     struct sl_attribute *attributes = sl_arena_array(&out->arena, from->n_attributes, sizeof *attributes);
-    for (size_t i = 0; i < from->n_attributes; i++) {
-        attributes[i].key = text_of(&out->arena, from->attributes[i].key);
-        attributes[i].value = text_of(&out->arena, from->attributes[i].value);
-    }
+    for (size_t i = 0; i < from->n_attributes; i++)
+        attributes[i] = (struct sl_attribute){from->attributes[i].key.ptr, from->attributes[i].value.ptr};
+    pin(out, lease->chunk);
     out->messages = sl_arena_push(&out->arena, out->messages, &out->n, sizeof *out->messages);
     out->messages[out->n - 1] = (struct sl_bus_message){
         .phase = lease->subscriber->phase,
         .receipt = lease,
-        .ordering_key = from->ordering_key.len ? text_of(&out->arena, from->ordering_key) : NULL,
+        .ordering_key = from->ordering_key.len ? from->ordering_key.ptr : NULL,
         .message = {.subscription = lease->subscriber->phase->subscription,
-                    .message_id = text_of(&out->arena, from->message_id),
+                    .message_id = from->message_id.ptr,
                     .publish_us = from->publish_us,
-                    .data = text_of(&out->arena, from->data),
+                    .data = from->data.ptr,
                     .len = from->data.len,
                     .attributes = attributes,
                     .n_attributes = from->n_attributes,
@@ -205,7 +208,7 @@ static enum sl_code put_outgoing(struct sl_buf *out, const struct sl_outgoing *m
     size_t n;
     enum sl_code code = sl_attributes_parse(&attributes, &n, message->attributes, &arena, err);
     if (code == SL_OK)
-        sl_pubsub_put_message(out, 2, message->data, message->len, attributes, n, NULL);
+        sl_pubsub_put_message(out, 2, message->data, message->len, attributes, n, message->ordering_key);
     sl_arena_fini(&arena);
     return code;
 }
@@ -233,7 +236,7 @@ static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, con
 static enum sl_code grpc_publish(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes,
                                  struct sl_err *err)
 {
-    return grpc_publish_all(self, topic, &(const struct sl_outgoing){data, len, attributes}, 1, err);
+    return grpc_publish_all(self, topic, &(const struct sl_outgoing){data, len, attributes, NULL}, 1, err);
 }
 
 /* ---- life ---- */
@@ -269,6 +272,8 @@ static void fill_options(struct sl_grpc_bus_options *options, const struct sl_co
     set_default(&options->call_ms, 20000);
     set_default(&options->publish_ms, 60000);
     set_default(&options->close_ms, 5000);
+    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
+    set_default(&options->keepalive_ms, config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000);
     if (options->pings == SL_PINGS_AUTO)
         options->pings = config->bus.type == SL_BUS_EMULATOR ? SL_PINGS_LEARNED : SL_PINGS_DEMANDED;
 }
@@ -298,8 +303,7 @@ static enum sl_code check(const struct sl_pubsub_peer *peer, const struct sl_con
 
 static enum sl_code start(struct sl_grpc_bus *bus, struct sl_err *err)
 {
-    /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
-    const int64_t keepalive_ms = bus->config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000;
+    const int64_t keepalive_ms = bus->options.keepalive_ms;
     enum sl_code code = sl_rpc_loop_create(&bus->loop, err);
     for (size_t i = 0; code == SL_OK && i < bus->n_channels; i++)
         code = sl_pubsub_dial(&bus->channels[i], bus->loop, &bus->peer, (int)i, keepalive_ms, err);
@@ -398,8 +402,8 @@ static void grpc_destroy(struct sl_bus *self)
         stop_keeper(bus);
     for (size_t i = 0; i < bus->n_channels; i++)
         sl_rpc_channel_destroy(&bus->channels[i]);
+    destroy_leases(bus); /* what they hold is gRPC's */
     sl_rpc_loop_destroy(&bus->loop);
-    destroy_leases(bus);
     free(bus->channels);
     free(bus->subscribers);
     pthread_cond_destroy(&bus->quiet);

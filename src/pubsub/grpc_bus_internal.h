@@ -18,12 +18,15 @@
 struct sl_grpc_bus;
 struct sl_subscriber;
 
-/* One response: its bytes, and the leases of its messages. Freed with the last of them. */
+/* One response: its bytes, and the leases of its messages. Freed with the last of them, and the last batch that messages of it lie in. Once read, the byte behind each string and
+ * body, the tag of what follows, is made a NUL: so messages are handed out without a copy. */
 struct sl_chunk {
     struct sl_arena arena;
-    char *bytes;
+    char *bytes; /* a copy of them, NULL where they are held */
+    struct sl_rpc_held *held;
     struct sl_lease *leases;
     size_t n, alive;
+    int refs;                                    /* atomic: the leases that are alive, together, and each batch */
     bool has_properties, exactly_once, ordering; /* of the subscription */
 };
 
@@ -36,7 +39,7 @@ struct sl_lease {
     struct sl_lease *next_waiting; /* of those held; of those in line; of results to be told */
     struct sl_subscriber *subscriber;
     struct sl_chunk *chunk;
-    const struct sl_received *received;
+    const struct sl_received *received; /* its strings and its data end in a NUL */
     const char *ack_id;
     size_t bytes;
     int64_t received_ms, expires_ms;
@@ -138,8 +141,8 @@ void sl_subscriber_fail(struct sl_subscriber *subscriber, const struct sl_rpc_st
 
 /* ---- leases (grpc_lease.c) ---- */
 /* Reads a response (no mutex); NULL and a sentence when it is malformed. Messages that can't be acked are left out and counted. */
-struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bool *is_empty, struct sl_err *err);
-void sl_chunk_destroy(struct sl_chunk *chunk);
+struct sl_chunk *sl_chunk_create(const void *data, size_t len, struct sl_rpc_stream *of, size_t *n_bad, bool *is_empty, struct sl_err *err);
+void sl_chunk_unref(void *chunk);
 /* Under the mutex from here. */
 void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int64_t now_ms);
 int64_t sl_leases_tick(struct sl_subscriber *subscriber, int64_t now_ms);

@@ -8,7 +8,7 @@
 
 #include "grpc_bus_internal.h"
 
-enum { MAX_ID_LEN = 4096, LEAST_LEASE_S = 10, LEAST_EXACT_LEASE_S = 60 };
+enum { MAX_ID_LEN = 4096, HELD_FROM = 16 * 1024, LEAST_LEASE_S = 10, LEAST_EXACT_LEASE_S = 60 };
 
 /* ---- chunks ---- */
 
@@ -26,30 +26,68 @@ static size_t bytes_of(const struct sl_received *received)
     return bytes;
 }
 
+/* The span ends in a NUL from now on. In place, but for the last one, behind which there is nothing. */
+static void terminate(struct sl_chunk *chunk, const char *end, struct sl_span *span)
+{
+    if (span->len == 0)
+        span->ptr = "";
+    else if (span->ptr + span->len < end)
+        ((char *)(uintptr_t)span->ptr)[span->len] = '\0';
+    else
+        span->ptr = sl_arena_strndup(&chunk->arena, span->ptr, span->len);
+}
+
+static void terminate_all(struct sl_chunk *chunk, const char *end, struct sl_received *received)
+{
+    struct sl_pubsub_message *message = &received->message;
+    terminate(chunk, end, &received->ack_id);
+    terminate(chunk, end, &message->data);
+    terminate(chunk, end, &message->message_id);
+    terminate(chunk, end, &message->ordering_key);
+    for (size_t i = 0; i < message->n_attributes; i++) {
+        terminate(chunk, end, &message->attributes[i].key);
+        terminate(chunk, end, &message->attributes[i].value);
+    }
+}
+
 static void add_lease(struct sl_chunk *chunk, const struct sl_received *received)
 {
     struct sl_lease *lease = &chunk->leases[chunk->n++];
     lease->chunk = chunk;
     lease->received = received;
-    lease->ack_id = sl_arena_strndup(&chunk->arena, received->ack_id.ptr, received->ack_id.len);
+    lease->ack_id = received->ack_id.ptr;
     lease->bytes = bytes_of(received);
     lease->refs = 1;
 }
 
-struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bool *is_empty, struct sl_err *err)
+/* Few bytes are copied: held, they would pin all that was read together with them. A short slice holds its bytes itself, too. */
+static const char *keep(struct sl_chunk *chunk, const void *data, size_t len, struct sl_rpc_stream *of)
+{
+    if (len >= HELD_FROM) {
+        chunk->held = sl_rpc_stream_hold(of);
+        return data;
+    }
+    chunk->bytes = sl_alloc(len);
+    memcpy(chunk->bytes, data, len);
+    return chunk->bytes;
+}
+
+struct sl_chunk *sl_chunk_create(const void *data, size_t len, struct sl_rpc_stream *of, size_t *n_bad, bool *is_empty, struct sl_err *err)
 {
     struct sl_chunk *chunk = sl_calloc(1, sizeof *chunk);
     struct sl_streaming_response response;
-    chunk->bytes = sl_alloc(len);
-    memcpy(chunk->bytes, data, len);
-    if (sl_pubsub_read_streaming_response(&response, chunk->bytes, len, &chunk->arena, err) != SL_OK) {
-        sl_chunk_destroy(chunk);
+    chunk->refs = 1;
+    const char *bytes = keep(chunk, data, len, of);
+    if (sl_pubsub_read_streaming_response(&response, bytes, len, &chunk->arena, err) != SL_OK) {
+        sl_chunk_unref(chunk);
         return NULL;
     }
     chunk->leases = sl_arena_array(&chunk->arena, response.n, sizeof *chunk->leases);
     for (size_t i = 0; i < response.n; i++)
-        if (is_usable(&response.messages[i]))
+        if (is_usable(&response.messages[i])) {
+            terminate_all(chunk, bytes + len, &response.messages[i]);
             add_lease(chunk, &response.messages[i]);
+        }
     chunk->alive = chunk->n;
     chunk->has_properties = response.has_properties;
     chunk->exactly_once = response.exactly_once;
@@ -59,9 +97,13 @@ struct sl_chunk *sl_chunk_create(const void *data, size_t len, size_t *n_bad, bo
     return chunk;
 }
 
-void sl_chunk_destroy(struct sl_chunk *chunk)
+void sl_chunk_unref(void *arg)
 {
+    struct sl_chunk *chunk = arg;
+    if (__atomic_sub_fetch(&chunk->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
     sl_arena_fini(&chunk->arena);
+    sl_rpc_held_release(&chunk->held);
     free(chunk->bytes);
     free(chunk);
 }
@@ -72,7 +114,7 @@ void sl_lease_unref(struct sl_lease *lease)
 {
     struct sl_chunk *chunk = lease->chunk;
     if (--lease->refs == 0 && --chunk->alive == 0)
-        sl_chunk_destroy(chunk);
+        sl_chunk_unref(chunk);
 }
 
 static void wait_in_line(struct sl_grpc_bus *bus, struct sl_lease *lease)
@@ -113,8 +155,10 @@ void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int
     for (size_t i = 0; i < chunk->n; i++)
         add(subscriber, &chunk->leases[i], now_ms);
     subscriber->leased += chunk->n;
-    if (due_ms < subscriber->receipt_due_ms)
-        subscriber->receipt_due_ms = due_ms;
+    if (due_ms >= subscriber->receipt_due_ms)
+        return;
+    subscriber->receipt_due_ms = due_ms;
+    pthread_cond_signal(&subscriber->bus->wake);
 }
 
 static void to_tell(struct sl_grpc_bus *bus, struct sl_lease *lease, enum sl_ack_outcome outcome)

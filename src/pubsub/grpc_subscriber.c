@@ -94,7 +94,7 @@ static void on_message(void *arg, const void *data, size_t len)
     struct sl_err err = {0};
     size_t n_bad = 0;
     bool is_empty = false;
-    struct sl_chunk *chunk = sl_chunk_create(data, len, &n_bad, &is_empty, &err);
+    struct sl_chunk *chunk = sl_chunk_create(data, len, subscriber->stream, &n_bad, &is_empty, &err);
     const int64_t now_ms = sl_monotonic_ms();
     sl_bus_lock(subscriber->bus);
     subscriber->reading = false;
@@ -118,9 +118,8 @@ static void on_message(void *arg, const void *data, size_t len)
     if (chunk->n) {
         sl_leases_add(subscriber, chunk, now_ms);
         pthread_cond_broadcast(&subscriber->bus->arrived);
-        pthread_cond_signal(&subscriber->bus->wake);
     } else {
-        sl_chunk_destroy(chunk);
+        sl_chunk_unref(chunk);
     }
     sl_subscriber_read(subscriber);
     sl_bus_unlock(subscriber->bus);

@@ -18,7 +18,6 @@ grpc_byte_buffer *sl_rpc_buffer(const void *data, size_t len)
 
 bool sl_rpc_bytes_open(struct sl_rpc_bytes *out, grpc_byte_buffer *buffer)
 {
-    grpc_slice *first = NULL;
     *out = (struct sl_rpc_bytes){.data = ""};
     out->whole = grpc_empty_slice();
     if (!grpc_byte_buffer_reader_init(&out->reader, buffer))
@@ -26,10 +25,11 @@ bool sl_rpc_bytes_open(struct sl_rpc_bytes *out, grpc_byte_buffer *buffer)
     out->len = grpc_byte_buffer_length(buffer);
     if (out->len == 0)
         return true;
-    if (grpc_byte_buffer_reader_peek(&out->reader, &first) && GRPC_SLICE_LENGTH(*first) == out->len) {
-        out->data = GRPC_SLICE_START_PTR(*first);
+    if (grpc_byte_buffer_reader_peek(&out->reader, &out->first) && GRPC_SLICE_LENGTH(*out->first) == out->len) {
+        out->data = GRPC_SLICE_START_PTR(*out->first);
         return true;
     }
+    out->first = NULL;
     grpc_byte_buffer_reader_destroy(&out->reader);
     grpc_byte_buffer_reader_init(&out->reader, buffer);
     out->whole = grpc_byte_buffer_reader_readall(&out->reader);
@@ -41,6 +41,26 @@ void sl_rpc_bytes_close(struct sl_rpc_bytes *bytes)
 {
     grpc_slice_unref(bytes->whole);
     grpc_byte_buffer_reader_destroy(&bytes->reader);
+}
+
+struct sl_rpc_held {
+    grpc_slice slice;
+};
+
+struct sl_rpc_held *sl_rpc_bytes_hold(const struct sl_rpc_bytes *bytes)
+{
+    struct sl_rpc_held *held = sl_alloc(sizeof *held);
+    held->slice = grpc_slice_ref(bytes->first ? *bytes->first : bytes->whole);
+    return held;
+}
+
+void sl_rpc_held_release(struct sl_rpc_held **held)
+{
+    if (!*held)
+        return;
+    grpc_slice_unref((*held)->slice);
+    free(*held);
+    *held = NULL;
 }
 
 /* ---- to be written ---- */

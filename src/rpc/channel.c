@@ -13,6 +13,7 @@
 
 enum {
     KEEPALIVE_MS = 30 * 1000,
+    KEEPALIVE_TIMEOUT_MS = 20 * 1000,
     FIRST_BACKOFF_MS = 100, /* a broker on the same machine is back soon */
     LAST_BACKOFF_MS = 5 * 1000,
 };
@@ -53,6 +54,7 @@ static grpc_channel *connect_to(const char *target, const struct sl_rpc_channel_
         number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
         number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
         number(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
+        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepalive_ms < KEEPALIVE_TIMEOUT_MS ? keepalive_ms : KEEPALIVE_TIMEOUT_MS),
         number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0), /* for as long as a stream is idle */
         number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, FIRST_BACKOFF_MS),
         number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, LAST_BACKOFF_MS),

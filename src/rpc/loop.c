@@ -2,6 +2,7 @@
  * gRPC does I/O only while somebody waits in next(); that is this thread. Destroying shuts the queue down; the thread then takes what is still to come and ends by itself.
  * Whatever gRPC logs goes to our log. */
 #include <assert.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,9 +51,14 @@ static void log_line(gpr_log_func_args *args)
     sl_log(level_of(args->severity), "gRPC says something", {"text", args->message}, {"place", place});
 }
 
-static void log_to_ours(void)
+/* Once per process. Messages come and go in pieces of hundreds of KB: the allocator is not to give each back to the kernel and to fault it in again. What it keeps of free memory
+ * at the top of a heap is bounded by this. */
+static void prepare(void)
 {
+    enum { KEEP_FREE_BYTES = 8 * 1024 * 1024, MAP_FROM_BYTES = 2 * 1024 * 1024 };
     gpr_set_log_function(log_line);
+    mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+    mallopt(M_MMAP_THRESHOLD, MAP_FROM_BYTES);
 }
 
 /* ---- tags ---- */
@@ -111,7 +117,7 @@ static int start(struct sl_rpc_loop *loop)
 enum sl_code sl_rpc_loop_create(struct sl_rpc_loop **out, struct sl_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, log_to_ours);
+    pthread_once(&once, prepare);
     struct sl_rpc_loop *loop = sl_calloc(1, sizeof *loop);
     *out = NULL;
     int failure = start(loop);

@@ -43,12 +43,13 @@ grpc_byte_buffer *sl_rpc_buffer(const void *data, size_t len); /* copies */
 
 struct sl_rpc_bytes { /* a received message in one piece, without a copy when it came as one */
     grpc_byte_buffer_reader reader;
-    grpc_slice whole;
+    grpc_slice whole, *first; /* where `data` lies: in `whole`, unless `first` is set */
     const void *data;
     size_t len;
 };
 bool sl_rpc_bytes_open(struct sl_rpc_bytes *out, grpc_byte_buffer *buffer); /* borrows the buffer; false: it can't be read */
 void sl_rpc_bytes_close(struct sl_rpc_bytes *bytes);
+struct sl_rpc_held *sl_rpc_bytes_hold(const struct sl_rpc_bytes *bytes);
 
 struct sl_rpc_packet;
 struct sl_rpc_outbox { /* what waits to be written, in order; zero-initialised is empty */

@@ -13,7 +13,8 @@ struct sl_rpc_stream {
     struct sl_rpc_stream_handlers handlers;
     void *arg;
     struct sl_rpc_tag status_tag, opened_tag, read_tag, write_tag;
-    grpc_byte_buffer *received, *sent; /* of the batch that is outstanding */
+    grpc_byte_buffer *received, *sent;  /* of the batch that is outstanding */
+    const struct sl_rpc_bytes *message; /* while its handler runs */
 
     pthread_mutex_t lock; /* guards what follows, and the start of batches */
     int refs, outstanding;
@@ -121,7 +122,9 @@ static void message_came(struct sl_rpc_tag *tag, bool ok)
     stream->reading = buffer == NULL; /* after the last there is nothing to read */
     pthread_mutex_unlock(&stream->lock);
     if (ok && buffer && sl_rpc_bytes_open(&bytes, buffer)) {
+        stream->message = &bytes;
         stream->handlers.message(stream->arg, bytes.data, bytes.len);
+        stream->message = NULL;
         sl_rpc_bytes_close(&bytes);
     }
     grpc_byte_buffer_destroy(buffer);
@@ -210,6 +213,11 @@ void sl_rpc_stream_cancel(struct sl_rpc_stream *stream)
     if (!stream->dead)
         grpc_call_cancel(stream->dial.call, NULL);
     pthread_mutex_unlock(&stream->lock);
+}
+
+struct sl_rpc_held *sl_rpc_stream_hold(struct sl_rpc_stream *stream)
+{
+    return sl_rpc_bytes_hold(stream->message);
 }
 
 void sl_rpc_stream_release(struct sl_rpc_stream **stream)

@@ -69,6 +69,7 @@ static const struct sl_warehouse_ops OPS = {
     .load = sl_wh_load,
     .init = sl_wh_init,
     .import_csv = sl_wh_import_csv,
+    .run_records = sl_wh_run_records,
     .log_rows = sl_wh_log_rows,
 };
 

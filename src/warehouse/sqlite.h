@@ -145,20 +145,29 @@ enum sl_code sl_wh_date_column_check(const struct sl_wh_column *column, const st
 enum sl_code sl_wh_indexes(struct sl_wh_db *db, const char *table, const char *date, const char *unit, unsigned *out, struct sl_err *err);
 /* "table", "view", ... of the name, "" when there is no such thing. Into `out` of 16 bytes. */
 enum sl_code sl_wh_kind(struct sl_wh_db *db, const char *name, char *out, struct sl_err *err);
-/* Make the index on (date, unit) where the table has both columns and no such index; *made is its name (arena) or NULL. Inside a transaction. */
-enum sl_code sl_wh_index_make(struct sl_wh_db *db, const char *table, const char *date, const char *unit, const char **made,
-                              struct sl_arena *arena, struct sl_err *err);
-
-/* A table that the config names, with the columns it is asked by. */
-struct sl_wh_use {
-    const char *table, *date, *unit; /* unit NULL: by date */
-};
-/* Every distinct use in the config: sources of processors, then the calendar. Arena. */
-void sl_wh_uses(const struct sl_config *config, struct sl_wh_use **out, size_t *n, struct sl_arena *arena);
 /* The columns of the coverage log (`log`) or the run history as `init` makes them. */
 enum sl_code sl_wh_own_columns(bool log, struct sl_wh_columns *out, struct sl_arena *arena, struct sl_err *err);
 /* Record a load in sluice_load_jobs; inside a transaction. */
 enum sl_code sl_wh_job_add(struct sl_wh_db *db, const char *job_id, const char *table, int64_t rows, struct sl_err *err);
+
+/* --- sqlite_index.c: the indexes that init and import make ------------------------------------------------------------------------------ */
+/* A table that the config names, with the columns it is asked by. */
+struct sl_wh_use {
+    const char *table, *date, *unit;          /* unit NULL: by date */
+    const struct sl_quality_profile *quality; /* of its owner; NULL: none */
+};
+/* Every distinct use in the config: sources of processors, then the calendar. Arena. */
+void sl_wh_uses(const struct sl_config *config, struct sl_wh_use **out, size_t *n, struct sl_arena *arena);
+/* Make the index of a use where the table has its date column and no such index; *made is its name (arena) or NULL. Inside a transaction. */
+enum sl_code sl_wh_index_make(struct sl_wh_db *db, const char *table, const struct sl_wh_use *use, const char **made,
+                              struct sl_arena *arena, struct sl_err *err);
+/* Columns (theirs) in the order of a mask's bits; false: they can't have one (none, too many, one twice). */
+bool sl_wh_mask_sort(const char **columns, size_t n);
+/* The number whose bits say which of the columns are NULL. */
+void sl_wh_add_mask(struct sl_buf *sql, const char *const *columns, size_t n);
+/* Is there an index on (date, unit, the mask of these columns)? */
+enum sl_code sl_wh_has_mask(struct sl_wh_db *db, const char *table, const char *date, const char *unit, const char *const *columns,
+                            size_t n, bool *out, struct sl_err *err);
 
 /* --- the slots ------------------------------------------------------------------------------------------------------------------ */
 enum sl_code sl_wh_describe(struct sl_warehouse *self, const char *table, struct sl_table_info *out, struct sl_arena *arena,
@@ -193,6 +202,8 @@ enum sl_code sl_wh_init(struct sl_warehouse *self, const struct sl_config *confi
                         struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_import_csv(struct sl_warehouse *self, const struct sl_config *config, const char *table, const char *path,
                               const char *replace_date_column, struct sl_import_result *out, struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_wh_run_records(struct sl_warehouse *self, const char *table, const struct sl_run_key *keys, size_t n,
+                               struct sl_run_record *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_wh_log_rows(struct sl_warehouse *self, const struct sl_config *config, const struct sl_log_filter *filter,
                             void (*row)(void *arg, const char *const *cells), void *arg, struct sl_err *err);
 

@@ -239,15 +239,18 @@ static size_t lower_bound(const struct sl_wh_question *q, sl_date date, const ch
     return low;
 }
 
+size_t sl_wh_question_find(const struct sl_wh_question *q, const char *date, const char *unit)
+{
+    sl_date day;
+    if (!date || !unit || (q->unit && !*unit) || !sl_date_parse(date, strlen(date), &day))
+        return q->n;
+    size_t i = lower_bound(q, day, unit);
+    return i < q->n && compare_key(q, i, day, unit) == 0 ? i : q->n;
+}
+
 size_t sl_wh_question_match(const struct sl_wh_question *q, sqlite3_stmt *stmt)
 {
-    const char *text = (const char *)sqlite3_column_text(stmt, 0);
-    const char *unit = q->unit ? (const char *)sqlite3_column_text(stmt, 1) : "";
-    sl_date date;
-    if (!text || !unit || (q->unit && !*unit) || !sl_date_parse(text, strlen(text), &date))
-        return q->n;
-    size_t i = lower_bound(q, date, unit);
-    return i < q->n && compare_key(q, i, date, unit) == 0 ? i : q->n;
+    return sl_wh_question_find(q, (const char *)sqlite3_column_text(stmt, 0), q->unit ? (const char *)sqlite3_column_text(stmt, 1) : "");
 }
 
 bool sl_wh_question_same(const struct sl_wh_question *q, size_t a, size_t b)

@@ -27,7 +27,8 @@ void sl_wh_dates_json(struct sl_buf *out, const struct sl_wh_question *q);
 enum sl_code sl_wh_bind_json(struct sl_wh_question *q, const char *sql, const struct sl_buf *json, sqlite3_stmt **out, struct sl_err *err);
 /* The first key that a row's date and unit (cells 0 and, by unit, 1 of `stmt`) belong to, q->n when none; a key may come twice: go on while sl_wh_question_same(). */
 size_t sl_wh_question_match(const struct sl_wh_question *q, sqlite3_stmt *stmt);
-bool sl_wh_question_same(const struct sl_wh_question *q, size_t a, size_t b); /* false when b is n */
+size_t sl_wh_question_find(const struct sl_wh_question *q, const char *date, const char *unit); /* the same of texts; NULL is in no key */
+bool sl_wh_question_same(const struct sl_wh_question *q, size_t a, size_t b);                   /* false when b is n */
 
 /* "t.<name>", quoted. */
 void sl_wh_add_column(struct sl_buf *sql, const char *name);

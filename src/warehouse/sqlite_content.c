@@ -1,4 +1,4 @@
-/* sqlite_content.c - what rows hold, as a hash: fingerprints, and whether rows are still as a reconstruction left them.
+/* sqlite_content.c - what rows hold, as a hash.
  * A row's hash is the first half of a SHA-256 over its columns by name, in the order of their names; a key's is the sum of its rows' hashes, so neither the order of rows nor
  * that of columns matters, and a row that comes twice counts twice. A column is hashed as name, type and value; NULL is left out, so that a new column
  * without values changes nothing, while '' and 0 are something. The quality columns are never part of it. */
@@ -199,81 +199,5 @@ enum sl_code sl_wh_fingerprint(struct sl_warehouse *self, const struct sl_source
     if (!code)
         code = sl_wh_content(&q, exclude, n_exclude, out, NULL, err);
     free(keys);
-    return code;
-}
-
-/* --- reconstructions ---------------------------------------------------------------------------------------------------------------- */
-
-static const char RECORDS_SQL[] =
-    "SELECT k.key, r.row_count, r.fingerprint FROM json_each(?1) AS k JOIN sluice_reconstructions AS r ON r.table_name = ?2 "
-    "COLLATE NOCASE AND r.data_date = substr(k.value, 1, 10) AND r.unit = substr(k.value, 11)";
-
-struct record { /* of a key; rows 0: none */
-    int64_t rows;
-    char fingerprint[SL_FINGERPRINT_LEN + 1];
-};
-
-static enum sl_code read_records(struct sl_wh_question *q, struct record *records, size_t *n_found, struct sl_err *err)
-{
-    struct sl_buf json = {0};
-    sqlite3_stmt *stmt = NULL;
-    bool row;
-    sl_wh_keys_json(&json, q);
-    enum sl_code code = sl_wh_bind_json(q, RECORDS_SQL, &json, &stmt, err);
-    if (!code)
-        sl_wh_bind(stmt, 2, q->name.table);
-    while (!code && !(code = sl_wh_step(q->db, stmt, &row, err)) && row) {
-        struct record *record = &records[sqlite3_column_int64(stmt, 0)];
-        const char *text = (const char *)sqlite3_column_text(stmt, 2);
-        record->rows = sqlite3_column_int64(stmt, 1);
-        snprintf(record->fingerprint, sizeof record->fingerprint, "%s", text ? text : "");
-        ++*n_found;
-    }
-    sl_wh_done(stmt);
-    sl_buf_fini(&json);
-    return code;
-}
-
-/* Only the rows of keys that have a record are looked at. */
-static enum sl_code compare(const struct sl_wh_question *q, const struct record *records, size_t n_found, uint8_t *reconstructed,
-                            struct sl_err *err)
-{
-    struct sl_arena arena = {0};
-    struct sl_key *keys = sl_arena_array(&arena, n_found, sizeof *keys);
-    size_t *of = sl_arena_array(&arena, n_found, sizeof *of), n = 0;
-    struct sl_fingerprint *now = sl_arena_array(&arena, n_found, sizeof *now);
-    int64_t *rows = sl_arena_array(&arena, n_found, sizeof *rows);
-    for (size_t i = 0; i < q->n && n < n_found; i++)
-        if (records[i].rows) {
-            keys[n] = q->keys[i];
-            of[n++] = i;
-        }
-    struct sl_wh_question some = *q;
-    some.keys = keys;
-    some.n = n;
-    enum sl_code code = sl_wh_content(&some, NULL, 0, now, rows, err);
-    for (size_t i = 0; !code && i < n; i++)
-        reconstructed[of[i]] = rows[i] == records[of[i]].rows && !strcmp(now[i].text, records[of[i]].fingerprint);
-    sl_arena_fini(&arena);
-    return code;
-}
-
-enum sl_code sl_wh_reconstructed(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n,
-                                 uint8_t *reconstructed, struct sl_err *err)
-{
-    struct sl_wh_question q = sl_wh_question(source, keys, n);
-    char kind[16] = "";
-    size_t n_found = 0;
-    memset(reconstructed, 0, n);
-    enum sl_code code = sl_wh_plan(self, &q, err);
-    if (!code)
-        code = sl_wh_kind(q.db, "sluice_reconstructions", kind, err);
-    if (code || !*kind || !n)
-        return code;
-    struct record *records = sl_calloc(n, sizeof *records);
-    code = read_records(&q, records, &n_found, err);
-    if (!code && n_found)
-        code = compare(&q, records, n_found, reconstructed, err);
-    free(records);
     return code;
 }

@@ -454,7 +454,7 @@ static enum sl_code make_indexes(struct import *im, struct sl_err *err)
     sl_wh_uses(im->config, &uses, &n, im->arena);
     for (size_t i = 0; !code && i < n; i++)
         if (sl_str_eq(uses[i].table, im->table))
-            code = sl_wh_index_make(im->db, im->name.table, uses[i].date, uses[i].unit, &made, im->arena, err);
+            code = sl_wh_index_make(im->db, im->name.table, &uses[i], &made, im->arena, err);
     return code;
 }
 

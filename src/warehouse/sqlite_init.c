@@ -181,7 +181,7 @@ static enum sl_code make_index(struct init *init, const struct sl_wh_use *use, s
         code = sl_wh_begin(init->wh, &name, false, &db, err);
     if (code)
         return code == SL_NOT_FOUND ? SL_OK : code;
-    code = sl_wh_end(db, sl_wh_index_make(db, name.table, use->date, use->unit, &made, init->arena, err), err);
+    code = sl_wh_end(db, sl_wh_index_make(db, name.table, use, &made, init->arena, err), err);
     if (!code && made)
         add_made(init, sl_arena_printf(init->arena, "index %s.%s", name.dataset, made));
     return code;

@@ -16,14 +16,6 @@
 /* SQLite's limit for ATTACH. */
 #define MAX_ATTACHED 10
 
-static const char RECORDS_SQL[] =
-    "CREATE TABLE IF NOT EXISTS main.sluice_reconstructions("
-    "table_name TEXT NOT NULL, data_date DATE TEXT NOT NULL, unit TEXT NOT NULL, row_count INTEGER NOT NULL, fingerprint TEXT NOT NULL, "
-    "made_at TIMESTAMP TEXT NOT NULL, PRIMARY KEY(table_name, data_date, unit)) WITHOUT ROWID";
-static const char FORGET_SQL[] = "DELETE FROM main.sluice_reconstructions WHERE table_name = ?1 AND data_date = ?2 AND unit = ?3";
-static const char RECORD_SQL[] = "INSERT INTO main.sluice_reconstructions(table_name, data_date, unit, row_count, fingerprint, made_at) "
-                                 "VALUES(?1, ?2, ?3, ?4, ?5, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
-
 struct making {
     const struct sl_reconstruct *rule;
     struct sl_wh_name name;
@@ -237,25 +229,6 @@ static enum sl_code key_rows(struct making *making, int64_t *rows, struct sl_fin
     return sl_wh_content(&q, NULL, 0, fingerprint, rows, err);
 }
 
-static enum sl_code write_record(struct making *making, const char *sql, int64_t rows, const char *fingerprint, struct sl_err *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    bool row;
-    enum sl_code code = sl_wh_cached(&making->db, sql, &stmt, err);
-    if (code)
-        return code;
-    sl_wh_bind(stmt, 1, making->name.table);
-    sl_wh_bind(stmt, 2, making->date);
-    sl_wh_bind(stmt, 3, making->key.unit ? making->key.unit : "");
-    if (fingerprint) {
-        sqlite3_bind_int64(stmt, 4, rows);
-        sl_wh_bind(stmt, 5, fingerprint);
-    }
-    code = sl_wh_step(&making->db, stmt, &row, err);
-    sl_wh_done(stmt);
-    return code;
-}
-
 static enum sl_code check_nothing_there(struct making *making, struct sl_err *err)
 {
     struct sl_fingerprint fingerprint;
@@ -285,9 +258,7 @@ static enum sl_code make(struct making *making, int64_t *rows, struct sl_err *er
     int64_t of_key = 0;
     enum sl_code code = attach_others(making, err);
     if (!code)
-        code = sl_wh_exec(&making->db, RECORDS_SQL, err);
-    if (!code)
-        code = write_record(making, FORGET_SQL, 0, NULL, err);
+        code = sl_wh_record_forget(&making->db, making->name.table, &making->key, err);
     if (!code)
         code = check_nothing_there(making, err);
     if (!code)
@@ -296,7 +267,7 @@ static enum sl_code make(struct making *making, int64_t *rows, struct sl_err *er
         code = key_rows(making, &of_key, &fingerprint, err);
     if (!code)
         code = check_made(making, *rows, of_key, err);
-    return code ? code : write_record(making, RECORD_SQL, *rows, fingerprint.text, err);
+    return code ? code : sl_wh_record_add(&making->db, making->name.table, &making->key, *rows, &fingerprint, err);
 }
 
 enum sl_code sl_wh_reconstruct(struct sl_warehouse *self, const struct sl_reconstruct *rule, int64_t *rows, struct sl_err *err)

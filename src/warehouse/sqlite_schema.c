@@ -1,4 +1,4 @@
-/* sqlite_schema.c - tables, columns and indexes of a dataset's file. */
+/* sqlite_schema.c - tables, columns and indexes that a dataset's file has. */
 #include "sqlite.h"
 
 #include <string.h>
@@ -11,7 +11,6 @@ static const char KIND_SQL[] = "SELECT type FROM sqlite_schema WHERE name = ?1 C
 static const char INDEXES_SQL[] = "SELECT (SELECT name FROM pragma_index_xinfo(l.name) WHERE seqno = 0), (SELECT name FROM "
                                   "pragma_index_xinfo(l.name) WHERE seqno = 1 AND key = 1) "
                                   "FROM pragma_index_list(?1) AS l WHERE l.partial = 0";
-static const char INDEX_NAME_SQL[] = "SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
 static const char JOB_SQL[] = "INSERT INTO sluice_load_jobs(job_id, table_name, row_count, loaded_at) "
                               "VALUES(?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))";
 
@@ -109,93 +108,6 @@ enum sl_code sl_wh_kind(struct sl_wh_db *db, const char *name, char *out, struct
         sqlite3_snprintf(16, out, "%s", (const char *)sqlite3_column_text(stmt, 0));
     sl_wh_done(stmt);
     return code;
-}
-
-/* A name for the index that nothing has yet. */
-static enum sl_code index_name(struct sl_wh_db *db, const char *table, const char *date, const char *unit, const char **out,
-                               struct sl_arena *arena, struct sl_err *err)
-{
-    sqlite3_stmt *stmt;
-    enum sl_code code = sl_wh_cached(db, INDEX_NAME_SQL, &stmt, err);
-    bool taken = true;
-    for (int i = 1; !code && taken; i++) {
-        char *name = sl_arena_printf(arena, "sluice_%s_%s%s%s", table, date, unit ? "_" : "", unit ? unit : "");
-        *out = i == 1 ? name : sl_arena_printf(arena, "%s_%d", name, i);
-        sl_wh_bind(stmt, 1, *out);
-        code = sl_wh_step(db, stmt, &taken, err);
-        sl_wh_done(stmt);
-    }
-    return code;
-}
-
-static enum sl_code index_create(struct sl_wh_db *db, const char *name, const char *table, const char *date, const char *unit,
-                                 struct sl_err *err)
-{
-    struct sl_buf sql = {0};
-    sl_buf_str(&sql, "CREATE INDEX ");
-    sl_wh_quote(&sql, name);
-    sl_buf_str(&sql, " ON ");
-    sl_wh_quote(&sql, table);
-    sl_buf_str(&sql, "(");
-    sl_wh_quote(&sql, date);
-    if (unit) {
-        sl_buf_str(&sql, ", ");
-        sl_wh_quote(&sql, unit);
-    }
-    sl_buf_str(&sql, ")");
-    enum sl_code code = sl_wh_exec(db, sl_buf_text(&sql), err);
-    sl_buf_fini(&sql);
-    return code;
-}
-
-enum sl_code sl_wh_index_make(struct sl_wh_db *db, const char *table, const char *date, const char *unit, const char **made,
-                              struct sl_arena *arena, struct sl_err *err)
-{
-    struct sl_wh_columns columns;
-    char kind[16];
-    unsigned use = 0;
-    *made = NULL;
-    enum sl_code code = sl_wh_kind(db, table, kind, err);
-    if (code || strcmp(kind, "table"))
-        return code;
-    code = sl_wh_columns_read(db, table, &columns, arena, err);
-    if (code || !sl_wh_column_find(&columns, date))
-        return code;
-    if (unit && !sl_wh_column_find(&columns, unit)) /* judged by date then, RULES 11 */
-        unit = NULL;
-    code = sl_wh_indexes(db, table, date, unit, &use, err);
-    if (code || (use & SL_WH_INDEX_DATE_UNIT))
-        return code;
-    code = index_name(db, table, date, unit, made, arena, err);
-    if (!code)
-        code = index_create(db, *made, table, date, unit, err);
-    return code;
-}
-
-static void add_use(struct sl_wh_use **out, size_t *n, struct sl_wh_use use, struct sl_arena *arena)
-{
-    for (size_t i = 0; i < *n; i++)
-        if (sl_str_eq((*out)[i].table, use.table) && sl_str_eq((*out)[i].date, use.date) && sl_str_eq((*out)[i].unit, use.unit))
-            return;
-    *out = sl_arena_push(arena, *out, n, sizeof **out);
-    (*out)[*n - 1] = use;
-}
-
-void sl_wh_uses(const struct sl_config *config, struct sl_wh_use **out, size_t *n, struct sl_arena *arena)
-{
-    *out = NULL;
-    *n = 0;
-    for (size_t p = 0; p < config->n_phases; p++)
-        for (size_t q = 0; q < config->phases[p].n_processors; q++) {
-            const struct sl_processor *processor = &config->phases[p].processors[q];
-            for (size_t s = 0; s < processor->n_sources; s++) {
-                const struct sl_source *source = &processor->sources[s];
-                add_use(out, n, (struct sl_wh_use){source->table, source->date_column, source->unit_column}, arena);
-            }
-        }
-    const struct sl_calendar_config *calendar = config->calendar;
-    if (calendar)
-        add_use(out, n, (struct sl_wh_use){calendar->table, calendar->date_column, calendar->unit_column}, arena);
 }
 
 enum sl_code sl_wh_job_add(struct sl_wh_db *db, const char *job_id, const char *table, int64_t rows, struct sl_err *err)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sqlite_ask.h"
+#include "sqlite_content.h"
 
 #define POINTER "sluice_stamps"
 
@@ -301,6 +301,7 @@ enum sl_code sl_wh_confidence(struct sl_warehouse *self, const struct sl_source 
     struct sl_arena arena = {0};
     struct sl_key *keys = sl_arena_array(&arena, n + 1, sizeof *keys);
     struct sl_wh_question q = sl_wh_question(source, keys, n);
+    struct sl_wh_kept kept[2];
     for (size_t i = 0; i < n; i++)
         keys[i].date = dates[i];
     memset(out, 0, n * sizeof *out);
@@ -311,8 +312,12 @@ enum sl_code sl_wh_confidence(struct sl_warehouse *self, const struct sl_source 
         code = need_columns(&q, own, 5, NULL, err);
         if (!code)
             code = need_columns(&q, TIER, 1, "sluice migrate", err);
+        if (!code)
+            code = sl_wh_records_keep(&q, kept, &arena, err);
         if (!code && n)
             code = run_confidence(&q, columns, ceilings, out, err);
+        if (!code)
+            code = sl_wh_records_renew(&q, kept, &arena, err);
         code = sl_wh_end(q.db, code, err);
     }
     sl_arena_fini(&arena);

@@ -229,3 +229,12 @@ enum sl_code sl_warehouse_log_rows(struct sl_warehouse *w, const struct sl_confi
     enum sl_code code = check_table(config->coverage.log_table, err);
     return asked(w, code ? code : w->ops->log_rows(w, config, filter, row, arg, err));
 }
+
+enum sl_code sl_warehouse_run_records(struct sl_warehouse *w, const char *table, const struct sl_run_key *keys, size_t n,
+                                      struct sl_run_record *out, struct sl_arena *arena, struct sl_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = (struct sl_run_record){.record_count = -1};
+    enum sl_code code = check_table(table, err);
+    return n ? asked(w, code ? code : w->ops->run_records(w, table, keys, n, out, arena, err)) : code;
+}

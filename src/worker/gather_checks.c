@@ -74,6 +74,7 @@ struct checking {
     struct sl_completing completing;
     struct sl_assessing assessing;
     struct sl_contents contents;
+    struct sl_histories histories;
 };
 
 static enum sl_code plan_checks(struct checking *c, struct sl_err *err)
@@ -90,6 +91,7 @@ static enum sl_code plan_checks(struct checking *c, struct sl_err *err)
         sl_assess_plan(&c->assessing, &c->works[i]);
         sl_inherited_plan(&c->assessing, &c->works[i]);
         sl_contents_ask(&c->contents, &c->works[i]);
+        sl_histories_plan(&c->histories, worker, &c->works[i]);
     }
     if (code == SL_OK)
         c->n_tables = sl_gaps_plan(worker, c->tables, c->works, c->n, &c->sources);
@@ -111,7 +113,9 @@ static enum sl_code ask_checks(struct checking *c, struct sl_err *err)
     sl_assess_read_sources(&c->assessing, &c->sources);
     sl_inputs_tally(&c->assessing, &c->sources);
     code = sl_questions_ask(&c->assessing.tallies, worker->warehouse, &worker->arena, err);
-    return code == SL_OK ? sl_contents_answer(&c->contents, worker->warehouse, &worker->arena, err) : code;
+    if (code == SL_OK)
+        code = sl_contents_answer(&c->contents, worker->warehouse, &worker->arena, err);
+    return code == SL_OK ? sl_histories_ask(&c->histories, worker, err) : code;
 }
 
 static void read_checks(struct checking *c)

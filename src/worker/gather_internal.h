@@ -114,4 +114,15 @@ enum sl_code sl_contents_answer(struct sl_contents *contents, struct sl_warehous
 void sl_contents_read(const struct sl_contents *contents, struct work *work);
 void sl_contents_fini(struct sl_contents *contents);
 
+/* ---- gather_histories.c ---- */
+
+/* The counted runs of a pass, and what the processors' own run history says of them. Nothing is asked where Sluice writes it. */
+struct sl_histories {
+    struct sl_proc_facts **procs;
+    struct sl_run_key *keys; /* of the procs, in the same order */
+    size_t n;
+};
+void sl_histories_plan(struct sl_histories *histories, struct sl_worker *worker, struct work *work);
+enum sl_code sl_histories_ask(struct sl_histories *histories, struct sl_worker *worker, struct sl_err *err);
+
 #endif

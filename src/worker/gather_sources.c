@@ -29,7 +29,7 @@ static enum sl_code rebuild_unit(struct sl_worker *worker, const struct sl_proce
                                         .date = date,
                                         .unit = *out->unit ? out->unit : NULL};
     enum sl_code code = sl_warehouse_reconstruct(worker->warehouse, &rule, &out->rows, err);
-    const bool too_few = code == SL_NOT_FOUND && out->rows > 0 && out->rows < rule.min_rows;
+    const bool too_few = code == SL_NOT_FOUND && out->rows < rule.min_rows;
     *tried = code != SL_CONFLICT; /* its rows have come in the meantime */
     if (code != SL_OK && !sl_warehouse_about_the_table(worker->warehouse, code))
         return code;

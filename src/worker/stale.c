@@ -41,17 +41,12 @@ static struct sl_source source_of(const struct looking *l, const struct sl_input
     return (struct sl_source){.table = input->table, .date_column = l->phase->processors[0].sources[0].date_column};
 }
 
-static bool is_of_the_table(enum sl_code code)
-{
-    return code == SL_NOT_FOUND || code == SL_INVALID;
-}
-
 static enum sl_code ask_rows(struct looking *l, const struct sl_source *source, const char *entity_column, struct sl_entity_row **out,
                              size_t *n, bool *unknown, struct sl_err *err)
 {
     enum sl_code code = sl_warehouse_entities(l->worker->warehouse, source, entity_column, l->culprit, l->until, out, n, &l->worker->arena,
                                               err);
-    if (code == SL_OK || (!is_of_the_table(code) && !l->worker->warehouse->timed_out))
+    if (code == SL_OK || !sl_warehouse_about_the_table(l->worker->warehouse, code))
         return code;
     *unknown = true;
     return SL_OK;

@@ -67,7 +67,7 @@ static bool worst_of(const struct making *m, const struct layers *layers, struct
 
 static struct layer of_part(const struct sl_inherited_part *part)
 {
-    return (struct layer){{.tier = part->tier, .score = part->score}, &part->culprit};
+    return (struct layer){{.tier = part->tier, .score = part->score, .issues = part->issues, .n_issues = part->n_issues}, &part->culprit};
 }
 
 static struct layer of_whole(const struct sl_inherited *from)

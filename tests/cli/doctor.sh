@@ -47,10 +47,10 @@ emulator() {
     expect 3 doctor -o csv
     has "warning,emulator,PUBSUB_EMULATOR_HOST,"
     expect 3 doctor -o csv --set bus.type=emulator --set bus.project=p --set environment=prod
-    has "critical,emulator,PUBSUB_EMULATOR_HOST,environment is prod"
+    has 'critical,emulator,PUBSUB_EMULATOR_HOST,"environment is prod'
     has "critical,bus,127.0.0.1:1,nothing answers at 127.0.0.1:1"
     expect 3 doctor -o csv --set bus.type=pubsub --set bus.project=p
-    has "critical,emulator,PUBSUB_EMULATOR_HOST,it is set to 127.0.0.1:1"
+    has 'critical,emulator,PUBSUB_EMULATOR_HOST,"it is set to 127.0.0.1:1'
     unset PUBSUB_EMULATOR_HOST
     expect 2 doctor --outage soon
     says "--outage soon is no duration"

@@ -21,7 +21,7 @@ decided() {
     states orders_raw " 1 blocked 1 empty 10 triggered "
     states daily_sales " 5 blocked 1 empty 6 triggered "
     expect 0 gates orders_raw 2025-03-06 -o ndjson
-    has '{"phase":"orders_raw","date":"2025-03-06","profile":"past","generation":1,"state":"triggered","reasons":[],"completed":["orders","payments"],"missing":[],"late":[],"quality_tier":null,"quality_score":null,"is_production_ready":true,"trigger_id":"'
+    has '{"phase":"orders_raw","date":"2025-03-06","profile":"past","generation":1,"state":"triggered","reasons":[],"completed":["orders","payments"],"missing":[],"late":[],"quality_tier":"silver","quality_score":100.0,"is_production_ready":true,"trigger_id":"'
     expect 0 gates --phase daily_sales --from 2025-03-11 --to 2025-03-12 --state blocked,waiting -o json
     equal "array" "${out:0:2}" $'[\n'
     equal "gates with gaps" "$(lines_with '"reasons":["gaps"]')" 2
@@ -44,6 +44,10 @@ explained() {
     expect 0 why orders_raw 2025-03-06
     expect 0 why orders_raw 2025-03-09
     has ": empty"
+    expect 0 why daily_sales 2025-03-06
+    has "Quality: silver, 100.0"
+    has "because of   orders_raw/orders: shop_raw.orders_backup of 2025-03-06, h-03-06"
+    has "backup_source_used"
     expect 3 why orders_raw 2025-04-01
     has "no completion"
     expect 3 check daily_sales 2025-03-12
@@ -79,7 +83,7 @@ missing() {
 recorded() {
     expect 0 events -o ndjson
     equal "each event once" "$(grep -o '"event_id":"[^"]*"' <<<"$out" | sort | uniq -d)" ""
-    equal "events" "$(wc -l <<<"$out")" 31
+    equal "events" "$(wc -l <<<"$out")" 32
     expect 0 events --type fallback_used -o ndjson
     has '"game_id":"h-03-06","game_date":"2025-03-06"'
     has '"is_synthetic":false'

@@ -45,6 +45,7 @@ struct fake {
     size_t n_streams;
     size_t opened, closed, pings;
     char client_ids[8][64];
+    char every_client_id[512];         /* of the streams, in the order of their first messages, joined by "," */
     struct sl_streaming_request first; /* its numbers only */
     struct fake_call calls[FAKE_MAX];
     size_t n_calls;

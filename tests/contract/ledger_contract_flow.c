@@ -325,6 +325,10 @@ void ledger_case_rejects_keep_their_bytes(struct ledger_fixture *f)
     cr_expect_str_eq(rows[0].detail, "it's too large");
     cr_expect(!strcmp(rows[0].subscription, "s") && !strcmp(rows[0].message_id, "m") && !strcmp(rows[0].attributes, "{}"));
     expect_code(sl_ledger_rejects(f->ledger, 999, &rows, &n, &f->arena, &f->err), SL_NOT_FOUND);
+    expect_ok(sl_ledger_reject_remove(f->ledger, id, &f->err));
+    expect_code(sl_ledger_reject_remove(f->ledger, id, &f->err), SL_NOT_FOUND);
+    expect_ok(sl_ledger_rejects(f->ledger, 0, &rows, &n, &f->arena, &f->err));
+    cr_expect(n == 1 && rows[0].id != id);
     free(big);
 }
 

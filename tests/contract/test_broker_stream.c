@@ -224,3 +224,25 @@ Test(broker_stream, who_does_not_read_holds_nobody_up)
     gots_fini(&gots);
     bed_close(&bed);
 }
+
+Test(broker_stream, who_pings_and_does_not_read_piles_nothing_up)
+{
+    struct bed bed;
+    struct tap tap;
+    open_with_sub(&bed, NULL);
+    for (size_t i = 0; i < 10; i++)
+        publish_many(&bed, TOPIC, "m", 1000, 1000); /* 10 MB: more than the transport takes */
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .deaf = true});
+    for (int64_t undelivered = 10000, leased = 0; leased == 0;)
+        sl_broker_backlog(bed.broker, &(const char *){SUB}, 1, &undelivered, &leased);
+    for (int i = 0; i < 2000; i++)
+        tap_ping(&tap);
+    publish(&bed, TOPIC, "last");
+    sl_rpc_stream_read(tap.stream);
+    tap_wait(&tap, 10001);
+    cr_expect_lt(tap.n_empty, 1000, "%zu answers to 2000 pings", tap.n_empty);
+    tap_ping(&tap);
+    tap_wait_responses(&tap, tap.n_responses + 1);
+    tap_close(&tap);
+    bed_close(&bed);
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <sluice/grpc_bus.h>
+#include <sluice/hash.h>
 
 #include "../../src/pubsub/ack_results.h"
 #include "../../src/pubsub/grpc_retry.h"
@@ -302,8 +303,10 @@ Test(grpc_delivery, several_streams_of_one_subscription)
     cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
     cr_expect_eq(fake_count(&f.fake, &f.fake.opened), 3);
     cr_expect_eq(f.fake.first.max_outstanding_messages, 67, "200 of three streams");
-    for (size_t i = 1; i <= 3; i++)
-        cr_expect_str_neq(f.fake.client_ids[i % 8], f.fake.client_ids[i == 3 ? 1 : i + 1], "streams are told apart");
+    const char *ids = f.fake.every_client_id;
+    cr_assert_eq(strlen(ids), 3 * (SL_UUID_LEN + 1), "%s", ids);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_neq(memcmp(ids + i * (SL_UUID_LEN + 1), ids + (i + 1) % 3 * (SL_UUID_LEN + 1), SL_UUID_LEN), 0, "streams are told apart");
     wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) >= 0);
     finish(&f);
 }
@@ -324,6 +327,106 @@ Test(grpc_delivery, details_that_say_nothing_of_ids)
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         cr_expect_null(sl_ack_results_read(CASES[i].bytes, CASES[i].len), "%s", CASES[i].label);
+}
+
+static void put_entry(struct sl_buf *info, const char *id, size_t len, const char *reason)
+{
+    struct sl_buf entry = {0};
+    sl_wire_put_bytes(&entry, 1, id, len);
+    sl_wire_put_text(&entry, 2, reason);
+    sl_wire_put_message(info, 3, &entry);
+    sl_buf_fini(&entry);
+}
+
+static void put_any(struct sl_buf *details, const char *type, const struct sl_buf *value)
+{
+    struct sl_buf any = {0};
+    sl_wire_put_text(&any, 1, type);
+    sl_wire_put_message(&any, 2, value);
+    sl_wire_put_message(details, 3, &any);
+    sl_buf_fini(&any);
+}
+
+Test(grpc_delivery, details_that_name_ids)
+{
+    struct sl_buf details = {0}, info = {0}, other = {0};
+    put_entry(&info, "later", 5, "TRANSIENT_FAILURE_SERVICE_UNAVAILABLE");
+    put_entry(&info, "gone", 4, "PERMANENT_FAILURE_INVALID_ACK_ID");
+    put_entry(&info, "new", 3, "PERMANENT_FAILURE_OF_NEXT_YEAR");
+    put_entry(&info, "unknown", 7, "SOMETHING_ELSE");
+    put_entry(&info, "", 0, "PERMANENT_FAILURE_INVALID_ACK_ID");
+    put_entry(&info, "a\0b", 3, "PERMANENT_FAILURE_INVALID_ACK_ID");
+    put_entry(&other, "other", 5, "PERMANENT_FAILURE_INVALID_ACK_ID");
+    put_any(&details, "type.googleapis.com/google.rpc.RetryInfo", &other);
+    put_any(&details, "type.googleapis.com/google.rpc.ErrorInfo", &info);
+    struct sl_map *results = sl_ack_results_read(details.data, details.len);
+    cr_assert_not_null(results);
+    cr_expect_eq(sl_map_count(results), 3);
+    cr_expect_eq(sl_ack_results_of(results, "later"), SL_ID_LATER);
+    cr_expect_eq(sl_ack_results_of(results, "gone"), SL_ID_INVALID);
+    cr_expect_eq(sl_ack_results_of(results, "new"), SL_ID_INVALID);
+    cr_expect_eq(sl_ack_results_of(results, "unknown"), SL_ID_DONE);
+    cr_expect_eq(sl_ack_results_of(results, "other"), SL_ID_DONE);
+    cr_expect_eq(sl_ack_results_of(results, "never named"), SL_ID_DONE);
+    sl_map_destroy(&results);
+    sl_buf_fini(&details);
+    sl_buf_fini(&info);
+    sl_buf_fini(&other);
+}
+
+/* ---- fields as they may come ---- */
+
+/* Unknown fields and enum values, fields that are there and empty, and none at all. */
+Test(grpc_delivery, odd_fields_are_no_harm)
+{
+    struct fixture f;
+    struct sl_buf response = {0}, received = {0}, message = {0};
+    start(&f);
+    sl_wire_put_bytes(&message, 1, "", 0);          /* no data */
+    sl_wire_put_bytes(&message, 2, "", 0);          /* an attribute of nothing */
+    sl_wire_put_bytes(&message, 2, "\x0a\x01k", 3); /* one without a value */
+    sl_wire_put_text(&message, 3, "1");
+    sl_wire_put_bytes(&message, 4, "", 0); /* a time of nothing */
+    sl_wire_put_bytes(&message, 5, "", 0);
+    sl_wire_put_int(&message, 99, 77);
+    sl_wire_put_text(&received, 1, "ack-1");
+    sl_wire_put_message(&received, 2, &message);
+    sl_wire_put_int(&received, 3, -1);
+    sl_wire_put_int(&received, 50, 1);
+    sl_wire_put_message(&response, 1, &received);
+    sl_wire_put_bytes(&response, 4, "\x18\x63", 2); /* properties: a field of next year, 99 */
+    sl_wire_put_bytes(&response, 3, "", 0);         /* acknowledge_confirmation of nothing */
+    sl_wire_put_int(&response, 200, 5);
+    fake_on_open(&f.fake, &response);
+    join(&f, plain());
+    cr_expect_str_eq(receive(&f, 1, true), "1");
+    const struct sl_message *got = &f.batch.messages[0].message;
+    cr_expect(got->len == 0 && got->data && got->publish_us == 0 && got->n_attributes == 2);
+    cr_expect_str_eq(got->attributes[0].key, "");
+    cr_expect_str_eq(got->attributes[1].key, "k");
+    cr_expect_str_eq(got->attributes[1].value, "");
+    cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
+    cr_expect_str_eq(f.told, "1:confirmed,");
+    sl_buf_fini(&response);
+    sl_buf_fini(&received);
+    sl_buf_fini(&message);
+    finish(&f);
+}
+
+Test(grpc_delivery, a_subscription_of_a_state_that_is_not_known)
+{
+    struct sl_buf bytes = {0};
+    struct sl_arena arena = {0};
+    struct sl_pubsub_subscription subscription;
+    sl_wire_put_text(&bytes, 1, "projects/p/subscriptions/s");
+    sl_wire_put_int(&bytes, 19, 99);      /* state */
+    sl_wire_put_bytes(&bytes, 4, "", 0);  /* push_config, of nothing: it is pulled */
+    sl_wire_put_bytes(&bytes, 14, "", 0); /* retry_policy, of nothing: the defaults */
+    struct sl_err err = {0};
+    cr_expect_eq(sl_pubsub_read_subscription(&subscription, bytes.data, bytes.len, &arena, &err), SL_OK, "%s", err.text);
+    cr_expect(!subscription.has_push && subscription.has_retry && subscription.min_backoff_ms == 10000);
+    sl_buf_fini(&bytes);
+    sl_arena_fini(&arena);
 }
 
 Test(grpc_delivery, leases_are_as_long_as_acks_take)

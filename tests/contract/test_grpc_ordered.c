@@ -75,10 +75,10 @@ Test(grpc_ordered, a_request_holds_one_key)
 /* Two batches of one key: the second waits for the answer to the first, over all its tries. */
 Test(grpc_ordered, one_request_of_a_key_at_a_time)
 {
-    static const int CODES[] = {SL_RPC_UNAVAILABLE, FAKE_NEVER};
+    static const int CODES[] = {SL_RPC_UNAVAILABLE, FAKE_NEVER, FAKE_NEVER};
     struct fixture f;
     start(&f, (struct sl_grpc_publisher_options){.max_messages = 1});
-    fake_answer(&f.fake, "Publish", CODES, 2);
+    fake_answer(&f.fake, "Publish", CODES, 3);
     cr_assert_eq(add(&f, "a", "1"), SL_OK);
     cr_assert_eq(add(&f, "a", "2"), SL_OK);
     cr_assert_eq(add(&f, "b", "3"), SL_OK);
@@ -132,6 +132,22 @@ Test(grpc_ordered, keys_that_the_api_refuses)
     cr_expect_eq(add(&f, longest, "1"), SL_OK);
     cr_expect_eq(sl_grpc_publisher_flush(f.publisher, &f.err), SL_OK);
     finish(&f);
+}
+
+/* One id too few or too many: nobody can say which message has which. */
+Test(grpc_ordered, answers_with_other_than_an_id_per_message)
+{
+    static const int MISSING[] = {1, -1, 3};
+    for (size_t i = 0; i < sizeof MISSING / sizeof *MISSING; i++) {
+        static const char *const MESSAGES[] = {"a1", "a2", "a3"};
+        struct fixture f;
+        start(&f, (struct sl_grpc_publisher_options){0});
+        f.fake.missing_ids = MISSING[i];
+        add_all(&f, MESSAGES, 3);
+        cr_expect_eq(sl_grpc_publisher_flush(f.publisher, &f.err), SL_UNAVAILABLE, "%d missing", MISSING[i]);
+        cr_expect_str_eq(f.results, "0:failed 1:failed 2:failed ");
+        finish(&f);
+    }
 }
 
 /* More keys than batches may be open. */

@@ -457,3 +457,48 @@ Test(rpc, loops_come_and_go)
     sl_rpc_channel_destroy(&(struct sl_rpc_channel *){NULL});
     sl_rpc_server_destroy(&(struct sl_rpc_server *){NULL});
 }
+
+/* ---- details of a refusal ---- */
+
+struct refusal {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t done, len;
+    bool same;
+    enum sl_rpc_code code;
+};
+
+static void refused(void *arg, const struct sl_rpc_status *status, const void *data, size_t len)
+{
+    struct refusal *refusal = arg;
+    const char *bytes = data;
+    pthread_mutex_lock(&refusal->lock);
+    refusal->code = status->code;
+    refusal->len = len;
+    refusal->same = len > 1 && bytes[0] == 'a' && bytes[len - 1] == '\0';
+    refusal->done++;
+    pthread_cond_broadcast(&refusal->changed);
+    pthread_mutex_unlock(&refusal->lock);
+}
+
+/* As many as an Acknowledge of 2,500 ids may need: gRPC's own limit for metadata is 8 KiB. */
+Test(rpc, details_of_megabytes_arrive)
+{
+    static const size_t SIZES[] = {2, 100000, 3000000};
+    for (size_t i = 0; i < sizeof SIZES / sizeof *SIZES; i++) {
+        struct echo echo;
+        struct refusal refusal = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+        const struct sl_rpc_status status = {.code = SL_RPC_FAILED_PRECONDITION};
+        const struct sl_rpc_request request = {.method = HOLD, .data = "x", .len = 1, .timeout_ms = 30000};
+        char *details = sl_calloc(SIZES[i], 1);
+        details[0] = 'a';
+        echo_start(&echo, NULL);
+        sl_rpc_call_start(echo.channel, &request, refused, &refusal);
+        sl_rpc_refuse(echo_kept(&echo, 0), &status, details, SIZES[i]);
+        wait_for_counter(&refusal.lock, &refusal.changed, &refusal.done, 1);
+        cr_expect_eq(refusal.code, SL_RPC_FAILED_PRECONDITION, "%zu bytes: %s", SIZES[i], sl_rpc_code_name(refusal.code));
+        cr_expect(refusal.len == SIZES[i] && refusal.same, "%zu bytes: %zu", SIZES[i], refusal.len);
+        echo_stop(&echo);
+        free(details);
+    }
+}

@@ -712,3 +712,51 @@ Test(warehouse_sqlite, a_reconstruction_that_takes_too_long_fails)
     expect_cell(&f, "raw", "SELECT count(*) FROM scores", "1");
     teardown(&f);
 }
+
+static void expect_nulls(struct warehouse_fixture *f, const char *const *columns, size_t n, const char *expected)
+{
+    static const struct sl_source source = {.table = "raw.scores", .date_column = "day", .unit_column = "game"};
+    const struct sl_key keys[] = {warehouse_key("2025-01-01 a"), warehouse_key("2025-01-01 b")};
+    int64_t rows[2], nulls[2 * 8];
+    char got[128] = "";
+    cr_assert_eq(sl_warehouse_tally(f->warehouse, &source, columns, n, keys, 2, rows, nulls, &f->err), SL_OK, "%s", f->err.text);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%lld", i ? " " : "", (long long)rows[i]);
+        for (size_t c = 0; c < n; c++)
+            snprintf(got + strlen(got), sizeof got - strlen(got), "%c%lld", c ? ',' : ':', (long long)nulls[i * n + c]);
+    }
+    cr_expect_str_eq(got, expected);
+}
+
+/* A profile's columns are counted from the index alone; other columns, and another profile, from the rows. */
+Test(warehouse_sqlite, profiles_get_an_index_of_their_nulls)
+{
+    static const char INDEX[] = "SELECT group_concat(name) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'scores'";
+    static const char *const ALL[] = {"who", "pts", "day", "gone", "game", "Ast"}, *const SOME[] = {"ast", "pts"};
+    static const char *const TWICE[] = {"pts", "pts"};
+    static const char *required[] = {"game", "pts", "who"}, *optional[] = {"ast", "gone"};
+    struct sl_quality_profile profile = {.required = required, .n_required = 3, .optional = optional, .n_optional = 2};
+    struct sl_source source = {.table = "raw.scores", .date_column = "day", .unit_column = "game"};
+    struct sl_processor processor = {.name = "scores", .sources = &source, .n_sources = 1, .quality = &profile};
+    struct sl_phase phase = {.name = "raw", .processors = &processor, .n_processors = 1};
+    struct warehouse_fixture f;
+    const char **made;
+    size_t n;
+    setup(&f);
+    f.config.phases = &phase;
+    import_ok(&f, "raw.scores", "day,game,who,pts,ast,note\n2025-01-01,a,x,,1,\n2025-01-01,a,,,2,\n2025-01-01,b,y,3,,\n2025-01-02,a,,,,\n");
+    expect_cell(&f, "raw", INDEX, "sluice_scores_day_game_quality");
+    expect_nulls(&f, ALL, 6, "2:1,2,0,-1,0,0 1:0,0,0,-1,0,1");
+    expect_nulls(&f, SOME, 2, "2:0,2 1:1,0");
+    expect_nulls(&f, TWICE, 2, "2:2,2 1:0,0");
+    cr_assert_eq(sl_warehouse_init(f.warehouse, &f.config, &made, &n, &f.arena, &f.err), SL_OK, "%s", f.err.text);
+    cr_assert_eq(sl_warehouse_init(f.warehouse, &f.config, &made, &n, &f.arena, &f.err), SL_OK, "%s", f.err.text);
+    cr_expect_eq(n, 0);
+    profile.n_optional = 0;
+    expect_nulls(&f, ALL, 6, "2:1,2,0,-1,0,0 1:0,0,0,-1,0,1");
+    cr_assert_eq(sl_warehouse_init(f.warehouse, &f.config, &made, &n, &f.arena, &f.err), SL_OK, "%s", f.err.text);
+    cr_expect_eq(n, 1, "another profile");
+    expect_cell(&f, "raw", INDEX, "sluice_scores_day_game_quality");
+    expect_nulls(&f, required, 3, "2:0,2,1 1:0,0,0");
+    teardown(&f);
+}

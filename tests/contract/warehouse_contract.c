@@ -564,6 +564,30 @@ void warehouse_contract_log_rows_are_filtered(struct warehouse_fixture *f)
         expect_log(f, cases[i].filter, cases[i].expected);
 }
 
+void warehouse_contract_run_records(struct warehouse_fixture *f)
+{
+    const struct sl_run_key keys[] = {{warehouse_day("2025-01-01"), "e1"},
+                                      {warehouse_day("2025-01-01"), "e'2\"; --"},
+                                      {warehouse_day("2025-01-01"), "e3"},
+                                      {warehouse_day("2025-01-02"), "e1"},
+                                      {warehouse_day("2025-01-02"), "e4"}};
+    struct sl_run_record got[COUNT(keys)];
+    cr_expect_eq(sl_warehouse_run_records(f->warehouse, "ref.runs", keys, COUNT(keys), got, &f->arena, &f->err), SL_NOT_FOUND);
+    import_ok(f, "ref.runs",
+              "processor_name,data_date,run_id,status,record_count\n"
+              "a,2025-01-01,e1,running,\na,2025-01-01,e1,success,30\nb,2025-01-01,\"e'2\"\"; --\",failed,\n"
+              "a,2025-01-02,e1,success,7\na,2025-01-03,e4,success,9\na,,e4,success,9\n");
+    cr_assert_eq(sl_warehouse_run_records(f->warehouse, "ref.runs", keys, COUNT(keys), got, &f->arena, &f->err), SL_OK, "%s", f->err.text);
+    cr_expect(got[0].found && got[0].record_count == 30, "the last row of a run counts");
+    cr_expect_str_eq(got[0].status, "success");
+    cr_expect(got[1].found && got[1].record_count == -1);
+    cr_expect_str_eq(got[1].status, "failed");
+    cr_expect(!got[2].found && got[2].record_count == -1);
+    cr_expect(got[3].found && got[3].record_count == 7, "the same id on another date");
+    cr_expect(!got[4].found, "that date has no such run");
+    cr_expect_eq(sl_warehouse_run_records(f->warehouse, "raw.none", keys, 0, got, &f->arena, &f->err), SL_OK);
+}
+
 void warehouse_contract_counters_count(struct warehouse_fixture *f)
 {
     struct sl_table_info info;

@@ -42,6 +42,7 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(load_keeps_event_ids_unique)                                                                                                         \
     X(load_into_nothing_is_not_found)                                                                                                      \
     X(load_is_whole_or_nothing)                                                                                                            \
+    X(run_records)                                                                                                                         \
     X(log_rows_are_filtered)                                                                                                               \
     X(counters_count)                                                                                                                      \
     X(tally_counts_rows_and_nulls)                                                                                                         \
@@ -65,6 +66,7 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(stamp_needs_the_columns)                                                                                                             \
     X(confidence_is_capped_by_the_rows_tier)                                                                                               \
     X(confidence_per_date)                                                                                                                 \
+    X(capped_rows_stay_reconstructed)                                                                                                      \
     X(confidence_needs_the_columns)                                                                                                        \
     X(migrate_adds_quality_columns_once)                                                                                                   \
     X(migrate_completes_the_log)

@@ -347,6 +347,28 @@ void warehouse_contract_confidence_per_date(struct warehouse_fixture *f)
     cr_expect_eq(nulls, 1, "a date that was not asked is left alone");
 }
 
+/* What Sluice writes into reconstructed rows does not make them somebody else's. */
+void warehouse_contract_capped_rows_stay_reconstructed(struct warehouse_fixture *f)
+{
+    static const char SQL[] = "INSERT INTO raw.scores(day, game, base) SELECT @date, @unit, 0.9 UNION ALL SELECT @date, @unit, 0.2";
+    static const struct sl_confidence_columns NO_SKIPPED = {"base", "final", "capped", NULL};
+    const sl_date day = warehouse_day("2025-01-01");
+    struct sl_confidence_result result;
+    int64_t rows;
+    import_ok(f, "raw.scores", "day,game,base,final,capped,quality_tier\n2025-01-01,z,0.9,,,\n");
+    cr_assert_eq(reconstruct(f, SQL, "2025-01-01 a", 1, &rows), SL_OK, "%s", f->err.text);
+    cr_assert_eq(reconstruct(f, SQL, "2025-01-01 b", 1, &rows), SL_OK, "%s", f->err.text);
+    import_ok(f, "raw.scores", "day,game,base\n2025-01-01,b,0.1\n");
+    cr_assert_eq(sl_warehouse_confidence(f->warehouse, &BY_GAME, &NO_SKIPPED, CEILINGS, &day, 1, &result, &f->err), SL_OK, "%s",
+                 f->err.text);
+    cr_expect_eq(result.rows, 6);
+    cr_expect_eq(result.n_capped, 3);
+    cr_expect_eq(reconstructed(f, "2025-01-01 a"), 1);
+    cr_expect_eq(reconstructed(f, "2025-01-01 b"), 0, "it was somebody else's before");
+    import_ok(f, "raw.scores", "day,game,base\n2025-01-01,a,0.1\n");
+    cr_expect_eq(reconstructed(f, "2025-01-01 a"), 0);
+}
+
 void warehouse_contract_confidence_needs_the_columns(struct warehouse_fixture *f)
 {
     struct sl_confidence_result result;

@@ -24,6 +24,19 @@ is "dates missing from the primary" "2025-04-15 2025-04-16 2025-04-18" \
     "$(sluice gaps --table nba_raw.nbac_team_boxscore --from 2024-10-22 --to 2025-06-22 -o json | python3 -c 'import json,sys; print(*json.load(sys.stdin)["missing_dates"])')"
 is "with every day" "244 211 33" \
     "$(sluice gaps --table nba_raw.nbac_team_boxscore --from 2024-10-22 --to 2025-06-22 --every-day -o json | python3 -c 'import json,sys; g=json.load(sys.stdin); print(g["expected_dates"], g["present_dates"], g["gap_count"])')"
+tells() { # label, phase, date, texts that why has
+    local label=$1 said
+    said=$(sluice why "$2" "$3" || true)
+    shift 3
+    for text in "$@"; do
+        is "$label: $text" 1 "$(grep -cF -- "$text" <<<"$said" || true)"
+    done
+}
+tells "why tells sources and quality" phase_2_raw 2025-04-15 "nbac_team_boxscore  nba_raw.bdl_box_scores  2 of 2: 0052400101, 0052400121" "Quality: silver, 100.0" \
+    "because of   phase_2_raw/nbac_team_boxscore: nba_raw.bdl_box_scores of 2025-04-15, 0052400101" "nbac_team_boxscore  0052400121  nba_raw.bdl_box_scores     2  silver"
+tells "why tells what is inherited" phase_3_analytics 2025-04-15 "phase_2_raw  silver  100.0" "2 of 2: 0052400101 silver, 0052400121 silver" "by topic nba-phase4-trigger"
+tells "why tells each gap" phase_3_analytics 2025-01-10 "gaps           failed    strict: it stops the gate" "player_game_summary 2024-12-17: 1 of 1 units: 0062400001" \
+    "Next: sluice known-gaps add --phase phase_3_analytics --date 2024-12-17 --reason TEXT"
 is "what if nothing were otherwise" "" "$(sluice what-if -o ndjson 2>/dev/null)"
 soft=phases.phase_3_analytics.checks.gaps.mode=soft
 is "what if gaps were soft in phase_3" "28 phase_3_analytics blocked gaps triggered gaps 2024-12-19 2025-01-16 0 lack" "$(sluice --set $soft what-if -o ndjson 2>/dev/null |

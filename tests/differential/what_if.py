@@ -3,6 +3,8 @@
 messages are decided under that config. Wherever what-if says something, it must be so; what it can't tell it must say, and where nothing changed it must be silent.
 
 usage: what_if.py SLUICE SHARED [--only I]
+
+A few configs over the whole season, all of them over a rough part of it.
 """
 import argparse, glob, json, os, shutil, subprocess, sys, tempfile
 
@@ -128,7 +130,7 @@ def main():
     arguments.add_argument("shared")
     arguments.add_argument("--only", type=int)
     options = arguments.parse_args()
-    failed = 0
+    ran = failed = 0
     with tempfile.TemporaryDirectory() as root:
         for name, made in SEASONS.items():
             home = begin(options.sluice, options.shared, root, name, made)
@@ -136,11 +138,12 @@ def main():
             if home.call("what-if", "-o", "ndjson"):
                 raise SystemExit("the same config makes a difference")
             for i, (settings, may_lack) in enumerate(CASES):
-                if options.only in (None, i):
+                if options.only == i or (options.only is None and (name == "rough" or i < 6)):
+                    ran += 1
                     wrong = compare(home, settings, may_lack)
                     failed += bool(wrong)
                     print("".join(f"  {line}\n" for line in wrong[:5]), end="")
-    print(f"{failed} of {len(CASES) * len(SEASONS)} failed")
+    print(f"{failed} of {ran} failed")
     return 1 if failed else 0
 
 

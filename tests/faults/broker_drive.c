@@ -110,7 +110,7 @@ enum sl_code drive_open(struct drive *drive, const char *path, bool synchronous_
     sl_arena_init(&broker->arena);
     enum sl_code code = sl_store_open(&broker->store, path, &options, err);
     if (code == SL_OK)
-        code = sl_catalog_load(&broker->catalog, broker->store, sl_now(), err);
+        code = sl_catalog_load(&broker->catalog, broker->store, (struct sl_now){drive->now_ms, BEGIN_US + drive->now_ms * 1000}, err);
     if (code != SL_OK)
         drive_close(drive);
     return code;

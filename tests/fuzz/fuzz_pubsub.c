@@ -3,6 +3,7 @@
  * boolean of another wire type is taken for true. */
 #include <stdlib.h>
 
+#include "../src/pubsub/ack_results.h"
 #include "../src/pubsub/wire.h"
 #include "support/pubsub_compare.h"
 
@@ -43,6 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         abort();
     if (!same && !differs(compared->descriptor, span))
         abort();
+    struct sl_map *results = sl_ack_results_read(bytes + 1, len - 1);
+    sl_map_destroy(&results);
     sl_arena_fini(&arena);
     protobuf_c_message_free_unpacked(theirs, NULL);
     return 0;

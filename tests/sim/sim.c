@@ -163,10 +163,58 @@ void sim_open(struct sim *sim, const char *text, const char *const *sets)
     start_process(sim);
 }
 
+static const struct sl_config *config_of(const struct sim *sim, const char *hash)
+{
+    for (size_t i = 0; i < sim->n_configs; i++)
+        if (sl_str_eq(sim->configs[i]->hash, hash))
+            return sim->configs[i];
+    return NULL;
+}
+
+/* The record of a gate is enough to decide it again: read back under its config its facts write themselves to the byte, and decide to the byte. */
+static void expect_again(struct sim *sim, const struct sl_decision_record *record)
+{
+    struct sl_facts facts;
+    struct sl_decision decision;
+    struct sl_buf text = {0}, decided = {0};
+    struct sl_json json;
+    struct sl_err err;
+    const struct sl_config *config = config_of(sim, record->config_hash);
+    if (!config || !record->facts)
+        return;
+    cr_assert_eq(sl_facts_read(&facts, config, record->facts, strlen(record->facts), &sim->arena, &err), SL_OK, "%s", err.text);
+    sl_json_init(&json, &text);
+    sl_facts_json(&json, &facts);
+    sl_gate_decide(&decision, config, &facts, &sim->arena);
+    sl_json_init(&json, &decided);
+    sl_decision_json(&json, &decision);
+    cr_expect_str_eq(text.data, record->facts);
+    cr_expect_str_eq(decided.data, record->decision);
+    sl_buf_fini(&text);
+    sl_buf_fini(&decided);
+}
+
+static void expect_records(struct sim *sim)
+{
+    const struct sl_gate_filter filter = {.from = SL_DATE_NONE, .to = SL_DATE_NONE, .all_generations = true};
+    struct sl_gate *gates = NULL;
+    struct sl_err err;
+    size_t n = 0;
+    if (sl_ledger_gates(sim->watch, &filter, &gates, &n, &sim->arena, &err) != SL_OK)
+        return; /* a test that broke its ledger */
+    for (size_t i = 0; i < n; i++) {
+        struct sl_decision_record record;
+        if (sl_ledger_decision_get(sim->watch, gates[i].phase, gates[i].date, gates[i].profile, gates[i].generation, &record, &sim->arena,
+                                   &err) == SL_OK)
+            expect_again(sim, &record);
+    }
+}
+
 void sim_close(struct sim *sim)
 {
     char command[128];
     kill_process(sim);
+    expect_records(sim);
     sl_ledger_destroy(&sim->watch);
     sl_bus_destroy(&sim->memory);
     for (size_t i = 0; i < sim->n_configs; i++)

@@ -18,6 +18,8 @@
 extern const char SIM_CASCADE[];
 /* left (l) and right (r) -> joined (j): a join of two phases. */
 extern const char SIM_JOIN[];
+/* raw (a: fallback, reconstruction, profile) -> stats (s: profile) -> cache (k: made from s, by player) -> show (p: made from k and from a table of nobody's); teams are entities. */
+extern const char SIM_QUALITY[];
 
 struct sim_message {
     char *phase; /* NULL: fed in directly */

@@ -1,7 +1,7 @@
 /* sim_config.c - the pipelines of the simulation. */
 #include "sim.h"
 
-#define HEAD                                                                                                                               \
+#define CALENDAR                                                                                                                           \
     "version: 1\n"                                                                                                                         \
     "pipeline: sim\n"                                                                                                                      \
     "timezone: America/Los_Angeles\n"                                                                                                      \
@@ -15,12 +15,14 @@
     "  unit_column: game_id\n"                                                                                                             \
     "  planned: {status: [planned, done]}\n"                                                                                               \
     "  done: {status: done}\n"                                                                                                             \
-    "  season: {column: season, starts: {month: 10, day: 15}}\n"                                                                           \
+    "  season: {column: season, starts: {month: 10, day: 15}}\n"
+#define REST                                                                                                                               \
     "coverage:\n"                                                                                                                          \
     "  log: ref.log\n"                                                                                                                     \
     "  runs: {table: ref.runs, written_by: sluice}\n"                                                                                      \
     "defaults: {date_column: game_date, unit_column: game_id, share: 60%, grace: 5m, settle: 5m}\n"                                        \
     "phases:\n"
+#define HEAD CALENDAR REST
 
 const char SIM_CASCADE[] = HEAD "  - name: raw\n"
                                 "    completions: {topic: raw-done, subscription: raw-done-sub, dead_letter_topic: raw-dlq}\n"
@@ -58,3 +60,40 @@ const char SIM_JOIN[] = HEAD "  - name: left\n"
                              "    started_by: {topic: joined-go}\n"
                              "    completions: {topic: joined-done, subscription: joined-done-sub}\n"
                              "    processors: [{name: j, required: critical}]\n";
+
+const char SIM_QUALITY[] = CALENDAR
+    "  entities: {team: [home, away]}\n" REST "  - name: raw\n"
+    "    completions: {topic: raw-done, subscription: raw-done-sub}\n"
+    "    processors:\n"
+    "      - name: a\n"
+    "        required: critical\n"
+    "        table: raw.a\n"
+    "        fallback: [{table: raw.a2, columns: {team: side, pts: points}}]\n"
+    "        quality: {required: [team, pts], optional: [extra], expected_rows: 2}\n"
+    "        reconstruction: {sql: 'INSERT INTO raw.a SELECT * FROM raw.lines WHERE game_date = @date AND game_id = @unit', min_rows: 2}\n"
+    "    checks: {units: strict, completeness: {mode: soft, entity: team, table: raw.a, entity_column: team, window: 3 units}}\n"
+    "  - name: stats\n"
+    "    after: [raw]\n"
+    "    started_by: {topic: stats-go}\n"
+    "    completions: {topic: stats-done, subscription: stats-done-sub}\n"
+    "    processors:\n"
+    "      - {name: s, required: critical, table: stats.s, quality: {required: [player, pts], optional: [extra], expected_rows: 2}}\n"
+    "    checks: {upstream: strict, units: strict, quality: {mode: strict, min_usable: 60%},\n"
+    "             completeness: {mode: strict, entity: team, table: raw.a, entity_column: team, window: 3 units, threshold: 90%}}\n"
+    "  - name: cache\n"
+    "    after: [stats]\n"
+    "    started_by: {topic: cache-go}\n"
+    "    completions: {topic: cache-done, subscription: cache-done-sub}\n"
+    "    processors:\n"
+    "      - {name: k, required: critical, table: cache.k, unit_column: none,\n"
+    "         inputs: [{table: stats.s, entity_column: player, window: 3 rows}]}\n"
+    "    checks: {upstream: strict, units: strict}\n"
+    "  - name: show\n"
+    "    after: [cache]\n"
+    "    started_by: {topic: show-go}\n"
+    "    completions: {topic: show-done, subscription: show-done-sub}\n"
+    "    processors:\n"
+    "      - {name: p, required: critical, table: show.p, unit_column: none,\n"
+    "         inputs: [{table: cache.k, entity_column: player, window: 1 rows}, {table: cache.own, entity_column: player, window: 7 "
+    "days}]}\n"
+    "    checks: {units: strict}\n";

@@ -1,6 +1,7 @@
 /* sim_faults.c - the wrappers of the ports: one per slot, each asks whether this is the call that fails. */
 #include "sim_faults.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_ledger(enum sim_slot slot)
@@ -157,13 +158,66 @@ static void warehouse_destroy(struct sl_warehouse *self)
     self->ops->destroy(self);
 }
 
-static enum sl_code warehouse_present(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n,
-                                      uint8_t *present, struct sl_err *err)
+static void count_asked(struct sim_faults *faults, enum sim_slot slot, const char *table)
 {
-    const struct sim_warehouse_port *port = warehouse_port(self);
-    enum sl_code code = pass(port->faults, SIM_WAREHOUSE_present, err);
-    return code == SL_OK ? port->real->present(self, source, keys, n, present, err) : code;
+    struct sim_asked *asked = faults->asked;
+    while (asked < faults->asked + faults->n_asked && (asked->slot != slot || strcmp(asked->table, table) != 0))
+        asked++;
+    if (asked == faults->asked + sizeof faults->asked / sizeof *faults->asked)
+        return;
+    if (asked == faults->asked + faults->n_asked) {
+        *asked = (struct sim_asked){.slot = slot};
+        snprintf(asked->table, sizeof asked->table, "%s", table);
+        faults->n_asked++;
+    }
+    asked->n++;
 }
+
+static enum sl_code ask(struct sl_warehouse *self, enum sim_slot slot, const char *table, struct sl_err *err)
+{
+    struct sim_faults *faults = warehouse_port(self)->faults;
+    count_asked(faults, slot, table);
+    if (faults->fault.table && !faults->dead && strcmp(faults->fault.table, table) != 0) {
+        faults->calls[slot]++;
+        return SL_OK;
+    }
+    enum sl_code code = pass(faults, slot, err);
+    self->timed_out = code != SL_OK && faults->fault.timed_out;
+    return code;
+}
+
+/* sl_warehouse_NAME(self, PARAMS, err), about a source */
+#define QUESTION(name, table, params, ...)                                                                                                 \
+    static enum sl_code warehouse_##name params                                                                                            \
+    {                                                                                                                                      \
+        enum sl_code code = ask(self, SIM_WAREHOUSE_##name, table, err);                                                                   \
+        return code == SL_OK ? warehouse_port(self)->real->name(__VA_ARGS__) : code;                                                       \
+    }
+#define WAREHOUSE struct sl_warehouse *self
+#define SOURCE    const struct sl_source *source
+
+QUESTION(present, source->table, (WAREHOUSE, SOURCE, const struct sl_key *keys, size_t n, uint8_t *present, ERR), self, source, keys, n,
+         present, err)
+QUESTION(reconstructed, source->table, (WAREHOUSE, SOURCE, const struct sl_key *keys, size_t n, uint8_t *made, ERR), self, source, keys, n,
+         made, err)
+QUESTION(count, source->table, (WAREHOUSE, SOURCE, const struct sl_key *keys, size_t n, int64_t *rows, ERR), self, source, keys, n, rows,
+         err)
+QUESTION(tally, source->table,
+         (WAREHOUSE, SOURCE, const char *const *columns, size_t n_columns, const struct sl_key *keys, size_t n, int64_t *rows,
+          int64_t *nulls, ERR),
+         self, source, columns, n_columns, keys, n, rows, nulls, err)
+QUESTION(entities, source->table,
+         (WAREHOUSE, SOURCE, const char *column, sl_date from, sl_date to, struct sl_entity_row **out, size_t *n, struct sl_arena *arena,
+          ERR),
+         self, source, column, from, to, out, n, arena, err)
+QUESTION(tiers, source->table,
+         (WAREHOUSE, SOURCE, const char *column, sl_date from, sl_date to, bool *has, struct sl_entity_row **out, size_t *n,
+          struct sl_arena *arena, ERR),
+         self, source, column, from, to, has, out, n, arena, err)
+QUESTION(fingerprint, source->table,
+         (WAREHOUSE, SOURCE, const char *const *exclude, size_t n_exclude, const sl_date *dates, size_t n, struct sl_fingerprint *out, ERR),
+         self, source, exclude, n_exclude, dates, n, out, err)
+QUESTION(reconstruct, rule->source->table, (WAREHOUSE, const struct sl_reconstruct *rule, int64_t *rows, ERR), self, rule, rows, err)
 
 static enum sl_code warehouse_calendar(struct sl_warehouse *self, const struct sl_calendar_config *config, struct sl_calendar_row **out,
                                        size_t *n, struct sl_arena *arena, struct sl_err *err)

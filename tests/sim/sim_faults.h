@@ -50,6 +50,13 @@
 
 #define SIM_WAREHOUSE_SLOTS(X)                                                                                                             \
     X(present)                                                                                                                             \
+    X(count)                                                                                                                               \
+    X(tally)                                                                                                                               \
+    X(entities)                                                                                                                            \
+    X(tiers)                                                                                                                               \
+    X(fingerprint)                                                                                                                         \
+    X(reconstruct)                                                                                                                         \
+    X(reconstructed)                                                                                                                       \
     X(calendar)                                                                                                                            \
     X(load)
 
@@ -70,8 +77,10 @@ struct sim_fault {
     enum sim_slot slot;
     size_t at;
     enum sl_code code;
-    bool for_ever; /* and so does every call after it, of any slot: the process is as good as dead */
-    bool after;    /* of a commit, a load, an ack: it is done, and then fails */
+    bool for_ever;     /* and so does every call after it, of any slot: the process is as good as dead */
+    bool timed_out;    /* of a question to the warehouse: it took too long */
+    const char *table; /* only questions about this one; NULL: any */
+    bool after;        /* of a commit, a load, an ack: it is done, and then fails */
 };
 
 struct sim_faults;
@@ -95,6 +104,12 @@ struct sim_faults { /* embedded in a world, not moved while a port is wrapped */
     struct sim_fault fault;
     bool fired, dead;
     size_t calls[SIM_N_SLOTS]; /* [SIM_LEDGER_ANY]: of all slots of the ledger */
+    struct sim_asked {         /* questions to the warehouse by slot and table, since n_asked was set to 0 */
+        enum sim_slot slot;
+        char table[64];
+        size_t n;
+    } asked[64];
+    size_t n_asked;
     struct sim_ledger_port ledger;
     struct sim_warehouse_port warehouse;
     struct sim_bus_port bus;

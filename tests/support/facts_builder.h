@@ -22,9 +22,10 @@ enum fb_phase { FB_UP, FB_OWN, FB_NEXT, FB_SIDE };
  *   COVERAGE  "P/N" P of N units in the primary; "P+F/N" F more in a fallback; "!" the primary can't be asked; "P+F/N?" the first fallback can't; none: no table
  *   FLAGS     d by date, z record_count 0
  * gaps: "pI-D:M/N" processor I lacks M of N units D days before; "pI-D:date" of a table judged by date; "pI-D:!" can't be asked.
- * quality: "pI" every done unit of processor I is flawless, then overrides "pI:UNIT:TIER:SCORE[:ISSUE]"; "pI!" could not be assessed; after "pI:rows=N" the primary has N rows in all
+ * quality: "pI" every done unit of processor I is flawless, then overrides "pI:UNIT:TIER:SCORE[:ISSUE]"; "pI!" could not be assessed; after "pI:rows=N" the primary has N rows in all; after
+ *   "pI:record=N" the run history says N records, "none" has no row of the run, "bad" can't be asked
  * complete: per entity "NAME:ACTUAL/EXPECTED", what lacks are units m1, m2, ...; "!" could not be asked
- * inherited: what phase_2_raw hands down, "TIER:SCORE[:ISSUE]"; "!" could not be assessed; "-" nothing was assessed
+ * inherited: what phase_2_raw hands down, "TIER:SCORE[:ISSUE]"; "!" could not be assessed; "-" nothing was assessed; "@..." what its p0 inherits from an input
  * found_before: "pI:UNIT:TYPE", an open event of the name TYPE-pI-UNIT; UNIT "date" for the date
  * joins: per other phase of the join: absent waiting blocked join triggered observed empty suppressed superseded, with "+id" its trigger covers this gate. */
 struct fb_row {

@@ -57,6 +57,15 @@ static void read_quality(struct facts_builder *b, char *word)
     const bool error = strchr(word, '!') != NULL;
     split(word, parts, 5);
     struct sl_proc_facts *proc = processor(b, parts[0]);
+    if (parts[1] && !strncmp(parts[1], "record=", 7)) {
+        const bool none = !strcmp(parts[1] + 7, "none"), bad = !strcmp(parts[1] + 7, "bad");
+        proc->record = (struct sl_run_said){.asked = true,
+                                            .found = !none && !bad,
+                                            .status = none || bad ? NULL : "success",
+                                            .record_count = none || bad ? -1 : strtol(parts[1] + 7, NULL, 10),
+                                            .error = bad ? "no such table: ref.runs" : NULL};
+        return;
+    }
     if (parts[1] && !strncmp(parts[1], "rows=", 5)) {
         proc->rows_counted = true;
         proc->n_rows = strtol(parts[1] + 5, NULL, 10);
@@ -99,6 +108,14 @@ static void read_inherited(struct facts_builder *b, char *word)
     facts->inherited = sl_arena_push(&b->arena, facts->inherited, &facts->n_inherited, sizeof *facts->inherited);
     struct sl_inherited *from = &facts->inherited[facts->n_inherited - 1];
     from->phase = &b->phases[FB_UP];
+    if (*word == '@') {
+        static struct sl_input input = {.table = "nba_raw.cards", .entity_column = "player_id", .window = {SL_WINDOW_ROWS, 10}};
+        b->phases[FB_UP].processors[0].inputs = &input;
+        b->phases[FB_UP].processors[0].n_inputs = 1;
+        from->processor = &b->phases[FB_UP].processors[0];
+        from->input = &input;
+        word++;
+    }
     if (!strcmp(word, "!"))
         from->error = "no such column: pts";
     if (!strcmp(word, "!") || !strcmp(word, "-"))

@@ -223,6 +223,8 @@ static bool same_subscription(const struct sl_pubsub_subscription *ours, const G
            ours->retention_ms == ms_of(theirs->message_retention_duration, 0) && ours->ordering == theirs->enable_message_ordering &&
            ours->exactly_once == theirs->enable_exactly_once_delivery && ours->detached == theirs->detached &&
            ours->topic_retention_ms == ms_of(theirs->topic_message_retention_duration, 0) &&
+           ours->has_expiration == (theirs->expiration_policy != NULL) &&
+           ours->ttl_ms == ms_of(theirs->expiration_policy ? theirs->expiration_policy->ttl : NULL, 0) &&
            ours->has_push == (theirs->push_config && theirs->push_config->push_endpoint[0]) && same_policies(ours, theirs);
 }
 

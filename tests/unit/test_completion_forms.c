@@ -92,6 +92,13 @@ static size_t pack(struct fixture *f, const Sluice__V1__Completion *completion, 
     return sluice__v1__completion__pack(completion, *out);
 }
 
+static int decode_packed(struct fixture *f, const Sluice__V1__Completion *completion)
+{
+    uint8_t *bytes;
+    const size_t len = pack(f, completion, &bytes);
+    return decode(f, bytes, len);
+}
+
 Test(completion_forms, a_whole_completion_as_protobuf)
 {
     struct fixture f;
@@ -234,28 +241,27 @@ Test(completion_forms, unknown_protobuf_fields_are_kept)
 Test(completion_forms, the_rules_hold_for_protobuf_too)
 {
     struct fixture f;
-    uint8_t *bytes;
     set_up(&f);
     attribute(&f, "content-type", "application/protobuf");
     Sluice__V1__Completion completion = smallest();
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), FINE);
+    cr_expect_eq(decode_packed(&f, &completion), FINE);
     completion.status = SLUICE__V1__STATUS__STATUS_UNSPECIFIED;
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), SL_REJECT_MISSING_FIELD, "%s", f.err.text);
+    cr_expect_eq(decode_packed(&f, &completion), SL_REJECT_MISSING_FIELD, "%s", f.err.text);
     completion.status = (Sluice__V1__Status)9;
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), SL_REJECT_BAD_VALUE);
+    cr_expect_eq(decode_packed(&f, &completion), SL_REJECT_BAD_VALUE);
     cr_expect(strstr(f.err.text, "status is 9; expected 1 (success)"), "%s", f.err.text);
     completion = smallest();
     completion.date = (char *)"2025-02-30";
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), SL_REJECT_BAD_VALUE);
+    cr_expect_eq(decode_packed(&f, &completion), SL_REJECT_BAD_VALUE);
     cr_expect(strstr(f.err.text, "date is \"2025-02-30\""), "%s", f.err.text);
     completion = smallest();
     completion.phase = (char *)"phase_9";
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), SL_REJECT_UNKNOWN_PHASE);
+    cr_expect_eq(decode_packed(&f, &completion), SL_REJECT_UNKNOWN_PHASE);
     completion = smallest();
     TIME.seconds = INT64_C(253402300800);
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), SL_REJECT_BAD_VALUE);
+    cr_expect_eq(decode_packed(&f, &completion), SL_REJECT_BAD_VALUE);
     TIME.seconds = 1844790462;
-    cr_expect_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), SL_REJECT_FUTURE_TIMESTAMP);
+    cr_expect_eq(decode_packed(&f, &completion), SL_REJECT_FUTURE_TIMESTAMP);
     tear_down(&f);
 }
 
@@ -337,7 +343,6 @@ Test(completion_forms, an_event_in_binary_mode)
 Test(completion_forms, an_event_in_binary_mode_with_protobuf_in_it)
 {
     struct fixture f;
-    uint8_t *bytes;
     set_up(&f);
     attribute(&f, "ce-specversion", "1.0");
     attribute(&f, "ce-id", "e-1");
@@ -346,7 +351,7 @@ Test(completion_forms, an_event_in_binary_mode_with_protobuf_in_it)
     attribute(&f, "content-type", "application/protobuf");
     attribute(&f, "traceparent", "00-a");
     Sluice__V1__Completion completion = smallest();
-    cr_assert_eq(decode(&f, bytes, pack(&f, &completion, &bytes)), FINE, "%s", f.err.text);
+    cr_assert_eq(decode_packed(&f, &completion), FINE, "%s", f.err.text);
     cr_expect_str_eq(f.out.traceparent, "00-a");
     cr_expect_str_eq(f.out.correlation_id, "nba/2025-04-15");
     tear_down(&f);

@@ -122,6 +122,8 @@ Test(facts_read, every_step_decides_again)
         {"the rows differ", {.procs = "Cs5/5 Cs5/5", .quality = "p0:rows=20 p1:rows=29"}},
         {"inherited", {.quality = "p0", .inherited = "silver:80:backup_source"}},
         {"nothing to inherit", {.inherited = "-"}},
+        {"a run history", {.procs = "Cs5/5 Cs5/5 Cs5/5", .quality = "p0:record=20 p1:record=none p2:record=bad"}},
+        {"an input of the phase before", {.quality = "p0", .inherited = "@bronze:60:thin_sample silver:80"}},
         {"inherited with trouble", {.inherited = "!", .quality_check = SL_STRICT}},
         {"complete", {.completeness = SL_STRICT, .complete = "LAL:10/10 MIA:0/0"}},
         {"incomplete", {.completeness = SL_STRICT, .threshold = 0.9, .complete = "BOS:9/10 LAL:10/10 MEM:4/5 MIA:8/10"}},

@@ -621,6 +621,11 @@ Test(gate, rows_differ)
         {"no rows: that is no_data, not a difference", {.procs = "Cs0+5/5", .quality = "p0:rows=0"}, ALL},
         {"of an optional processor", {.procs = "Cs5/5 Os5/5", .quality = "p1:rows=3"}, "triggered(rows_differ) all_complete not_ready"},
         {"of one that is not required", {.procs = "Cs5/5 Ns5/5", .quality = "p1:rows=3"}, ALL},
+        {"the run history says the same", {.quality = "p0:rows=30 p0:record=30"}, ALL},
+        {"the run history says a little less", {.quality = "p0:record=28"}, ALL},
+        {"the run history says less", {.quality = "p0:record=27"}, "triggered(rows_differ) all_complete not_ready"},
+        {"the run history does not know the run", {.quality = "p0:record=none"}, "triggered(rows_differ) all_complete not_ready"},
+        {"the run history can't be asked", {.quality = "p0:record=bad"}, "triggered(check_error) all_complete not_ready"},
     };
     RUN_CASES(CASES);
 }

@@ -132,7 +132,9 @@ Test(ops, pending_and_open)
 Test(ops, the_command_that_helps)
 {
     static const char FACTS[] = "{\"upstream\":[{\"phase\":\"raw\"}],\"gaps\":{\"found\":[{\"processor\":\"x\",\"date\":\"2025-01-02\"}]},"
-                                "\"joins\":[{\"with\":\"done\",\"state\":\"triggered\"},{\"with\":\"side\",\"state\":\"blocked\"}]}";
+                                "\"joins\":[{\"with\":\"done\",\"state\":\"triggered\"},{\"with\":\"side\",\"state\":\"blocked\"}],"
+                                "\"completeness\":{\"lacking\":[{\"entity\":\"A\",\"expected\":10,\"actual\":9,\"missing\":[\"u0\"]},"
+                                "{\"entity\":\"B\",\"expected\":10,\"actual\":7,\"missing\":[\"it's; u1\",\"u2\",\"u3\"]}]}}";
     static const struct {
         const char *label;
         enum sl_state state;
@@ -144,6 +146,9 @@ Test(ops, the_command_that_helps)
         {"held back", SL_SUPPRESSED, SL_REASON_BIT(SL_REASON_SKIP), FACTS, "sluice release daily 2025-01-03"},
         {"a gap", SL_BLOCKED, SL_REASON_BIT(SL_REASON_GAPS), FACTS, "sluice known-gaps add --phase daily --date 2025-01-02 --reason TEXT"},
         {"a gap, facts pruned", SL_BLOCKED, SL_REASON_BIT(SL_REASON_GAPS), NULL, "sluice verify daily 2025-01-03"},
+        {"incomplete: the worst, as a shell takes it", SL_BLOCKED, SL_REASON_BIT(SL_REASON_COMPLETENESS), FACTS,
+         "sluice known-gaps add --phase daily --unit 'it'\\''s; u1' --reason TEXT"},
+        {"incomplete, facts pruned", SL_BLOCKED, SL_REASON_BIT(SL_REASON_COMPLETENESS), NULL, "sluice verify daily 2025-01-03"},
         {"no rows", SL_BLOCKED, SL_REASON_BIT(SL_REASON_NO_DATA) | SL_REASON_BIT(SL_REASON_GAPS), FACTS, "sluice verify daily 2025-01-03"},
         {"upstream", SL_BLOCKED, SL_REASON_BIT(SL_REASON_UPSTREAM), FACTS, "sluice why raw 2025-01-03"},
         {"a join", SL_WAITING, SL_REASON_BIT(SL_REASON_JOIN), FACTS, "sluice why side 2025-01-03"},

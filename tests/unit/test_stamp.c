@@ -139,13 +139,16 @@ static struct sl_inherited *inherit(struct fixture *f, enum sl_tier tier, double
     return out;
 }
 
+static const char *const ISSUES[] = {"backup_source_used"};
+
 static void add_part(struct fixture *f, struct sl_inherited *from, const char *key, enum sl_tier tier, double score)
 {
     from->parts = sl_arena_push(&f->arena, from->parts, &from->n_parts, sizeof *from->parts);
-    from->parts[from->n_parts - 1] = (struct sl_inherited_part){.key = key, .tier = tier, .score = score, .culprit = from->culprit};
+    from->parts[from->n_parts - 1] = (struct sl_inherited_part){
+        .key = key, .tier = tier, .score = score, .culprit = from->culprit, .issues = ISSUES, .n_issues = 1};
 }
 
-/* "unit/entity tier score" per stamp, joined by "; ". */
+/* "unit/entity tier score" per stamp, with a + when a fallback lies behind it, joined by "; ". */
 static void expect_stamps(struct fixture *f, size_t proc, const char *expected)
 {
     struct sl_buf body = {0}, got = {0};
@@ -155,8 +158,9 @@ static void expect_stamps(struct fixture *f, size_t proc, const char *expected)
     if (any) {
         cr_assert_eq(sl_stamp_body_read(&read, sl_buf_text(&body), DAY, &f->arena, &f->err), SL_OK, "%s", sl_buf_text(&body));
         for (size_t i = 0; i < read.n; i++)
-            sl_buf_printf(&got, "%s%s/%s %s %.1f", i ? "; " : "", read.stamps[i].unit ? read.stamps[i].unit : "-",
-                          read.stamps[i].entity ? read.stamps[i].entity : "-", read.stamps[i].tier, read.stamps[i].score);
+            sl_buf_printf(&got, "%s%s/%s %s %.1f%s", i ? "; " : "", read.stamps[i].unit ? read.stamps[i].unit : "-",
+                          read.stamps[i].entity ? read.stamps[i].entity : "-", read.stamps[i].tier, read.stamps[i].score,
+                          read.stamps[i].used_fallback && strstr(read.stamps[i].issues, ISSUES[0]) ? "+" : "");
         cr_expect_str_eq(sl_buf_text(&got), expected);
     }
     sl_buf_fini(&body);
@@ -175,9 +179,9 @@ Test(stamp, units_inherit_by_unit)
     raw->phase = sl_config_phase(f->config, "raw");
     add_part(f, raw, "u1", SL_TIER_BRONZE, 60);
     add_part(f, raw, "u3", SL_TIER_UNUSABLE, 0);
-    expect_stamps(f, GAMES, "u1/- bronze 60.0; u2/- gold 99.0; u3/- unusable 0.0");
+    expect_stamps(f, GAMES, "u1/- bronze 60.0+; u2/- gold 99.0; u3/- unusable 0.0+");
     raw->parts[0].key = "some other id"; /* not judged by these units: its tier of the date is everybody's */
-    expect_stamps(f, GAMES, "u1/- bronze 60.0; u2/- bronze 60.0; u3/- unusable 0.0");
+    expect_stamps(f, GAMES, "u1/- bronze 60.0; u2/- bronze 60.0; u3/- unusable 0.0+");
     end(f);
 }
 
@@ -216,7 +220,7 @@ Test(stamp, entities_inherit_from_their_own_rows)
     expect_stamps(f, CACHE, "-/- gold 100.0");
     add_part(f, games, "203999", SL_TIER_BRONZE, 61);
     add_part(f, games, "o'b\"; --", SL_TIER_UNUSABLE, 0);
-    expect_stamps(f, CACHE, "-/- gold 100.0; -/203999 bronze 61.0; -/o'b\"; -- unusable 0.0");
+    expect_stamps(f, CACHE, "-/- gold 100.0; -/203999 bronze 61.0+; -/o'b\"; -- unusable 0.0+");
     end(f);
 }
 

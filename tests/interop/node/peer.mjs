@@ -1,5 +1,6 @@
 // peer.mjs - Google's own Node client against the server that PUBSUB_EMULATOR_HOST names. One JSON object as the last line of stdout.
 //   node peer.mjs make    TOPIC SUB [DEAD_LETTER_TOPIC ATTEMPTS [OPTIONS]]     OPTIONS: JSON, added to those of the subscription; - for no topic
+//   node peer.mjs sub     TOPIC SUB                 a subscription of a topic that is there
 //   node peer.mjs publish TOPIC N SIZE [KEYS]       with KEYS message i has ordering key i modulo KEYS
 //   node peer.mjs receive SUB N [MODE K [LOG IDLE_MS]]      ends when N distinct messages are acked, or when nothing came for IDLE_MS (20,000); LOG: numbers, each written before its ack
 //       MODE: ack (-), nack (always), nack-once (the first K), slowly (200 at a time, each takes K ms), hold (neither acks nor nacks), once (exactly once: with responses, the first K nacked)
@@ -22,6 +23,11 @@ async function make(topic, sub, deadLetterTopic, attempts, more) {
     await pubsub.createSubscription(topic, sub, options);
     const [metadata] = await pubsub.subscription(sub).getMetadata();
     return { topic: metadata.topic, ack_deadline_s: metadata.ackDeadlineSeconds, attempts: metadata.deadLetterPolicy?.maxDeliveryAttempts ?? 0 };
+}
+
+async function sub(topic, name) {
+    await pubsub.createSubscription(topic, name, { ackDeadlineSeconds: 10 });
+    return {};
 }
 
 async function publish(topicName, n, size, keys) {
@@ -167,7 +173,7 @@ function quiet(subName, topicName, seconds) {
 }
 
 const [command, ...words] = process.argv.slice(2);
-const commands = { make, publish, receive, seek, quiet };
+const commands = { make, sub, publish, receive, seek, quiet };
 try {
     console.log(JSON.stringify(await commands[command](...words)));
     await pubsub.close();
