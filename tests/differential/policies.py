@@ -61,8 +61,10 @@ def vary_profiles(season, phases):
         weights = {f: season.rng.choice([0.5, 1, 5, 10]) for f in ("points", "plus_minus", "shot_zones", "rebounds") if season.chance(0.5)}
         season.note(f"weights {weights}")
         processor(phases, "player_game_summary")["quality"]["weights"] = weights
-    if season.chance(0.1):
-        processor(phases, "player_game_summary")["quality"]["optional"].append("steals")
+    for name, field in (("player_game_summary", "points"), ("nbac_player_boxscore", "points"), ("nbac_team_boxscore", "pts")):
+        if season.chance(0.3):  # so little of it is there that a unit with nulls is unusable
+            profile = processor(phases, name).setdefault("quality", {"required": ["game_id", field]})
+            profile.update(optional=["plus_minus", "steals", "blocks"], weights={field: 10, "steals": 5})
     if season.chance(0.05):
         processor(phases, season.rng.choice(["player_game_summary", "nbac_team_boxscore"]))["quality"]["required"].append("steals")
 

@@ -32,6 +32,20 @@ def nulls(season, folder):
     rewrite_csv(table_file(folder, table), change)
 
 
+def ruined(season, folder):
+    """Some units without what their profile weighs most: the stuff of unusable ones."""
+    table, columns = season.rng.choice([(PRIMARY, ["pts"]), ("nba_raw.nbac_player_boxscore", ["points", "minutes_played"]),
+                                        ("nba_analytics.player_game_summary", ["points", "minutes_played"])])
+    season.note(f"units of {table} without {' and '.join(columns)}")
+    with open(table_file(folder, table)) as file:
+        header = file.readline().strip().split(",")
+
+    def change(rows):
+        hit = where(season, rows)
+        return [["" if c in columns and hit(r) else v for c, v in zip(header, r)] for r in rows]
+    rewrite_csv(table_file(folder, table), change)
+
+
 def thin(season, folder):
     table, most = season.rng.choice(list(SPOILED)), season.rng.choice([1, 1, 2, 4])
     season.note(f"thin units in {table}, {most} rows")
@@ -89,7 +103,7 @@ def other_counts(season, folder):
     rewrite_messages(folder, change)
 
 
-SPOILS = ((0.3, nulls), (0.2, nulls), (0.25, thin), (0.2, empty_backup), (0.2, fill_backup), (0.25, lose_primary), (0.25, other_counts))
+SPOILS = ((0.4, nulls), (0.3, nulls), (0.3, ruined), (0.4, thin), (0.2, empty_backup), (0.2, fill_backup), (0.25, lose_primary), (0.25, other_counts))
 
 
 def spoil(season, folder):
