@@ -242,6 +242,93 @@ Test(broker_time, exactly_once_an_expired_lease_is_not_good)
     close_bed(&bed);
 }
 
+/* ---- exactly once, and the power fails ---- */
+
+enum { LOSSES = 150, MESSAGES = 40 };
+
+struct copy {
+    char id[64]; /* the newest ack id that was handed out; "": none */
+    bool done;   /* its ack was answered */
+    bool held;   /* handed out, and neither acked nor nacked as far as anybody was told */
+};
+
+/* What comes is not done, and nobody else has it. */
+static void take(struct bed *bed, struct copy *copies, unsigned seed)
+{
+    struct sl_buf request = {0};
+    struct sl_arena arena = {0};
+    struct sl_streaming_response got;
+    sl_pubsub_put_pull(&request, SUB, 7, true);
+    if (call(bed, SL_PULL, &request) != SL_RPC_OK)
+        return;
+    cr_assert_eq(sl_pubsub_read_streaming_response(&got, sl_buf_text(&bed->caller.response), bed->caller.response.len, &arena, NULL),
+                 SL_OK);
+    for (size_t i = 0; i < got.n; i++) {
+        int number = atoi(got.messages[i].message.data.ptr);
+        cr_assert_not(copies[number].done, "seed %u: %d is done and comes again", seed, number);
+        cr_assert_not(copies[number].held, "seed %u: %d is out and comes again", seed, number);
+        copies[number].held = true;
+        snprintf(copies[number].id, sizeof(copies[number].id), "%.*s", (int)got.messages[i].ack_id.len, got.messages[i].ack_id.ptr);
+    }
+    sl_arena_fini(&arena);
+}
+
+/* Acks one that is out, or nacks it. An answer that does not come leaves both possible: the id must still be good, or its message done or free. */
+static void give(struct bed *bed, struct copy *copy, bool nacking, unsigned seed)
+{
+    struct sl_buf request = {0};
+    const char *id = copy->id;
+    if (nacking)
+        sl_pubsub_put_modify(&request, SUB, &id, 1, 0);
+    else
+        sl_pubsub_put_acknowledge(&request, SUB, &id, 1);
+    enum sl_rpc_code code = call(bed, nacking ? SL_MODIFY_ACK_DEADLINE : SL_ACKNOWLEDGE, &request);
+    copy->held = false;
+    copy->done = code == SL_RPC_OK && !nacking;
+    cr_assert_neq(code, SL_RPC_INVALID_ARGUMENT, "seed %u: an id that was handed out is refused", seed);
+}
+
+static void lose_power(struct bed *bed, struct copy *copies, unsigned seed)
+{
+    unsigned state = seed;
+    power_vfs_order(POWER_LOSS, 1 + (uint64_t)(rand_r(&state) % 200));
+    for (int step = 0; step < 400 && !power_vfs_struck(); step++) {
+        int number = rand_r(&state) % MESSAGES;
+        if (rand_r(&state) % 3 == 0)
+            take(bed, copies, seed);
+        else if (copies[number].held)
+            give(bed, &copies[number], rand_r(&state) % 3 == 0, seed);
+    }
+    int64_t now_ms = bed->drive.now_ms;
+    struct sl_err err;
+    drive_close(&bed->drive);
+    power_vfs_restart();
+    bed->drive = (struct drive){.now_ms = now_ms};
+    power_vfs_order(POWER_GOOD, 0);
+    cr_assert_eq(drive_open(&bed->drive, bed->path, false, &err), SL_OK, "%s", err.text);
+}
+
+Test(broker_time, exactly_once_over_losses_of_power, .timeout = 240)
+{
+    for (unsigned seed = 1; seed <= LOSSES; seed++) {
+        struct bed bed;
+        struct copy copies[MESSAGES] = {0};
+        open_bed(&bed);
+        make(&bed, 0, (struct sl_pubsub_subscription){.exactly_once = true});
+        for (int i = 0; i < MESSAGES; i++) {
+            char text[16];
+            sprintf(text, "%d", i);
+            publish(&bed, text);
+        }
+        lose_power(&bed, copies, seed);
+        take(&bed, copies, seed); /* nothing that is out comes, and nothing that is done */
+        for (int i = 0; i < MESSAGES; i++)
+            if (copies[i].held)
+                give(&bed, &copies[i], false, seed); /* and what is out can be acked */
+        close_bed(&bed);
+    }
+}
+
 /* ---- retention ---- */
 
 Test(broker_time, what_is_not_acked_goes_when_it_is_too_old)

@@ -9,15 +9,8 @@
 #include <time.h>
 
 #include <sluice/grpc_bus.h>
-#include <sluice/rpc.h>
 
 #define PROJECT "interop"
-
-#ifdef SL_PLAIN_PEER /* whom a client talks to, once it is more than an address */
-#define PEER(address) SL_PLAIN_PEER(address)
-#else
-#define PEER(address) (address)
-#endif
 
 enum { MAX_NUMBERS = 1000000, MAX_KEYS = 1000, POLL_MS = 100, IDLE_MS = 20000 };
 
@@ -54,7 +47,7 @@ static void make(int argc, char **argv)
     snprintf(sub_name, sizeof sub_name, "projects/" PROJECT "/subscriptions/%s", argv[1]);
     const struct sl_pubsub_topic topic = {.name = topic_name};
     const struct sl_pubsub_subscription subscription = {.name = sub_name, .topic = topic_name, .ack_deadline_s = 10, .ordering = argc > 2};
-    must(sl_pubsub_admin_create(&admin, PEER(address), &err), "connecting");
+    must(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(address), &err), "connecting");
     must(sl_pubsub_admin_create_topic(admin, &topic, &err), "making the topic");
     must(sl_pubsub_admin_create_subscription(admin, &subscription, &err), "making the subscription");
     sl_pubsub_admin_destroy(&admin);
@@ -82,42 +75,20 @@ static void on_published(void *arg, size_t index, enum sl_code code, const char 
     published.failed += code != SL_OK;
 }
 
-static void publish_plain(const char *topic, int n, size_t size, char *body)
+static void publish_all(const char *topic, int n, size_t size, int keys, char *body)
 {
     struct sl_grpc_publisher *publisher;
-    must(sl_grpc_publisher_create(&publisher, PEER(address), topic, NULL, on_published, NULL, &err), "connecting");
+    must(sl_grpc_publisher_create(&publisher, SL_PLAIN_PEER(address), topic, NULL, on_published, NULL, &err), "connecting");
     for (int i = 0; i < n; i++) {
-        char number[16];
+        char number[16], key[24] = "";
         snprintf(number, sizeof number, "%d", i);
+        if (keys > 0)
+            snprintf(key, sizeof key, "key-%d", i % keys);
         const struct sl_attribute attribute = {"number", number};
-        must(sl_grpc_publisher_add(publisher, body, body_of(body, i, size), &attribute, 1, &err), "adding a message");
+        must(sl_grpc_publisher_add_ordered(publisher, key, body, body_of(body, i, size), &attribute, 1, &err), "adding a message");
     }
     must(sl_grpc_publisher_flush(publisher, &err), "publishing");
     sl_grpc_publisher_destroy(&publisher);
-}
-
-/* One request per key, which is all that a request may hold. */
-static void publish_keys(const char *topic, int n, size_t size, int keys, char *body)
-{
-    struct sl_rpc_loop *loop;
-    struct sl_rpc_channel *channel;
-    const struct sl_rpc_channel_options options = {0};
-    must(sl_rpc_loop_create(&loop, &err), "starting");
-    must(sl_rpc_channel_create(&channel, loop, address, &options, &err), "connecting");
-    for (int key = 0; key < keys; key++) {
-        struct sl_buf request = {0};
-        char name[24];
-        snprintf(name, sizeof name, "key-%d", key);
-        sl_pubsub_put_publish_topic(&request, topic);
-        for (int i = key; i < n; i += keys, published.ok++)
-            sl_pubsub_put_message(&request, 2, body, body_of(body, i, size), NULL, 0, name);
-        const struct sl_rpc_request call = {
-            .method = "/google.pubsub.v1.Publisher/Publish", .data = request.data, .len = request.len, .timeout_ms = 30000};
-        must(sl_rpc_call(channel, &call, NULL, NULL, &err), "publishing");
-        sl_buf_fini(&request);
-    }
-    sl_rpc_channel_destroy(&channel);
-    sl_rpc_loop_destroy(&loop);
 }
 
 static void publish(int argc, char **argv)
@@ -126,10 +97,7 @@ static void publish(int argc, char **argv)
     const int keys = atoi(word(argc, argv, 3, "0"));
     char topic[300], *body = malloc(size + 16);
     snprintf(topic, sizeof topic, "projects/" PROJECT "/topics/%s", argv[0]);
-    if (keys > 0)
-        publish_keys(topic, atoi(argv[1]), size, keys, body);
-    else
-        publish_plain(topic, atoi(argv[1]), size, body);
+    publish_all(topic, atoi(argv[1]), size, keys, body);
     free(body);
     printf("{\"published\": %zu, \"failed\": %zu}\n", published.ok, published.failed);
 }
@@ -201,7 +169,7 @@ static void receive(int argc, char **argv)
     config.bus.project = PROJECT;
     config.worker.batch_messages = 200;
     config.worker.batch_bytes = 10000000;
-    must(sl_grpc_bus_create(&bus, PEER(address), &config, phases, 1, NULL, &err), "connecting");
+    must(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(address), &config, phases, 1, NULL, &err), "connecting");
     receive_all(bus, strtoul(argv[1], NULL, 10), word(argc, argv, 2, "ack"), atoi(word(argc, argv, 3, "0")), log,
                 atoi(word(argc, argv, 5, "0")) > 0 ? atoi(argv[5]) : IDLE_MS);
     sl_bus_destroy(&bus); /* waits until the acks are answered */
