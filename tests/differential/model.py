@@ -16,7 +16,7 @@ from collections import Counter
 
 import yaml
 
-from evidence import Evidence
+from evidence import Evidence, window
 from stale import Stale
 from world import DAY, TRIGGER_NS, Calendar, Policy, Warehouse, day, fraction, instant, override, seconds
 
@@ -27,6 +27,7 @@ READINGS = {
     "skip_of_any_run": False,           # a skip flag on a run that a newer one replaced still counts
     "skip_is_carried": False,           # a skip flag on a run carried over from the generation before counts
     "observe_beats_skip": True,         # a phase in mode observe is observed, whatever a skip flag says
+    "look_back_when_it_holds": True,    # a report for an earlier date decides those gates again that wait for earlier dates; else all that look back so far
     "degraded_by_season": False,        # fewer rows than the season's progress lets expect are source_degraded too, not only than expected_rows
     "failed_optional_partial": False,   # partial counts, even for a processor that covers nothing
 }
@@ -177,13 +178,24 @@ class Model:
             self.stale.spread(gate.phase, gate.date, gate.generation, "late")
 
     def touch(self, phase, date):
-        """Gates that are not open, of the phase and the next ones, on the date or with the date in their look-back."""
+        """Gates that are not open, of the phase and the next ones, on the date or with the date in a look-back that holds them."""
         for p in [phase, *self.policy.after(phase)]:
-            reach = self.look_back(p)
-            for n in range(reach + 1):
+            gaps, window = self.look_back(p), self.window_days(p)
+            for n in range(max(gaps, window) + 1):
                 gates = self.gates.get((p, str(day(date) + n * DAY)))
-                if gates and gates[-1].state not in OPEN:
+                if gates and gates[-1].state not in OPEN and (n == 0 or self.held_back(gates[-1], n, gaps, window)):
                     gates[-1].due = True
+
+    def held_back(self, gate, n, gaps, window):
+        """May a report of n days before open the gate? Rows that nobody reported are no reason to look."""
+        if not READINGS["look_back_when_it_holds"]:
+            return n <= gaps
+        return "gaps" in gate.reasons and n <= gaps or "completeness" in gate.reasons and n <= window
+
+    def window_days(self, phase):
+        check = self.policy.check(phase, "completeness")
+        number, kind = window(check.get("window", "10 units")) if check else (0, "days")
+        return number if kind == "days" else 366
 
     def look_back(self, phase):
         check = self.policy.check(phase, "gaps")

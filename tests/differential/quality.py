@@ -84,7 +84,7 @@ def assess(profile, rows, nulls, sources=("primary",), rebuilt=False, expected=N
         issues.append(f"thin_sample:{rows}/{expected}")
     backup = rebuilt or bool(sources) and "primary" not in sources
     tier = capped(by_score(score + 1e-9, policy), rows, expected, early, backup, policy)
-    return tier, round(score + 1e-9, 1), issues, {
+    return tier, round(score, 1), issues, {
         "sample_size": rows, "expected_sample_size": expected, "null_penalty": round(penalty, 1), "reconstruction_applied": rebuilt,
         "early_season": early, "games_into_season": games}
 
