@@ -46,7 +46,8 @@ struct sl_bus_batch {
 struct sl_outgoing {
     const char *data;
     size_t len;
-    const char *attributes; /* JSON object of strings, or NULL */
+    const char *attributes;   /* JSON object of strings, or NULL */
+    const char *ordering_key; /* "" or NULL: none; what is published in one request has the same */
 };
 
 struct sl_bus;

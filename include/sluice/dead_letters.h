@@ -18,17 +18,18 @@ struct sl_dead_letter {               /* open: a value; texts are borrowed from 
     const struct sl_phase *phase; /* whose message it was: by its source, else by the topic it lies on, else by its body */
     const char *phase_name;       /* the config's name, else as the body says */
     const char *processor, *execution_id, *status;
-    sl_date date;          /* SL_DATE_NONE: it says none that can be read */
-    const char *reason;    /* a reject code; "undelivered": the bus gave up delivering it; "unknown" */
-    const char *detail;    /* a sentence */
-    int64_t deliveries;    /* that the bus made before it gave up; 0: it doesn't say */
-    int64_t replays;       /* how often it was replayed */
-    const char *replay_id; /* of the replay that made this copy */
-    enum sl_code code;     /* of decoding it now: SL_OK, or SL_INVALID with */
-    enum sl_reject reject; /* this code */
-    int64_t timestamp_us;  /* when it decodes */
-    bool done;             /* it was acked already: only the ack was lost */
-    int64_t reject_id;     /* in the ledger's own list; 0: it lies on the bus */
+    sl_date date;             /* SL_DATE_NONE: it says none that can be read */
+    const char *reason;       /* a reject code; "undelivered": the bus gave up delivering it; "unknown" */
+    const char *detail;       /* a sentence */
+    int64_t deliveries;       /* that the bus made before it gave up; 0: it doesn't say */
+    int64_t replays;          /* how often it was replayed */
+    const char *replay_id;    /* of the replay that made this copy */
+    enum sl_code code;        /* of decoding it now: SL_OK, or SL_INVALID with */
+    enum sl_reject reject;    /* this code */
+    int64_t timestamp_us;     /* when it decodes */
+    const char *ordering_key; /* "" or NULL: none, or not known */
+    bool done;                /* it was acked already: only the ack was lost */
+    int64_t reject_id;        /* in the ledger's own list; 0: it lies on the bus */
 };
 
 /* What `message` (borrowed) says. `lies_on`: the phase whose dead-letter topic it lies on, or NULL. Never fails: what can't be read is left out. */

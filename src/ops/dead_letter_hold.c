@@ -98,6 +98,7 @@ static void add(struct filling *f, const struct sl_bus_message *message)
     *f->out = sl_arena_push(f->arena, *f->out, f->n, sizeof **f->out);
     sl_dead_letter_read(&(*f->out)[*f->n - 1], &message->message, hold->lies_on, hold->config, f->now_us, f->arena);
     (*f->out)[*f->n - 1].done = first != NULL;
+    (*f->out)[*f->n - 1].ordering_key = message->ordering_key;
 }
 
 static enum sl_code receive(struct filling *f, size_t *n, struct sl_err *err)

@@ -184,36 +184,59 @@ static enum sl_code record(struct sl_replaying *r, const struct sl_replay_step *
     return sl_worker_replayed(r->worker, &batch, steps[0].to, now_us, err);
 }
 
+/* How letters leave for a topic. */
+struct way {
+    const char *(*attributes)(struct sl_replaying *r, const struct sl_dead_letter *letter);
+    enum sl_code (*safe)(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us, struct sl_err *err);
+    size_t *count;
+};
+
 static enum sl_code publish(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n,
                             const char *(*attributes)(struct sl_replaying *, const struct sl_dead_letter *), size_t *done,
                             struct sl_err *err)
 {
     struct sl_outgoing *messages = sl_arena_array(&r->arena, n, sizeof *messages);
-    for (size_t i = 0; i < n; i++)
-        messages[i] = (struct sl_outgoing){steps[i].letter->message->data, steps[i].letter->message->len, attributes(r, steps[i].letter)};
+    for (size_t i = 0; i < n; i++) {
+        const struct sl_dead_letter *letter = steps[i].letter;
+        messages[i] = (struct sl_outgoing){letter->message->data, letter->message->len, attributes(r, letter), letter->ordering_key};
+    }
     return sl_bus_publish_all(r->bus, steps[0].to, messages, n, done, err);
 }
 
-static enum sl_code to_the_topic(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us, struct sl_err *err)
+/* What was published, as far as it went: `safe` records it, then it is let go of. One that the bus refuses for good stays; the others go on without it. */
+static enum sl_code publish_and_let_go(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us,
+                                       const struct way *way, struct sl_err *err)
 {
     size_t done = 0;
-    enum sl_code published = publish(r, steps, n, topic_attributes, &done, err), code = SL_OK;
-    if (done > 0)
-        code = record(r, steps, done, SL_REPLAY_COMMITTED, now_us, err);
+    const enum sl_code published = publish(r, steps, n, way->attributes, &done, err);
+    const struct sl_err failure = *err;
+    enum sl_code code = done > 0 ? way->safe(r, steps, done, now_us, err) : SL_OK;
     if (code == SL_OK && done > 0)
         code = let_go(r, steps, done, err);
     if (code != SL_OK)
         return code;
-    r->counts->replayed += done;
+    *way->count += done;
     if (published == SL_INVALID && n - done > 1) { /* one of them is refused: each for itself */
         for (size_t i = done; i < n && code == SL_OK; i++)
-            code = to_the_topic(r, &steps[i], 1, now_us, err);
+            code = publish_and_let_go(r, &steps[i], 1, now_us, way, err);
         return code;
     }
+    *err = failure;
     if (published != SL_INVALID && published != SL_NOT_FOUND)
         return published;
-    keep(r, n - done, err->text);
+    keep(r, n - done, failure.text);
     return SL_OK;
+}
+
+static enum sl_code note_published(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us, struct sl_err *err)
+{
+    return record(r, steps, n, SL_REPLAY_COMMITTED, now_us, err);
+}
+
+static enum sl_code to_the_topic(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us, struct sl_err *err)
+{
+    const struct way way = {topic_attributes, note_published, &r->counts->replayed};
+    return publish_and_let_go(r, steps, n, now_us, &way, err);
 }
 
 static enum sl_code skip(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us, struct sl_err *err)
@@ -244,8 +267,10 @@ static enum sl_code make_quarantine(struct sl_replaying *r, struct sl_err *err)
     return r->quarantine_made ? SL_OK : sl_wrap(err, "the quarantine topic %s can't be made", topic.name);
 }
 
-static enum sl_code note_quarantine(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, struct sl_err *err)
+static enum sl_code note_quarantine(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us,
+                                    struct sl_err *err)
 {
+    (void)now_us; /* an operator's act is of the command's time */
     enum sl_code code = sl_ledger_begin(r->ops->ledger, err);
     for (size_t i = 0; i < n && code == SL_OK; i++) {
         const struct sl_dead_letter *letter = steps[i].letter;
@@ -263,24 +288,12 @@ static enum sl_code note_quarantine(struct sl_replaying *r, const struct sl_repl
     return code;
 }
 
-static enum sl_code into_quarantine(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, struct sl_err *err)
+static enum sl_code into_quarantine(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, int64_t now_us,
+                                    struct sl_err *err)
 {
-    size_t done = 0;
-    enum sl_code code = make_quarantine(r, err);
-    if (code != SL_OK)
-        return code;
-    const enum sl_code published = publish(r, steps, n, quarantine_attributes, &done, err);
-    const struct sl_err failure = *err;
-    if (done > 0)
-        code = note_quarantine(r, steps, done, err);
-    if (code == SL_OK && done > 0)
-        code = let_go(r, steps, done, err);
-    if (code != SL_OK)
-        return code;
-    r->counts->quarantined += done;
-    if (published != SL_OK)
-        *err = failure;
-    return published;
+    const struct way way = {quarantine_attributes, note_quarantine, &r->counts->quarantined};
+    const enum sl_code code = make_quarantine(r, err);
+    return code == SL_OK ? publish_and_let_go(r, steps, n, now_us, &way, err) : code;
 }
 
 enum sl_code sl_replay_batch(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, struct sl_err *err)
@@ -289,7 +302,7 @@ enum sl_code sl_replay_batch(struct sl_replaying *r, const struct sl_replay_step
     sl_arena_reset(&r->arena);
     switch (steps[0].action) {
     case SL_ACT_KEEP: keep(r, n, steps[0].note); return SL_OK;
-    case SL_ACT_QUARANTINE: return into_quarantine(r, steps, n, err);
+    case SL_ACT_QUARANTINE: return into_quarantine(r, steps, n, now_us, err);
     case SL_ACT_SKIP: return r->policy.to_topic ? skip(r, steps, n, now_us, err) : through_the_engine(r, steps, n, now_us, err);
     case SL_ACT_REPLAY: return r->policy.to_topic ? to_the_topic(r, steps, n, now_us, err) : through_the_engine(r, steps, n, now_us, err);
     }

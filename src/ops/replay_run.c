@@ -53,10 +53,19 @@ static enum sl_code drain(struct sl_replaying *r, struct sl_err *err)
 
 /* ---- a plan, batch by batch ---- */
 
+static bool has_same_key(const struct sl_dead_letter *a, const struct sl_dead_letter *b)
+{
+    return strcmp(a->ordering_key != NULL ? a->ordering_key : "", b->ordering_key != NULL ? b->ordering_key : "") == 0;
+}
+
+/* Through the engine whatever is for it; in one request what is of one topic and one ordering key. */
 static bool go_together(const struct sl_replay_step *a, const struct sl_replay_step *b, bool to_topic)
 {
-    const bool engine = !to_topic && a->action <= SL_ACT_SKIP && b->action <= SL_ACT_SKIP;
-    return engine || (a->action == b->action && sl_str_eq(a->to, b->to) && (a->action != SL_ACT_KEEP || sl_str_eq(a->note, b->note)));
+    if (!to_topic && a->action <= SL_ACT_SKIP && b->action <= SL_ACT_SKIP)
+        return true;
+    if (a->action != b->action || !sl_str_eq(a->to, b->to))
+        return false;
+    return a->action == SL_ACT_KEEP ? sl_str_eq(a->note, b->note) : has_same_key(a->letter, b->letter);
 }
 
 static size_t batch_end(const struct sl_replaying *r, const struct sl_replay_step *steps, size_t n)

@@ -208,7 +208,7 @@ static enum sl_code put_outgoing(struct sl_buf *out, const struct sl_outgoing *m
     size_t n;
     enum sl_code code = sl_attributes_parse(&attributes, &n, message->attributes, &arena, err);
     if (code == SL_OK)
-        sl_pubsub_put_message(out, 2, message->data, message->len, attributes, n, NULL);
+        sl_pubsub_put_message(out, 2, message->data, message->len, attributes, n, message->ordering_key);
     sl_arena_fini(&arena);
     return code;
 }
@@ -236,7 +236,7 @@ static enum sl_code grpc_publish_all(struct sl_bus *self, const char *topic, con
 static enum sl_code grpc_publish(struct sl_bus *self, const char *topic, const char *data, size_t len, const char *attributes,
                                  struct sl_err *err)
 {
-    return grpc_publish_all(self, topic, &(const struct sl_outgoing){data, len, attributes}, 1, err);
+    return grpc_publish_all(self, topic, &(const struct sl_outgoing){data, len, attributes, NULL}, 1, err);
 }
 
 /* ---- life ---- */

@@ -34,8 +34,16 @@ enum sl_code sl_clocks_borrow(struct sl_worker *worker, struct sl_err *err)
 {
     enum sl_code code = sl_clocks_load(worker, err);
     for (size_t i = 0; i < worker->config->n_phases; i++)
-        worker->clocks[i].ms += SAVE_EVERY_MS;
+        worker->clocks[i].ms += 2 * SAVE_EVERY_MS; /* what isn't saved yet, and as much again for a worker that is busy */
     return code;
+}
+
+bool sl_clocks_unsaved(const struct sl_worker *worker)
+{
+    for (size_t i = 0; i < worker->config->n_phases; i++)
+        if (worker->clocks[i].ms - worker->clocks[i].saved_ms >= SAVE_EVERY_MS)
+            return true;
+    return false;
 }
 
 /* The part of the time since the last reading in which the stream was silent. A clock that went backwards adds nothing. */

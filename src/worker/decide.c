@@ -179,7 +179,13 @@ enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, s
     return code;
 }
 
-/* The other phases of a join that wait only for it adopt this gate's trigger: they are due now. */
+/* Open for a join, whether it publishes or not. */
+static bool completes_joins(enum sl_state state)
+{
+    return state == SL_TRIGGERED || state == SL_OBSERVED || state == SL_EMPTY;
+}
+
+/* The other phases of a join that wait only for it adopt this gate's trigger, or publish theirs: they are due now. */
 static enum sl_code wake_joined(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err)
 {
     for (size_t i = 0; i < work->facts.n_joins; i++) {
@@ -202,7 +208,7 @@ static enum sl_code write_change(struct sl_worker *worker, const struct work *wo
         code = sl_ledger_gate_put(worker->ledger, gate, err);
     if (code == SL_OK && gate->state == SL_TRIGGERED)
         code = sl_worker_outbox_triggers(worker, work, now_us, err);
-    if (code == SL_OK && gate->state == SL_TRIGGERED)
+    if (code == SL_OK && completes_joins(gate->state))
         code = wake_joined(worker, work, now_us, err);
     if (code == SL_OK)
         code = sl_worker_follow_content(worker, work, gate, now_us, err);

@@ -146,7 +146,7 @@ static bool send_group(struct sl_bus *bus, struct sl_sending *sending, size_t fr
     struct sl_outgoing *messages = sl_arena_array(&sending->arena, end - from, sizeof *messages);
     size_t done = 0;
     for (size_t i = from; i < end; i++)
-        messages[i - from] = (struct sl_outgoing){sending->rows[i].data, sending->rows[i].len, sending->rows[i].attributes};
+        messages[i - from] = (struct sl_outgoing){sending->rows[i].data, sending->rows[i].len, sending->rows[i].attributes, NULL};
     enum sl_code code = sl_bus_publish_all(bus, sending->rows[from].topic, messages, end - from, &done, &err);
     for (size_t i = from; i < from + done; i++)
         sending->sent[i].tried = true;

@@ -335,8 +335,8 @@ const char *sl_names_add(struct sl_arena *arena, const char *json_array, const c
     return result;
 }
 
-static enum sl_code processor_late(struct sl_worker *worker, struct group *group, const struct sl_run *run, int64_t now_us,
-                                   struct sl_err *err)
+static enum sl_code processor_late(struct sl_worker *worker, struct group *group, const struct sl_processor *processor,
+                                   const struct sl_run *run, int64_t now_us, struct sl_err *err)
 {
     struct sl_event event = sl_event_make("processor_late", SL_SEV_WARNING, now_us);
     event.phase = group->phase->name;
@@ -352,8 +352,8 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
         return code;
     group->gate.late = sl_names_add(&worker->arena, group->gate.late, run->processor);
     code = sl_ledger_gate_put(worker->ledger, &group->gate, err);
-    const bool brought_rows = run->status == SL_RUN_SUCCESS || run->status == SL_RUN_PARTIAL;
-    return code == SL_OK && brought_rows ? sl_worker_mark_stale(worker, group->phase, &group->gate, "late", now_us, err) : code;
+    const bool may_bring_rows = run->status == SL_RUN_SUCCESS || run->status == SL_RUN_PARTIAL;
+    return code == SL_OK && may_bring_rows ? sl_worker_mark_late(worker, group->phase, &group->gate, processor, now_us, err) : code;
 }
 
 /* A newer run of a processor that had delivered to an open gate: the next generation, which carries over the others' runs. */
@@ -397,7 +397,7 @@ static enum sl_code meets_gate(struct sl_worker *worker, struct group *group, co
     const struct sl_gate *gate = group->gate_exists || group->touched ? &group->gate : NULL;
     switch (sl_gate_arrival(group->phase, gate, run, prior, processor)) {
     case SL_ARRIVAL_OLDER: return SL_OK;
-    case SL_ARRIVAL_LATE: return processor_late(worker, group, run, now_us, err);
+    case SL_ARRIVAL_LATE: return processor_late(worker, group, processor, run, now_us, err);
     case SL_ARRIVAL_NEW_GENERATION:
         code = open_generation(worker, group, now_us, err);
         counts_for_gate(worker, group, run, now_us);

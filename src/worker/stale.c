@@ -2,7 +2,7 @@
  *
  * The life of a mark: a gate is decided, and its facts keep the content of its tables -> its processors run again, and the next generation finds other content -> every decision that had used
  * the date is marked, with an event that names the culprit -> the phase is run again for that date -> its newer generation clears the mark.
- * The rows that a rerun left as they were make nothing stale; content that could not be read is taken as changed. */
+ * The rows that a rerun left as they were make nothing stale, nor does a late processor that had reported without them and has none now either; content that could not be read is taken as changed. */
 #include <string.h>
 
 #include <jansson.h>
@@ -236,12 +236,12 @@ static json_t *contents_of(const char *facts)
     return contents;
 }
 
-/* The content that the newest generation below this one saw, as the facts that it was decided on tell: processor -> fingerprint. NULL: none was kept. */
-static enum sl_code content_before(struct sl_worker *worker, const struct sl_gate *gate, json_t **out, struct sl_err *err)
+/* The content that this generation or the newest one below it saw, as the facts that it was decided on tell: processor -> fingerprint. NULL: none was kept. */
+static enum sl_code content_seen(struct sl_worker *worker, const struct sl_gate *gate, int generation, json_t **out, struct sl_err *err)
 {
     enum sl_code code = SL_OK;
     *out = NULL;
-    for (int generation = gate->generation - 1; code == SL_OK && generation > 0 && !*out; generation--) {
+    for (; code == SL_OK && generation > 0 && !*out; generation--) {
         struct sl_decision_record record;
         code = sl_ledger_decision_get(worker->ledger, gate->phase, gate->date, gate->profile, generation, &record, &worker->arena, err);
         if (code == SL_OK)
@@ -257,7 +257,7 @@ static enum sl_code has_changed(struct sl_worker *worker, const struct work *wor
 {
     json_t *before = NULL;
     *changed = false;
-    enum sl_code code = content_before(worker, gate, &before, err);
+    enum sl_code code = content_seen(worker, gate, gate->generation - 1, &before, err);
     for (size_t i = 0; code == SL_OK && i < work->facts.n_procs; i++) {
         const struct sl_proc_facts *proc = &work->facts.procs[i];
         const char *was = json_string_value(json_object_get(before, proc->processor->name));
@@ -285,6 +285,37 @@ enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct wor
     if (code == SL_OK && changed)
         code = sl_worker_mark_stale(worker, work->phase, gate, "rerun", now_us, err);
     return code;
+}
+
+/* Has the processor other rows than those that its open gate saw? What can't be told counts as brought. */
+static enum sl_code has_brought(struct sl_worker *worker, const struct sl_gate *gate, const struct sl_processor *processor, bool *brought,
+                                struct sl_err *err)
+{
+    struct sl_questions questions = {.what = SL_ASK_FINGERPRINT};
+    json_t *before = NULL;
+    *brought = true;
+    if (processor->n_sources == 0)
+        return SL_OK;
+    enum sl_code code = content_seen(worker, gate, gate->generation, &before, err);
+    const char *was = json_string_value(json_object_get(before, processor->name));
+    if (code == SL_OK && was) {
+        sl_questions_add(&questions, processor->sources, gate->date, NULL);
+        sl_questions_exclude(&questions, processor->sources, processor->fingerprint_exclude, processor->n_fingerprint_exclude);
+        code = sl_questions_ask(&questions, worker->warehouse, &worker->arena, err);
+        const char *now = code == SL_OK ? sl_questions_answer(&questions, processor->sources, gate->date, NULL).fingerprint : NULL;
+        *brought = !now || strcmp(was, now) != 0;
+    }
+    sl_questions_fini(&questions);
+    json_decref(before);
+    return code;
+}
+
+enum sl_code sl_worker_mark_late(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate,
+                                 const struct sl_processor *processor, int64_t now_us, struct sl_err *err)
+{
+    bool brought = false;
+    enum sl_code code = has_brought(worker, gate, processor, &brought, err);
+    return code == SL_OK && brought ? sl_worker_mark_stale(worker, phase, gate, "late", now_us, err) : code;
 }
 
 /* ---- to make them again ---- */

@@ -352,7 +352,8 @@ enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more
     *more = false;
     sl_clocks_advance(worker, now_us);
     enum sl_code code = sl_worker_next_due(worker, &due_us, err);
-    if (code != SL_OK || (due_us > now_us && !sl_calendar_is_stale(worker) && !sl_worker_expects(worker, now_us)))
+    const bool idle = due_us > now_us && !sl_calendar_is_stale(worker) && !sl_worker_expects(worker, now_us);
+    if (code != SL_OK || (idle && !sl_clocks_unsaved(worker)))
         return code;
     code = sl_worker_begin(worker, err);
     if (code != SL_OK)

@@ -209,6 +209,9 @@ enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct wor
 /* Mark what used (phase, date) as stale. */
 enum sl_code sl_worker_mark_stale(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
                                   int64_t now_us, struct sl_err *err);
+/* A processor came late to an open gate: mark what used its date, unless its rows are those that the gate saw. */
+enum sl_code sl_worker_mark_late(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate,
+                                 const struct sl_processor *processor, int64_t now_us, struct sl_err *err);
 /* on_stale: retrigger. Fires at most what the rate allows; in a transaction. */
 enum sl_code sl_worker_restart_stale(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 
@@ -223,6 +226,7 @@ void sl_worker_note(struct sl_worker *worker, const struct sl_gate *gate);
 enum sl_code sl_clocks_load(struct sl_worker *worker, struct sl_err *err);
 /* As of now, or a little later: what a running worker hasn't saved yet may only make gates wait. */
 enum sl_code sl_clocks_borrow(struct sl_worker *worker, struct sl_err *err);
+bool sl_clocks_unsaved(const struct sl_worker *worker); /* for so long that a tick saves them though nothing is due */
 void sl_clocks_advance(struct sl_worker *worker, int64_t now_us);
 enum sl_code sl_clocks_save(struct sl_worker *worker, bool all, struct sl_err *err);
 bool sl_clock_drained(struct sl_worker *worker, const struct sl_phase *phase, int64_t now_us);

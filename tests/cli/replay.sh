@@ -107,7 +107,10 @@ the_rest() {
 }
 
 quarantined() {
-    expect 0 replay --phase orders_raw -o json
+    expect 0 replay --phase orders_raw --to topic -o json
+    has '"replayed":1,'
+    expect 0 run --until-idle 300ms
+    has '"received":1,'
     has '"rejected":1,'
     expect 0 replay --phase orders_raw --max-replays 2 -o json
     has '"matched":1,"replayed":0,"skipped":0,"rejected":0,"quarantined":1,'

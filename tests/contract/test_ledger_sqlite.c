@@ -203,6 +203,47 @@ Test(ledger_sqlite, opens_by_config)
     teardown(place);
 }
 
+/* A ledger of the version before, with a gate in it, as that version left it. */
+static void go_back_to_version_1(const char *path)
+{
+    static const char BACK[] = "ALTER TABLE gates DROP COLUMN quality_tier; ALTER TABLE gates DROP COLUMN quality_score;"
+                               "DROP TABLE stale; DROP TABLE stamps; PRAGMA user_version = 1";
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, BACK, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+Test(ledger_sqlite, a_ledger_of_version_1_is_brought_along)
+{
+    struct place *place = setup();
+    struct ledger_fixture local = {.state = place}, *f = &local;
+    struct sl_gate gate = ledger_test_gate("p", 1, SL_BLOCKED), got;
+    struct sl_stale_mark mark = {.phase = "p", .date = 1, .generation = 1, .culprit_phase = "o", .culprit_date = 1, .reason = "rerun"};
+    bool is_new = false;
+    expect_ok(open_handle(place, SL_LEDGER_WRITE, &f->ledger, &f->err));
+    expect_ok(sl_ledger_gate_put(f->ledger, &gate, &f->err));
+    sl_ledger_destroy(&f->ledger);
+    go_back_to_version_1(place->path);
+    expect_code(open_handle(place, SL_LEDGER_READ, &f->ledger, &f->err), SL_CONFLICT);
+    sl_ledger_destroy(&f->ledger);
+    expect_ok(open_handle(place, SL_LEDGER_WRITE, &f->ledger, &f->err));
+    cr_expect_eq(outside_int(place->path, "PRAGMA user_version"), SL_LEDGER_SQLITE_VERSION);
+    expect_ok(sl_ledger_gate_get(f->ledger, "p", 1, SL_PAST, 1, &got, &f->arena, &f->err));
+    cr_expect(got.state == SL_BLOCKED && !got.quality_tier && got.quality_score <= 0);
+    gate.quality_tier = "silver";
+    gate.quality_score = 85.5;
+    expect_ok(sl_ledger_gate_put(f->ledger, &gate, &f->err));
+    expect_ok(sl_ledger_gate_get(f->ledger, "p", 1, SL_PAST, 1, &got, &f->arena, &f->err));
+    cr_expect_str_eq(got.quality_tier, "silver");
+    cr_expect_float_eq(got.quality_score, 85.5, 1e-9);
+    expect_ok(sl_ledger_stale_add(f->ledger, &mark, &is_new, &f->err));
+    cr_expect(is_new);
+    sl_ledger_destroy(&f->ledger);
+    sl_arena_fini(&f->arena);
+    teardown(place);
+}
+
 static void write_file(const char *path, const char *bytes, size_t len)
 {
     FILE *file = fopen(path, "wb");

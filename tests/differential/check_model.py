@@ -85,6 +85,7 @@ def emptied(shared, folder):
     model = played(shared, f"tables={folder}/tables")
     model.warehouse.tables[BACKUP] = []
     model.warehouse.indexes.clear()
+    model.evidence = None
     for name in sorted(os.listdir(folder + "/messages")):
         gate_model.step(model, f"feed={folder}/messages/{name}")
     blocked = [g.date for g in model.newest_gates() if g.phase == PHASES[1] and "completeness" in g.reasons and g.date > PLAY_IN_DATES[-1]]

@@ -2,8 +2,12 @@
 
 Everything is asked afresh from the tables; no gate's state is looked at.
 """
+import bisect
+
 from world import DAY, day, fraction
 import quality
+
+LAST = "\U0010ffff"
 
 
 class Evidence:
@@ -104,15 +108,24 @@ class Evidence:
         starts = [x for x in (self.calendar.season_start(date), self.config["calendar"].get("history_from")) if x]
         return max(map(str, starts), default="0000-00-00")
 
+    def inside(self, keys, text, date):
+        """Of ascending (date, unit) those in the window up to and with the date, within the season."""
+        number, kind = window(text)
+        first, keys = self.not_before(date), keys[:bisect.bisect(keys, (date, LAST))]
+        if kind == "days":
+            first = max(first, str(day(date) - (number - 1) * DAY))
+        return [k for k in (keys if kind == "days" else keys[-number:]) if k[0] >= first]
+
     def entity_rows(self, table, column):
-        """{entity: [(date, unit)]} of a table, ascending, each once."""
+        """{entity: [(date, unit)]}, ascending, each once: who is in the rows of the source that serves a unit of the table."""
         def make():
             owner, found = self.owners.get(table), {}
-            date_column, unit_column = self.policy.columns(owner.raw if owner else {})
-            for row in self.warehouse.tables.get(table, []):
-                if row.get(column):
-                    unit = "" if unit_column == "none" else row.get(unit_column, "")
-                    found.setdefault(row[column], set()).add((row[date_column], unit))
+            sources = self.policy.sources(owner) if owner else [(table, *self.policy.columns({}))]
+            for date, unit in {(d, u) for s in sources if s[0] in self.warehouse.tables for d, us in self.warehouse.index(s).items() for u in us}:
+                index, rows = self.serving(owner, date, unit) if owner else (0, self.warehouse.rows(sources[0], date, unit))
+                theirs = owner.column_map(index).get(column, column) if owner else column
+                for entity in {r[theirs] for r in rows if r.get(theirs)}:
+                    found.setdefault(entity, []).append((date, unit))
             return {e: sorted(keys) for e, keys in found.items()}
         return self.once(("entities", table, column), make)
 
@@ -122,9 +135,7 @@ class Evidence:
                          lambda: self.entity_worst(given, entity, date))
 
     def entity_worst(self, given, entity, date):
-        keys = [k for k in self.entity_rows(given["table"], given["entity_column"]).get(entity, []) if self.not_before(date) <= k[0] <= date]
-        number, kind = window(given["window"])
-        keys = [k for k in keys if k[0] > str(day(date) - number * DAY)] if kind == "days" else keys[-number:]
+        keys = self.inside(self.entity_rows(given["table"], given["entity_column"]).get(entity, []), given["window"], date)
         return quality.join(x for k in keys for x in self.row_tiers(given["table"], entity, *k))
 
     def row_tiers(self, table, entity, date, unit):
@@ -139,11 +150,9 @@ class Evidence:
     def completeness(self, phase, date):
         """{entity: (actual, expected)} of the date's planned units, by the phase's check."""
         check = self.policy.check(phase, "completeness")
-        number, kind = window(check.get("window", "10 units"))
         result = {}
         for entity in sorted({e for u in self.calendar.planned.get(date, set()) for e in self.calendar.entities(u, check["entity"])}):
-            keys = [k for k in self.calendar.units_of(check["entity"], entity) if self.not_before(date) <= k[0] <= date]
-            keys = [k for k in keys if k[0] > str(day(date) - number * DAY)] if kind == "days" else keys[-number:]
+            keys = self.inside(self.calendar.units_of(check["entity"], entity), check.get("window", "10 units"), date)
             there = [self.has_rows(check, entity, *k) for k in keys]
             expected = sum(t or not self.excused(phase, check["table"], *k) for k, t in zip(keys, there))
             result[entity] = sum(there), expected
@@ -153,14 +162,15 @@ class Evidence:
         """In the table, or in a fallback of the processor it belongs to, whose columns may be called otherwise."""
         owner, column = self.owners.get(check["table"]), check["entity_column"]
         if owner is None:
-            date_column, unit_column = self.policy.columns({})
-            return any(r[column] == entity for r in self.warehouse.rows((check["table"], date_column, unit_column), date, unit))
-        for index, source in enumerate(self.policy.sources(owner)):
-            theirs = owner.column_map(index).get(column, column)
-            whole = source[2] == "none"
-            if any(r.get(theirs) == entity for r in self.warehouse.rows(source, date, None if whole else unit)):
-                return True
-        return False
+            return (date, unit, entity) in self.who((check["table"], *self.policy.columns({})), column)
+        return any((date, "" if source[2] == "none" else unit, entity) in self.who(source, owner.column_map(i).get(column, column))
+                   for i, source in enumerate(self.policy.sources(owner)))
+
+    def who(self, source, column):
+        """(date, unit, entity) of every row of a source."""
+        return self.once(("who", source, column), lambda: {
+            (date, unit, r.get(column)) for date, units in self.warehouse.index(source).items() for unit, rows in units.items() for r in rows}
+            if source[0] in self.warehouse.tables else set())
 
     def excused(self, phase, table, date, unit):
         return any(p == phase and what in (date, unit) and t in (None, table) for p, what, t in self.known_gaps)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The binary's place taken by the model itself: it shows that run.py can pass, and with FAKE_FAULT that it can fail.
 
-FAKE_FAULT: reason, state, trigger, generation, tier, lost_gate, event, twice
+FAKE_FAULT: reason, state, trigger, generation, tier, lost_gate, event, stale, twice
 """
 import json, os, sys
 
@@ -19,14 +19,14 @@ def load_plan(path):
 
 def replay(config, plan):
     model = gate_model.Model(config)
-    for kind, a, b in plan:
+    for kind, *rest in plan:
         if kind == "import":
-            model.load(a, b)
+            model.load(*rest)
         elif kind == "ingest":
-            model.use(config, b)
-            gate_model.feed_file(model, a)
+            model.use(config, rest[1])
+            gate_model.feed_file(model, rest[0])
         else:
-            model.add_known_gap(a, b)
+            model.add_known_gap(*rest)
     return model
 
 
@@ -57,15 +57,17 @@ def main():
     plan_path, fault = os.path.dirname(config_path) + "/plan.json", os.environ.get("FAKE_FAULT")
     plan = load_plan(plan_path)
     if command in ("import", "ingest", "known-gaps"):
-        plan.append({"import": lambda: ["import", rest[-1], rest[0]], "ingest": lambda: ["ingest", rest[0], settings],
-                     "known-gaps": lambda: ["known-gap", rest[2], rest[4]]}[command]())
+        plan.append({"import": lambda: ["import", rest[2], rest[0], rest[4] if "--replace-date" in rest else None], "ingest": lambda: ["ingest", rest[0], settings],
+                     "known-gaps": lambda: ["known-gap", rest[2], rest[4], rest[6] if "--table" in rest else None]}[command]())
         with open(plan_path, "w") as file:
             json.dump(plan, file)
         print('{"rejected":0}')
-    if command in ("gates", "events"):
+    if command in ("gates", "events", "stale"):
         with open(config_path) as file:
             model = replay(yaml.safe_load(file), plan)
-        for row in gate_lines(model, plan, fault) if command == "gates" else event_lines(model, fault):
+        lines = {"gates": lambda: gate_lines(model, plan, fault), "events": lambda: event_lines(model, fault),
+                 "stale": lambda: model.stale.plan()[fault == "stale":]}[command]
+        for row in lines():
             print(json.dumps(row))
 
 

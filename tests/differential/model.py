@@ -17,6 +17,7 @@ from collections import Counter
 import yaml
 
 from evidence import Evidence
+from stale import Stale
 from world import DAY, TRIGGER_NS, Calendar, Policy, Warehouse, day, fraction, instant, override, seconds
 
 READINGS = {
@@ -26,6 +27,7 @@ READINGS = {
     "skip_of_any_run": False,           # a skip flag on a run that a newer one replaced still counts
     "skip_is_carried": False,           # a skip flag on a run carried over from the generation before counts
     "observe_beats_skip": True,         # a phase in mode observe is observed, whatever a skip flag says
+    "degraded_by_season": False,        # fewer rows than the season's progress lets expect are source_degraded too, not only than expected_rows
     "failed_optional_partial": False,   # partial counts, even for a processor that covers nothing
 }
 OPEN = ("triggered", "suppressed", "observed")
@@ -53,7 +55,7 @@ class Gate:
         self.phase, self.date, self.generation, self.own = phase, date, generation, own
         self.state, self.reasons, self.trigger_id = None, [], None
         self.delivered, self.reported, self.missing, self.ready = set(), set(), [], None
-        self.tier, self.score = None, None
+        self.tier, self.score, self.prints = None, None, None
         self.due = True
 
     def line(self):
@@ -67,13 +69,13 @@ class Model:
         self.config, self.batch, self.warehouse = config, batch, Warehouse()
         self.policy, self.calendar, self.evidence = Policy(config), None, None
         self.runs, self.gates = {}, {}
-        self.known_gaps, self.events, self.optional = set(), {}, {}
+        self.known_gaps, self.events, self.optional, self.stale = set(), {}, {}, Stale(self)
 
     # steps
 
     def load(self, table, path, replaced=None):
         self.warehouse.load(table, path, replaced)
-        self.calendar = None
+        self.evidence = None
 
     def use(self, config, settings=()):
         """Another config from here on; a changed one makes every gate that is not open due."""
@@ -81,7 +83,7 @@ class Model:
         for setting in settings:
             override(config, setting)
         if config != self.config:
-            self.config, self.policy = config, Policy(config)
+            self.config, self.policy, self.evidence = config, Policy(config), None
             self.all_due()
 
     def add_known_gap(self, phase, what, table=None):
@@ -95,9 +97,11 @@ class Model:
 
     def feed(self, lines):
         messages = [json.loads(line) for line in lines if line.strip()]
-        self.calendar = Calendar(self.config, self.warehouse)
-        self.evidence = Evidence(self.config, self.policy, self.warehouse, self.calendar, self.known_gaps)
-        for start in range(0, max(len(messages), 1), self.batch):
+        if self.evidence is None:
+            self.calendar = Calendar(self.config, self.warehouse)
+            self.evidence = Evidence(self.config, self.policy, self.warehouse, self.calendar, self.known_gaps)
+        self.decide_due()  # what another config, known gap or table made due, before the first message
+        for start in range(0, len(messages), self.batch):
             for message in messages[start:start + self.batch]:
                 self.record(message)
             self.decide_due()
@@ -160,9 +164,17 @@ class Model:
             gates.append(Gate(phase, date, gate.generation + 1, {processor.name}))
         elif processor.name not in gate.delivered and processor.need("past"):
             self.event("processor_late", "warning", phase, processor.table, processor.name, date, source=gate.generation)
+            self.late(gate, processor, run)
         if gates[-1].own is not None:
             gates[-1].own.add(processor.name)
         self.touch(phase, date)
+
+    def late(self, gate, processor, run):
+        """Decisions that used the date did so without these rows, unless it is known that they were there already."""
+        before, now = (gate.prints or {}).get(processor.name), self.stale.prints([processor], gate.date).get(processor.name)
+        brought = run.status in ("success", "partial") and (before is None or before != now)
+        if brought and self.policy.value(gate.phase, "on_late", "mark") == "mark":
+            self.stale.spread(gate.phase, gate.date, gate.generation, "late")
 
     def touch(self, phase, date):
         """Gates that are not open, of the phase and the next ones, on the date or with the date in their look-back."""
@@ -205,6 +217,9 @@ class Model:
         gate.reasons = sorted(set(reasons))
         if gate.state == "triggered":
             self.fire(gate)
+        before = next((g.prints for g in reversed(self.gates[gate.phase, gate.date][:-1]) if g.prints), {})
+        if gate.generation > 1 and gate.prints and self.stale.changed(before, gate.prints):
+            self.stale.spread(gate.phase, gate.date, gate.generation, "rerun")
 
     def fire(self, gate):
         following = self.policy.after(gate.phase)
@@ -295,8 +310,10 @@ class Model:
     def resolve(self, p, gate, unit):
         """The primary serves a unit that it lacked: an event for every earlier one that said so."""
         where = p.phase, p.table, p.name, gate.date, unit or None
-        for key in [k for k in self.events if k[0] in ("source_missing", "fallback_used") and k[1:6] == where]:
-            self.event("source_available", "info", *where, source=f"{key[0]}/{key[6]}")
+        for kind in ("source_missing", "fallback_used"):
+            for generation in range(1, gate.generation + 1):
+                if (kind, *where, generation) in self.events:
+                    self.event("source_available", "info", *where, source=f"{kind}/{generation}")
 
     def compare(self, p, run, units, have, covered, note, quiet):
         """Rows against what the run said of them. By unit or by date is left open, so the second is optional."""
@@ -318,6 +335,7 @@ class Model:
 
     def checks_step(self, gate, needed, newest, soft):
         failed = {"strict": set(), "soft": set()}
+        gate.prints = self.stale.prints([p for p in needed if p.name in gate.reported], gate.date)
         for name, fails in (("upstream", self.upstream_fails), ("gaps", self.date_gaps), ("completeness", self.completeness_fails),
                             ("quality", self.quality_fails)):
             check = self.policy.check(gate.phase, name)
@@ -419,11 +437,12 @@ class Model:
         for p in self.policy.processors[gate.phase]:
             if p.name in gate.reported and p.need("past"):
                 for unit, (tier, _, _), rows in self.evidence.units_of(p, gate.date):
-                    note = lambda kind, severity: self.event(kind, severity, p.phase, p.table, p.name, gate.date, unit or None, gate.generation)
+                    source = f"{gate.generation}/{self.evidence.serving(p, gate.date, unit)[0]}"
+                    note = lambda kind, optional: self.event(kind, "info", p.phase, p.table, p.name, gate.date, unit or None, source, optional)
                     if tier != "gold":
-                        note("quality_degradation", "info")
+                        note("quality_degradation", False)
                     if rows < self.evidence.expected(p, gate.date):
-                        note("source_degraded", "info")
+                        note("source_degraded", not p.profile.get("expected_rows") and not READINGS["degraded_by_season"])
 
     def rows_differ(self, gate, needed, newest):
         """What the run said against all rows of the primary on the date; nothing where one of them is none."""
@@ -438,7 +457,7 @@ class Model:
                 continue
             heavy = difference >= 0.1 * larger - 1e-9
             soft |= {"rows_differ"} if heavy else set()
-            self.event("validation_failure", "warning" if heavy else "info", gate.phase, p.table, p.name, gate.date, source=run.execution)
+            self.event("validation_failure", "warning" if heavy else "info", gate.phase, p.table, p.name, gate.date, source=gate.generation)
         return soft
 
     # results

@@ -1,9 +1,12 @@
 """Random seasons: season.py with random options, then a few turns that it does not know, then a plan of steps.
 
-A plan is a list of ("import", table, file), ("ingest", file, settings), ("known-gap", phase, date) and
-("same",): the gates must be what they were at the last ("mark",).
+A plan is a list of ("import", table, file), ("replace", table, file, date column), ("ingest", file, settings),
+("known-gap", phase, date or unit, table or None) and ("same",): the gates must be what they were at the last ("mark",).
 """
-import copy, csv, datetime, glob, json, os, random, subprocess, sys, uuid
+import datetime, glob, json, os, random, subprocess, sys, uuid
+
+import policies, spoils
+from files import read_csv, rewrite_csv, rewrite_messages, table_file
 
 PROCESSORS = {
     "phase_2_raw": {"nbac_team_boxscore": "nba_raw.nbac_team_boxscore", "nbac_player_boxscore": "nba_raw.nbac_player_boxscore",
@@ -93,30 +96,6 @@ class Season:
 
 # turns on the files of a season
 
-def read_csv(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def rewrite_csv(path, change):
-    with open(path, newline="") as file:
-        header, *rows = list(csv.reader(file))
-    with open(path, "w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *change(rows)])
-
-
-def rewrite_messages(folder, change):
-    for path in sorted(glob.glob(folder + "/messages/*.ndjson")):
-        with open(path) as file:
-            messages = [json.loads(line) for line in file]
-        with open(path, "w") as file:
-            file.writelines(json.dumps(m, separators=(",", ":")) + "\n" for m in change(messages))
-
-
-def table_file(folder, table):
-    return f"{folder}/tables/{table}.csv"
-
-
 def trim_calendar(season, folder):
     """The season begins with the window, so that older dates are no gaps."""
     season.note("calendar begins " + season.dates[0])
@@ -202,6 +181,8 @@ def turn(season, folder):
     for p, change in ((0.05, unfinish_game), (0.2, lose_rows), (0.2, off_days), (0.15, use_aliases), (0.1, skip_by_attribute)):
         if season.chance(p):
             change(season, folder)
+    if season.chance(0.6):
+        spoils.spoil(season, folder)
 
 
 # plans
@@ -304,23 +285,38 @@ def repaired(season):
         with open(path, "w") as file:
             file.writelines([header, *(r for r in rows if r.startswith(date))])
         season.plan.append(("import", table, path))
-    for path in sorted(glob.glob(whole + "/messages/*.ndjson")):
-        only_reruns(path, holes)
-        season.plan.append(("ingest", path, ()))
+    spoils.reruns_only(whole, holes)
+    season.plan += [("ingest", path, ()) for path in sorted(glob.glob(whole + "/messages/*.ndjson"))]
 
 
-def only_reruns(path, holes):
-    """Only the second run of each hole: the rest was fed already."""
-    seen, kept = set(), []
-    with open(path) as file:
-        for line in file:
-            body = json.loads(line)["data"]
-            key = body["phase"], body["processor_name"], body["game_date"]
-            if key in holes and key in seen:
-                kept.append(line)
-            seen.add(key)
-    with open(path, "w") as file:
-        file.writelines(kept)
+DATE_COLUMNS = {"nba_precompute.player_daily_cache": "cache_date", "nba_precompute.player_shot_zone_analysis": "analysis_date",
+                "nba_precompute.team_defense_zone_analysis": "analysis_date"}
+
+
+def corrected(season):
+    """A season; then some processors run again, after their rows were written again: the same, in another order, or otherwise."""
+    folder = first_season(season, season.faults() if season.chance(0.4) else [])
+    ingest_all(season, folder)
+    for turn in range(season.rng.randint(1, 3)):
+        runs = {(p, n, d) for p, n, d in season.pick_runs(4)} or {("phase_2_raw", "nbac_team_boxscore", season.rng.choice(season.dates))}
+        again = season.generate(f"again-{turn}", [x for run in sorted(runs) for x in ("--rerun", ",".join(run))])
+        spoils.reruns_only(again, runs)
+        for phase, name, date in sorted(runs):
+            table = PROCESSORS[phase][name]
+            path = spoils.altered(season, folder, table, date, season.rng.choice(["same", "order", "value", "value", "row"]))
+            season.plan += [("replace", table, path, DATE_COLUMNS.get(table, "game_date"))] if path else []
+        new_executions(again, turn)
+        settings = ("defaults.settle=0s",) if season.chance(0.8) else ()
+        season.plan += [("ingest", path, settings) for path in sorted(glob.glob(again + "/messages/*.ndjson"))]
+
+
+def new_executions(folder, turn):
+    """Runs of a later turn are later ones, of their own."""
+    def change(messages):
+        for m in messages:
+            m["data"].update(execution_id=f"{m['data']['execution_id']}/{turn}", timestamp=m["data"]["timestamp"].replace("T18:", f"T{19 + turn}:"))
+        return messages
+    rewrite_messages(folder, change)
 
 
 def accepted(season):
@@ -328,37 +324,14 @@ def accepted(season):
     folder = first_season(season, season.faults() + season.row_options())
     files = ingest_all(season, folder)
     phases = season.rng.sample(["phase_2_raw", "phase_3_analytics", "phase_4_precompute"], 2)
-    season.plan += [("known-gap", p, d) for p in phases for d in season.rng.sample(season.dates, min(4, len(season.dates)))]
+    units = [g["game_id"] for g in season.games if g["game_date"] in season.dates]
+    for p in phases:
+        what = season.rng.sample(season.dates, min(4, len(season.dates))) + season.rng.sample(units, min(6, len(units)))
+        season.plan += [("known-gap", p, w, season.rng.choice([None, None, spoils.PRIMARY])) for w in what if season.chance(0.7)]
     season.plan += [("ingest", path, ()) for path in files]
 
 
-KINDS = {plain: 6, twice: 2, shuffled: 3, rerun_later: 4, repaired: 3, accepted: 2}
-
-
-def vary_config(season, config):
-    """Another policy now and then. Returns whether anything was changed."""
-    if season.chance(0.6):
-        return False
-    phases = {p["name"]: p for p in config["phases"]}
-    for name in PROCESSORS:
-        before = copy.deepcopy(phases[name])
-        checks = phases[name]["checks"]
-        if season.chance(0.25):
-            phases[name]["share"] = season.rng.choice(["0%", "50%", "75%", "80%", "100%"])
-        if season.chance(0.25):
-            checks["units"] = season.rng.choice(["strict", "soft"])
-        if season.chance(0.3):
-            checks["gaps"] = {"mode": season.rng.choice(["strict", "soft"]), "look_back": season.rng.choice(["3d", "7d", "30d", "60d"])}
-        if season.chance(0.2) and "upstream" in checks:
-            checks["upstream"] = season.rng.choice(["strict", "soft"])
-        if season.chance(0.1):
-            phases[name]["mode"] = "observe"
-        if season.chance(0.15):
-            phases[name]["processors"][-1]["required"] = season.rng.choice(["critical", "optional"])
-        changes = {k: v for k, v in phases[name].items() if v != before.get(k) and k != "checks"}
-        changes.update({k: v for k, v in checks.items() if v != before["checks"].get(k)})
-        season.note(f"{name}: {json.dumps(changes)}")
-    return True
+KINDS = {plain: 6, twice: 2, shuffled: 3, rerun_later: 4, repaired: 3, accepted: 2, corrected: 5}
 
 
 def make(seed, index, shared, root, config):
@@ -368,6 +341,6 @@ def make(seed, index, shared, root, config):
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
     season.choose_dates(full=rng.random() < 0.03 and kind in (plain, twice))
     season.note("kind " + kind.__name__)
-    changed = vary_config(season, config)
+    changed = policies.vary(season, config)
     kind(season)
     return season, changed

@@ -1,5 +1,5 @@
 """The world of the model: config, tables, calendar. What a gate may look at, and nothing that decides."""
-import csv, datetime, re, uuid
+import csv, datetime, functools, re, uuid
 
 import yaml
 
@@ -61,6 +61,7 @@ class Policy:
 
     def __init__(self, config):
         self.config, self.defaults, self.phases = config, config.get("defaults", {}), {}
+        self.found = {}
         for raw in config["phases"]:
             self.phases[raw["name"]] = raw
         self.order = sorted_by_dag(self.phases)
@@ -102,6 +103,11 @@ class Policy:
 
     def sources(self, processor):
         """(table, date column, unit column) of the primary and each fallback; a fallback's columns are its owner's."""
+        if processor.name not in self.found:
+            self.found[processor.name] = self.find_sources(processor)
+        return self.found[processor.name]
+
+    def find_sources(self, processor):
         owners = {p.table: p for ps in self.processors.values() for p in ps if p.table}
         found = [(processor.table, *self.columns(processor.raw))]
         for raw in processor.raw.get("fallback", []):
@@ -122,15 +128,21 @@ def sorted_by_dag(phases):
     return done
 
 
+@functools.lru_cache(maxsize=64)
+def read_table(path):
+    """Rows and columns of a file. Nobody changes them: several models share them."""
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        return list(reader), list(reader.fieldnames)
+
+
 class Warehouse:
     def __init__(self):
         self.tables, self.columns, self.indexes = {}, {}, {}
 
     def load(self, table, path, replaced=None):
         """Appends a file; `replaced` names the date column whose dates it takes the place of."""
-        with open(path, newline="") as file:
-            reader = csv.DictReader(file)
-            rows, self.columns[table] = list(reader), list(reader.fieldnames)
+        rows, self.columns[table] = read_table(path)
         old = self.tables.get(table, [])
         gone = {r[replaced] for r in rows} if replaced else set()
         self.tables[table] = [r for r in old if not replaced or r[replaced] not in gone] + rows
@@ -164,6 +176,7 @@ class Calendar:
         raw = config["calendar"]
         self.planned, self.done, self.first = {}, {}, {}
         self.kinds, self.who, self.done_of = raw.get("entities", {}), {}, {}
+        self.ordered = {}
         matches = lambda row, rule: all(
             row[column] in [str(v) for v in (want if isinstance(want, list) else [want])] for column, want in rule.items())
         for row in warehouse.tables.get(raw["table"], []):
@@ -188,4 +201,6 @@ class Calendar:
 
     def units_of(self, kind, entity):
         """Its done units as (date, unit), ascending."""
-        return sorted(self.done_of.get((kind, entity), ()))
+        if (kind, entity) not in self.ordered:
+            self.ordered[kind, entity] = sorted(self.done_of.get((kind, entity), ()))
+        return self.ordered[kind, entity]

@@ -102,9 +102,9 @@ Test(sim_clocks, a_crash_does_not_make_clocks_run)
                      "0:00:00 ack 3\n"
                      "3:04:00 crash\n"
                      "3:04:00 nothing yet\n"
-                     "3:06:10 raw 01-09 past/1 triggered by critical_and_share missing d T1\n"
-                     "3:06:10 event gate_triggered info raw 01-09\n"
-                     "3:06:10 publish stats-go 01-09 past/1 critical_and_share T1\n");
+                     "3:05:10 raw 01-09 past/1 triggered by critical_and_share missing d T1\n"
+                     "3:05:10 event gate_triggered info raw 01-09\n"
+                     "3:05:10 publish stats-go 01-09 past/1 critical_and_share T1\n");
     sim_close(&sim);
 }
 

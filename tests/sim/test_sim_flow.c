@@ -342,6 +342,29 @@ Test(sim_flow, a_join_in_one_batch)
     sim_close(&sim);
 }
 
+/* A phase that is only watched completes a join too: who waits for it is decided at once, not at its next recheck. */
+Test(sim_flow, an_observed_phase_completes_a_join)
+{
+    struct sim sim = {0};
+    sim_open(&sim, SIM_JOIN, SETS("phases.left.mode=observe"));
+    sim_calendar(&sim, DAY, "G1", "done");
+    sim_rows(&sim, "raw.l", DAY, "G1");
+    sim_rows(&sim, "raw.r", DAY, "G1");
+    report(&sim, "right", "r", DAY, "success");
+    sim_step(&sim);
+    report(&sim, "left", "l", DAY, "success");
+    sim_step(&sim);
+    sim_expect(&sim, "0:00:00 right 01-09 past/1 waiting join\n"
+                     "0:00:00 ack 1\n"
+                     "0:00:00 left 01-09 past/1 observed by all_complete\n"
+                     "0:00:00 ack 1\n"
+                     "0:00:00 right 01-09 past/1 triggered by all_complete T1\n"
+                     "0:00:00 event gate_triggered info right 01-09\n"
+                     "0:00:00 publish joined-go 01-09 past/1 all_complete T1\n");
+    sim_check_triggers(&sim);
+    sim_close(&sim);
+}
+
 Test(sim_flow, a_join_one_after_the_other)
 {
     struct sim sim = {0};

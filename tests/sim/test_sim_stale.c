@@ -188,6 +188,28 @@ Test(sim_stale, a_late_processor_marks_unless_it_is_ignored)
     }
 }
 
+/* d had reported without bringing rows when raw fired. That it runs again and brings none changes nothing; the rows that it brings in the end do. */
+Test(sim_stale, a_late_rerun_marks_when_it_brought_rows)
+{
+    static const char *const OTHERS[] = {"raw.a", "raw.b", "raw.c", "stats.s", "stats.t"};
+    struct sim sim = {0};
+    sim_open(&sim, SIM_CASCADE, NULL);
+    sim_calendar(&sim, "2025-01-09", "G1", "done");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        sim_rows(&sim, OTHERS[i], "2025-01-09", "G1");
+    sim_four(&sim, "2025-01-09");
+    sim_step(&sim);
+    report(&sim, "stats", "s", "2025-01-09", "success");
+    report(&sim, "stats", "t", "2025-01-09", "success");
+    sim_step(&sim);
+    rerun(&sim, "raw", "d", "2025-01-09", "again");
+    expect_plan(&sim, "");
+    sim_rows(&sim, "raw.d", "2025-01-09", "G1");
+    rerun(&sim, "raw", "d", "2025-01-09", "at last");
+    expect_plan(&sim, "01-09 stats 1! by raw 01-09/1 late\n");
+    sim_close(&sim);
+}
+
 /* Killed between the marks and their commit: all of them or none, and once. */
 Test(sim_stale, marks_are_part_of_the_commit)
 {
