@@ -34,6 +34,17 @@ enum sl_code sl_topic_add_message(struct sl_broker *broker, struct sl_topic *top
     return code;
 }
 
+static bool begins(const struct sl_span *key, const char *with)
+{
+    return key->len >= strlen(with) && memcmp(key->ptr, with, strlen(with)) == 0;
+}
+
+/* The official clients' own attributes are an exception: they publish their traces so. */
+static bool is_reserved(const struct sl_span *key)
+{
+    return begins(key, "goog") && !begins(key, "googclient_");
+}
+
 static bool attribute_valid(struct sl_event *event, const struct sl_pubsub_attribute *attribute)
 {
     if (attribute->key.len == 0)
@@ -43,7 +54,7 @@ static bool attribute_valid(struct sl_event *event, const struct sl_pubsub_attri
     else if (attribute->value.len > VALUE_MAX_BYTES)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The value of attribute %.*s has %zu bytes; at most %zu", (int)attribute->key.len,
                         attribute->key.ptr, attribute->value.len, VALUE_MAX_BYTES);
-    else if (attribute->key.len >= 4 && memcmp(attribute->key.ptr, "goog", 4) == 0)
+    else if (is_reserved(&attribute->key))
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Attribute key %.*s begins with goog, which is reserved", (int)attribute->key.len,
                         attribute->key.ptr);
     else

@@ -296,6 +296,7 @@ Test(broker, publish_is_checked)
         {"long key", TOPIC, "x", "x", "An attribute key has 257 bytes; at most 256", 1, 257, 1, SL_RPC_INVALID_ARGUMENT},
         {"long value", TOPIC, "x", "x", "The value of attribute x has 1025 bytes; at most 1024", 1, 1, 1025, SL_RPC_INVALID_ARGUMENT},
         {"reserved key", TOPIC, "x", "goog", "Attribute key goog begins with goog, which is reserved", 1, 4, 1, SL_RPC_INVALID_ARGUMENT},
+        {"the official clients' own", TOPIC, "x", "googclient_traceparent", "", 1, 22, 1, SL_RPC_OK},
         {"not UTF-8", TOPIC, "x", "\xff", NULL, 1, 1, 1, SL_RPC_INVALID_ARGUMENT},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -28,7 +28,7 @@ static const char *peer(void)
     return address;
 }
 
-static void start(struct fixture *f)
+static void start_with(struct fixture *f, bool ordering, bool exactly_once)
 {
     const char *address = peer();
     char uuid[SL_UUID_LEN + 1];
@@ -43,11 +43,17 @@ static void start(struct fixture *f)
     f->phase = (struct sl_phase){.name = "raw", .subscription = f->name};
     f->phases[0] = &f->phase;
     const struct sl_pubsub_topic topic = {.name = f->topic};
-    const struct sl_pubsub_subscription subscription = {.name = f->subscription, .topic = f->topic, .ack_deadline_s = 10};
+    const struct sl_pubsub_subscription subscription = {
+        .name = f->subscription, .topic = f->topic, .ack_deadline_s = 10, .ordering = ordering, .exactly_once = exactly_once};
     cr_assert_eq(sl_pubsub_admin_create(&f->admin, SL_PLAIN_PEER(address), &f->err), SL_OK, "%s", f->err.text);
     cr_assert_eq(sl_pubsub_admin_create_topic(f->admin, &topic, &f->err), SL_OK, "%s", f->err.text);
     cr_assert_eq(sl_pubsub_admin_create_subscription(f->admin, &subscription, &f->err), SL_OK, "%s", f->err.text);
     cr_assert_eq(sl_grpc_bus_create(&f->bus, SL_PLAIN_PEER(address), &f->config, f->phases, 1, NULL, &f->err), SL_OK, "%s", f->err.text);
+}
+
+static void start(struct fixture *f)
+{
+    start_with(f, false, false);
 }
 
 static void finish(struct fixture *f)
@@ -165,5 +171,49 @@ Test(grpc_peer, a_subscription_that_isnt_there_stops_the_bus)
     cr_assert(strstr(f.err.text, "sluice init"), "%s", f.err.text);
     sl_bus_batch_fini(&batch);
     sl_bus_destroy(&bus);
+    finish(&f);
+}
+
+enum { N_KEYS = 5, N_ORDERED = 500 };
+
+static void publish_ordered(struct fixture *f)
+{
+    struct sl_grpc_publisher *publisher;
+    char key[16], data[16];
+    cr_assert_eq(sl_grpc_publisher_create(&publisher, SL_PLAIN_PEER(peer()), f->topic, NULL, NULL, NULL, &f->err), SL_OK);
+    for (int i = 0; i < N_ORDERED; i++) {
+        snprintf(key, sizeof key, "key-%d", i % N_KEYS);
+        snprintf(data, sizeof data, "%d", i);
+        cr_assert_eq(sl_grpc_publisher_add_ordered(publisher, key, data, strlen(data), NULL, 0, &f->err), SL_OK, "%s", f->err.text);
+    }
+    cr_assert_eq(sl_grpc_publisher_flush(publisher, &f->err), SL_OK, "%s", f->err.text);
+    sl_grpc_publisher_destroy(&publisher);
+}
+
+/* Each key's messages in the order they were published, and every ack confirmed. */
+Test(grpc_peer, ordered_and_exactly_once)
+{
+    struct fixture f;
+    struct sl_bus_batch batch = {0};
+    struct sl_grpc_bus_stats stats;
+    int last[N_KEYS] = {-1, -1, -1, -1, -1}, seen = 0;
+    start_with(&f, true, true);
+    publish_ordered(&f);
+    while (seen < N_ORDERED) {
+        cr_assert_eq(sl_bus_receive(f.bus, 50, 1000000, LIMIT_MS, &batch, &f.err), SL_OK, "%s", f.err.text);
+        cr_assert_gt(batch.n, 0, "nothing came after %d", seen);
+        for (size_t i = 0; i < batch.n; i++, seen++) {
+            const int number = atoi(batch.messages[i].message.data), key = atoi(batch.messages[i].ordering_key + strlen("key-"));
+            cr_assert_eq(number % N_KEYS, key);
+            cr_assert_eq(number, last[key] < 0 ? key : last[key] + N_KEYS, "key-%d: %d after %d", key, number, last[key]);
+            last[key] = number;
+        }
+        cr_assert_eq(sl_bus_ack(f.bus, &batch, &f.err), SL_OK);
+    }
+    cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
+    sl_grpc_bus_stats(f.bus, &stats);
+    cr_expect_eq(stats.acks_confirmed, N_ORDERED);
+    cr_expect_eq(stats.acks_lost, 0);
+    sl_bus_batch_fini(&batch);
     finish(&f);
 }

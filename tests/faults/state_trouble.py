@@ -176,20 +176,23 @@ def full_file(bed):
 
 
 def set_version(path, version):
+    """Returns the version that it was."""
     db = sqlite3.connect(path)
+    before = db.execute("PRAGMA user_version").fetchone()[0]
     db.execute("PRAGMA user_version = %d" % version)
     db.close()
+    return before
 
 
 def newer_ledger(bed):
     sluice = bed.fresh()
-    set_version(bed.path("ledger.db"), 99)
+    own = set_version(bed.path("ledger.db"), 99)
     before = state_of(bed)
     for words in (["ingest", bed.messages()], ["init"], ["gates"], ["status"],
                   ["known-gaps", "add", "--phase", "pack", "--date", "2025-01-05", "--reason", "x"]):
         expect_failure(sluice.run(*words), FAILED, "newer", "99", "ledger.db")
         expect_untouched(before, bed)
-    set_version(bed.path("ledger.db"), 1)
+    set_version(bed.path("ledger.db"), own)
     sluice.must("ingest", bed.messages())
     bed.check_end()
 
@@ -197,11 +200,11 @@ def newer_ledger(bed):
 def newer_log(bed):
     """Gates are decided and kept; what can't be loaded waits."""
     sluice = bed.fresh()
-    set_version(bed.path("warehouse", "book.db"), 99)
+    own = set_version(bed.path("warehouse", "book.db"), 99)
     before = mill.digest(bed.path("warehouse"))["book.db"]
     expect_failure(sluice.run("ingest", bed.messages()), FAILED, "book.db", "99")
     expect(mill.digest(bed.path("warehouse"))["book.db"] == before, "the newer file was written to")
-    set_version(bed.path("warehouse", "book.db"), 1)
+    set_version(bed.path("warehouse", "book.db"), own)
     sluice.must("ingest", bed.messages())
     bed.check_end()
 
