@@ -156,14 +156,18 @@ func (r *receiving) count(m *pubsub.Message) {
 	}
 }
 
-// The numbers of a key come ascending for the first time; after a nack they begin again where it was. Who has the key alone (-keys) misses none.
+// The numbers of a key come ascending for the first time; after a nack they begin again where it was, without those whose ack was there before the nack. Who has the key alone
+// (-keys) misses none.
 func (r *receiving) order(m *pubsub.Message) {
 	number := numberOf(m.Data)
 	if m.OrderingKey == "" || number < 0 {
 		return
 	}
 	newest, known := r.newest[m.OrderingKey]
-	if known && r.seen[number] == 1 && (number < newest || r.step > 0 && number != newest+r.step) {
+	if r.seen[number] > 1 {
+		return
+	}
+	if known && (number < newest || r.step > 0 && number != newest+r.step) {
 		r.early++
 	}
 	r.newest[m.OrderingKey] = number
