@@ -109,12 +109,20 @@ static void refit_gaps(struct sl_facts *facts, const struct sl_config *config)
         facts->gaps_from = from;
 }
 
+/* A run history that Sluice writes itself is no third voice. */
+static void refit_histories(struct sl_facts *facts, const struct sl_config *config)
+{
+    for (size_t i = 0; config->coverage.runs_by_sluice && i < facts->n_procs; i++)
+        facts->procs[i].record = (struct sl_run_said){.record_count = -1};
+}
+
 void sl_what_if_refit(struct sl_facts *facts, const struct sl_config *old, const struct sl_config *config, struct sl_arena *arena)
 {
     if (old == config || !strcmp(old->hash, config->hash))
         return;
     refit_runs(facts, arena);
     refit_upstream(facts, config);
+    refit_histories(facts, config);
     if (facts->checks_gathered)
         refit_gaps(facts, config);
 }
@@ -470,6 +478,13 @@ static void weigh_quality(struct weighing *w)
     }
 }
 
+static void weigh_histories(struct weighing *w)
+{
+    const bool other = w->old->coverage.runs_by_sluice || !sl_str_eq(w->old->coverage.runs_table, w->config->coverage.runs_table);
+    if (!w->config->coverage.runs_by_sluice && other)
+        lack(w, "coverage.runs: what the run history of the processors says");
+}
+
 void sl_what_if_find_lacks(struct sl_what_if_lacks *out, const struct sl_facts *facts, const struct sl_facts *recorded,
                            const struct sl_config *old, const struct sl_config *config, const struct sl_config_change *changes,
                            size_t n_changes, const struct sl_gate *gate, struct sl_arena *arena)
@@ -502,4 +517,5 @@ void sl_what_if_find_lacks(struct sl_what_if_lacks *out, const struct sl_facts *
     weigh_gaps(&w);
     weigh_completeness(&w);
     weigh_quality(&w);
+    weigh_histories(&w);
 }

@@ -18,7 +18,7 @@ static bool is_before(const struct sl_config *config, const struct sl_phase *pha
 
 static bool concerns(const struct sl_what_if_run *run, const struct sl_what_if_entry *entry, const struct sl_config_change *change)
 {
-    static const char *const ROOTS[] = {"calendar", "pipeline", "quality", "timezone"};
+    static const char *const ROOTS[] = {"calendar", "coverage", "pipeline", "quality", "timezone"};
     for (size_t i = 0; i < sizeof ROOTS / sizeof *ROOTS; i++)
         if (!strcmp(change->keys[0], ROOTS[i]))
             return true;
