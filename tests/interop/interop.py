@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -189,9 +190,13 @@ class Emulator(Server):
         if not shutil.which("gcloud"):
             missing("emulator", "gcloud is not installed")
         os.makedirs(path, exist_ok=True)
-        self.address = "127.0.0.1:%d" % free_port()
-        with open(os.path.join(path, "emulator.log"), "wb") as log:
-            self.process = subprocess.Popen(["gcloud", "--quiet", "beta", "emulators", "pubsub", "start", "--host-port=" + self.address, "--data-dir=" + path],
+        self.path, self.address = path, "127.0.0.1:%d" % free_port()
+        self.start()
+
+    def start(self):
+        log_path = os.path.join(self.path, "emulator.log")
+        with open(log_path, "ab") as log:
+            self.process = subprocess.Popen(["gcloud", "--quiet", "beta", "emulators", "pubsub", "start", "--host-port=" + self.address, "--data-dir=" + self.path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
             wait_for("the emulator listens", lambda: is_listening(self.address) or self.process.poll() is not None, START_S, 0.1)
@@ -199,7 +204,7 @@ class Emulator(Server):
             self.stop()
             raise
         if self.process.poll() is not None:
-            with open(os.path.join(path, "emulator.log"), encoding="utf-8", errors="replace") as log:
+            with open(log_path, encoding="utf-8", errors="replace") as log:
                 missing("emulator", "the emulator does not start: %s" % log.read()[-300:])
 
     def stop(self):
@@ -213,12 +218,62 @@ class Fake(Server):
 
     def __init__(self):
         super().__init__()
+        self.start()
+
+    def start(self):
+        """At another address each time."""
         self.process = spawn([go_peer(), "pstest"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.address = self.first_line()
 
     def stop(self):
         self.process.stdin.close()
         super().stop()
+
+
+class Door:
+    """A port in front of a server, for its clients: shut, it refuses connections and has cut those that were there; open, it leads to wherever the server is by then."""
+
+    def __init__(self, server):
+        self.server, self.address, self.listener, self.ends, self.lock = server, "127.0.0.1:%d" % free_port(), None, [], threading.Lock()
+
+    def __enter__(self):
+        self.open()
+        return self
+
+    def __exit__(self, *_):
+        self.shut()
+
+    def open(self):
+        host, port = self.address.split(":")
+        self.listener = socket.create_server((host, int(port)))
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def shut(self):
+        with self.lock:
+            for end in [self.listener, *self.ends]:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+            self.ends = []
+
+    def accept(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                host, port = self.server.address.split(":")
+                with self.lock:
+                    far = socket.create_connection((host, int(port)))
+                    self.ends += [near, far]
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=self.carry, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def carry(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------------------
