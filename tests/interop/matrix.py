@@ -4,7 +4,10 @@ of the peer explains why it can't (EXPLAINED), or is skipped aloud where a peer 
 
 With MATRIX_EXPLAINED=run those that are explained run too: a way to see whether they still fail. OWN_PEER names the program that is our client (tests/interop/own)."""
 
+import concurrent.futures
 import fnmatch
+import functools
+import itertools
 import json
 import os
 import shutil
@@ -40,7 +43,7 @@ class Go:
 
     def start(self, sub, n, mode="ack", k=0, log=None, idle_s=20):
         words = {"ack": (), "keys": (), "nack": ("-do", "nack"), "nack-once": ("-do", "nack-once", "-k", k), "slowly": ("-work", "%dms" % k, "-outstanding", 100), "hold": ("-do", "none")}
-        return self.peer.start("receive", "-sub", sub, "-n", n, "-expect", n, "-lease", "10s", "-idle", "%dms" % (idle_s * 1000), *words[mode], *(("-log", log) if log else ()))
+        return self.peer.start("receive", "-sub", sub, "-n", n, "-expect", n, "-idle", "%dms" % (idle_s * 1000), *words[mode], *(("-log", log) if log else ()))
 
     def end(self, process):
         return self.peer.end(process)
@@ -110,8 +113,9 @@ def nack(server, client, _folder):
 def lease_expiry(server, client, _folder):
     """Who holds messages and dies loses them to the next one, at the latest when their leases end.
 
-    The emulator 0.8.20 does not notice that a connection was closed: when the lease of such a message ends, it may be handed to that same stream again, for as long as the lease it asked
-    for. Each turn is the toss of a coin, so that this takes a few leases; where they are 60 s (the default of the Go client), minutes."""
+    The emulator 0.8.20 does not notice that a connection was closed: when the lease of such a message ends, it may be handed to that same stream again, for the stream_ack_deadline_seconds
+    that it asked for. Each turn is the toss of a coin, so that this takes a few leases of 10 s with us and Node. A client that does nothing but one StreamingPull shows the same: killed with
+    50 messages, they came to the next stream after 8, 18, 58, 68 or 118 s, always a lease or several after the kill."""
     client.make("leases", "leases-sub")
     client.publish("leases", 50, 100)
     holding = client.start("leases-sub", 50, "hold", idle_s=60)
@@ -195,10 +199,15 @@ SERVERS = {"broker": lambda folder: interop.Broker(folder + "/broker"), "emulato
 CLIENTS = {"go": Go, "node": Node, "ours": Ours}
 CASES = [publish_and_ack, nack, lease_expiry, ordering, dead_letter, large_messages, server_restart, client_restart]
 
+DEAD_STREAMS = ("the emulator 0.8.20 hands what a killed stream had to that stream again, each time for the 60 s that this client always asks for (see lease_expiry): all was there"
+                " after 24 s to more than 250 s")
+
 # Patterns of cells, and whose defect it is. The first that fits counts.
 EXPLAINED = [
+    ("emulator/go/lease_expiry", DEAD_STREAMS),
+    ("emulator/go/client_restart", DEAD_STREAMS),
     ("pstest/*/dead_letter", "this pstest knows no dead-letter policy: what is nacked comes again for ever"),
-    ("pstest/*/ordering", "pstest hands out messages in the order of a map"),
+    ("pstest/*/ordering", "pstest hands out messages in the order of a map; its package documentation says that delivery order may differ from the service"),
 ]
 
 
@@ -230,19 +239,21 @@ def run_cell(cell, make_server, make_client, case):
         outcome, said = "failed", traceback.format_exc()
     interop.end_all()
     shutil.rmtree(folder, ignore_errors=True)
-    print("%-9s %s (%.1f s)%s" % (outcome, cell, time.monotonic() - start, ": " + said if said else ""), flush=True)
+    sys.stdout.write("%-9s %s (%.1f s)%s\n" % (outcome, cell, time.monotonic() - start, ": " + said if said else ""))
+    sys.stdout.flush()
     return outcome
 
 
+def run_client(words, server, client):
+    cells = [("%s/%s/%s" % (server, client, case.__name__), case) for case in CASES]
+    return [run_cell(cell, SERVERS[server], CLIENTS[client], case) for cell, case in cells if chosen(cell, words)]
+
+
 def main():
-    words = sys.argv[1:]
-    outcomes = []
-    for server, make_server in SERVERS.items():
-        for client, make_client in CLIENTS.items():
-            for case in CASES:
-                cell = "%s/%s/%s" % (server, client, case.__name__)
-                if chosen(cell, words):
-                    outcomes.append(run_cell(cell, make_server, make_client, case))
+    words, outcomes = sys.argv[1:], []
+    for server in SERVERS:
+        with concurrent.futures.ThreadPoolExecutor(len(CLIENTS)) as side_by_side:  # each has servers of its own, and most of them wait for leases to end
+            outcomes += itertools.chain(*side_by_side.map(functools.partial(run_client, words, server), CLIENTS))
     print(", ".join("%d %s" % (outcomes.count(o), o) for o in ("passed", "explained", "skipped", "failed")), flush=True)
     if "failed" in outcomes or not outcomes:
         return 1

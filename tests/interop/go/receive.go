@@ -53,7 +53,6 @@ func receive(ctx context.Context, words []string) (result, error) {
 	outstanding := c.Int("outstanding", 1000, "messages")
 	c.IntVar(&r.step, "keys", 0, "how many ordering keys the numbers were spread over, when nobody else receives")
 	routines := c.Int("routines", 0, "streams")
-	lease := c.Duration("lease", 0, "the longest one asked for; this client's own choice is 60 s")
 	_ = c.Parse(words)
 	client, err := c.client(ctx)
 	if err == nil {
@@ -64,9 +63,6 @@ func receive(ctx context.Context, words []string) (result, error) {
 	}
 	sub := client.Subscription(*c.sub)
 	sub.ReceiveSettings.MaxOutstandingMessages = *outstanding
-	if *lease > 0 {
-		sub.ReceiveSettings.MaxExtensionPeriod = *lease
-	}
 	if *routines > 0 {
 		sub.ReceiveSettings.NumGoroutines = *routines
 	}
