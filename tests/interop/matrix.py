@@ -179,7 +179,7 @@ def restart_of_one_that_forgets(server, client, folder):
         again.make("restart", "restart-sub")
         again.publish("restart", 3000, 100)
         door.open()
-        wait_for("all, from the second one", lambda: len(set(numbers_in(log))) == 3000, 100, 0.2)
+        wait_for("all, from the second one", lambda: len(set(numbers_in(log))) == 3000, 240, 0.2)
         receiving.kill()
         receiving.communicate()
 
