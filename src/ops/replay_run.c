@@ -16,7 +16,6 @@
 #define WINDOW_BYTES    ((size_t)256 * 1000 * 1000)
 #define PAUSE_MS        100
 #define DRAIN_EVERY_MS  1000
-#define DRAIN_WAIT_MS   30000
 
 int64_t sl_replay_clock_ms(void)
 {

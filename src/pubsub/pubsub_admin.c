@@ -85,14 +85,6 @@ enum sl_code sl_pubsub_admin_get_topic(struct sl_pubsub_admin *admin, const char
     return code;
 }
 
-enum sl_code sl_pubsub_admin_update_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, const char *const *paths,
-                                          size_t n, struct sl_err *err)
-{
-    struct sl_buf request = {0};
-    sl_pubsub_put_update_topic(&request, topic, paths, n);
-    return call_only(admin, PUBLISHER "UpdateTopic", "topic.name", topic->name, &request, err);
-}
-
 enum sl_code sl_pubsub_admin_delete_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_err *err)
 {
     struct sl_buf request = {0};

@@ -162,7 +162,8 @@ static int64_t monotonic_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-void sl_wh_start_clock(struct sl_wh *wh)
+/* The question's clock starts: after warehouse.timeout the statements of connections under it fail with SL_UNAVAILABLE. */
+static void start_clock(struct sl_wh *wh)
 {
     wh->base.timed_out = false;
     wh->deadline_us = wh->timeout_ms ? monotonic_us() + wh->timeout_ms * 1000 : 0;
@@ -178,7 +179,7 @@ static int look_at_clock(void *arg)
     return 1;
 }
 
-void sl_wh_timed(struct sl_wh_db *db)
+static void put_under_clock(struct sl_wh_db *db)
 {
     sqlite3_progress_handler(db->handle, INSTRUCTIONS_PER_LOOK, look_at_clock, db->of->owner);
 }
@@ -241,7 +242,7 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
 {
     struct sl_wh_dataset *dataset = sl_wh_dataset_get(wh, name->dataset);
     bool exists;
-    sl_wh_start_clock(wh);
+    start_clock(wh);
     enum sl_code code = look(dataset, &exists, err);
     *out = &dataset->reader;
     if (code || dataset->reader.handle)
@@ -253,7 +254,7 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
     code = open_db(&dataset->reader, SQLITE_OPEN_READWRITE,
                    "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" SL_WH_READ_CACHE_KIB, err);
     if (!code)
-        sl_wh_timed(&dataset->reader);
+        put_under_clock(&dataset->reader);
     return code;
 }
 
@@ -281,7 +282,7 @@ enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, str
     int64_t version;
     bool exists;
     *out = (struct sl_wh_db){.of = dataset};
-    sl_wh_start_clock(wh);
+    start_clock(wh);
     enum sl_code code = look(dataset, &exists, err);
     if (!code && !exists)
         return no_dataset(name, dataset, err);
@@ -292,7 +293,7 @@ enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, str
     if (!code)
         code = sl_wh_exec(out, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0", err);
     if (!code)
-        sl_wh_timed(out);
+        put_under_clock(out);
     return code;
 }
 
@@ -440,7 +441,7 @@ static enum sl_code checkpoint(struct sl_wh_db *db, struct sl_err *err)
     return distrust(db, sl_wh_error(db, "checkpoint", err));
 }
 
-enum sl_code sl_wh_commit(struct sl_wh_db *db, struct sl_err *err)
+static enum sl_code commit(struct sl_wh_db *db, struct sl_err *err)
 {
     if (sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL)) {
         enum sl_code code = distrust(db, sl_wh_error(db, "commit", err));
@@ -459,7 +460,7 @@ void sl_wh_rollback(struct sl_wh_db *db)
 enum sl_code sl_wh_end(struct sl_wh_db *db, enum sl_code code, struct sl_err *err)
 {
     if (!code)
-        return sl_wh_commit(db, err);
+        return commit(db, err);
     sl_wh_rollback(db);
     return code;
 }

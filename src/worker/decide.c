@@ -18,7 +18,7 @@ static int by_date_and_rank(const void *left, const void *right)
     return a->gate.generation - b->gate.generation;
 }
 
-enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
+static enum sl_code compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
 {
     enum sl_code code = n ? sl_gather_units(worker, works, n, now_us, err) : SL_OK;
     bool wants_checks = false;
@@ -241,13 +241,13 @@ enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
 {
-    enum sl_code code = sl_worker_compute(worker, work, 1, now_us, err);
+    enum sl_code code = compute(worker, work, 1, now_us, err);
     return code == SL_OK ? decide_one(worker, work, err) : code;
 }
 
 static enum sl_code decide_some(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
 {
-    enum sl_code code = sl_worker_compute(worker, works, n, now_us, err);
+    enum sl_code code = compute(worker, works, n, now_us, err);
     for (size_t i = 0; code == SL_OK && i < n; i++) {
         code = decide_one(worker, &works[i], err);
         if (code == SL_OK)

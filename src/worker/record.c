@@ -320,7 +320,7 @@ static bool is_update(const struct sl_run *known, const struct sl_run *run)
     return known->status == SL_RUN_RUNNING || run->timestamp_us > known->timestamp_us;
 }
 
-const char *sl_names_add(struct sl_arena *arena, const char *json_array, const char *name)
+static const char *names_add(struct sl_arena *arena, const char *json_array, const char *name)
 {
     struct sl_buf quoted = {0};
     struct sl_json json;
@@ -350,7 +350,7 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
     enum sl_code code = sl_worker_event(worker, &event, err);
     if (code != SL_OK || group->phase->on_late == SL_LATE_IGNORE)
         return code;
-    group->gate.late = sl_names_add(&worker->arena, group->gate.late, run->processor);
+    group->gate.late = names_add(&worker->arena, group->gate.late, run->processor);
     code = sl_ledger_gate_put(worker->ledger, &group->gate, err);
     const bool may_bring_rows = run->status == SL_RUN_SUCCESS || run->status == SL_RUN_PARTIAL;
     return code == SL_OK && may_bring_rows ? sl_worker_mark_late(worker, group->phase, &group->gate, processor, now_us, err) : code;

@@ -204,8 +204,8 @@ static enum sl_code mark_phase(struct looking *l, const struct sl_gate *culprit,
     return code;
 }
 
-enum sl_code sl_worker_mark_stale(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
-                                  int64_t now_us, struct sl_err *err)
+static enum sl_code mark_all(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
+                             int64_t now_us, struct sl_err *err)
 {
     for (size_t i = 0; i < worker->config->n_phases; i++) {
         const struct sl_phase *after = &worker->config->phases[worker->config->dag[i]];
@@ -283,7 +283,7 @@ enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct wor
     if (code == SL_OK && !gate->reopened && has_fired(gate))
         code = sl_ledger_stale_clear(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, now_us, err);
     if (code == SL_OK && changed)
-        code = sl_worker_mark_stale(worker, work->phase, gate, "rerun", now_us, err);
+        code = mark_all(worker, work->phase, gate, "rerun", now_us, err);
     return code;
 }
 
@@ -315,7 +315,7 @@ enum sl_code sl_worker_mark_late(struct sl_worker *worker, const struct sl_phase
 {
     bool brought = false;
     enum sl_code code = has_brought(worker, gate, processor, &brought, err);
-    return code == SL_OK && brought ? sl_worker_mark_stale(worker, phase, gate, "late", now_us, err) : code;
+    return code == SL_OK && brought ? mark_all(worker, phase, gate, "late", now_us, err) : code;
 }
 
 /* ---- to make them again ---- */
