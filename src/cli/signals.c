@@ -67,10 +67,3 @@ void sl_cli_pause(int64_t ms)
     if (sl_cli_stopped() == 0 && ms > 0)
         nanosleep(&left, NULL);
 }
-
-int64_t sl_cli_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/clock.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/json.h>
 #include <sluice/str.h>
@@ -298,7 +299,7 @@ static enum sl_code into_quarantine(struct sl_replaying *r, const struct sl_repl
 
 enum sl_code sl_replay_batch(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, struct sl_err *err)
 {
-    const int64_t now_us = r->ops->now_us + (sl_replay_clock_ms() - r->started_ms) * 1000;
+    const int64_t now_us = r->ops->now_us + (sl_monotonic_ms() - r->started_ms) * 1000;
     sl_arena_reset(&r->arena);
     switch (steps[0].action) {
     case SL_ACT_KEEP: keep(r, n, steps[0].note); return SL_OK;

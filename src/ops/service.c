@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <sluice/broker.h>
+#include <sluice/clock.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/log.h>
 
@@ -185,19 +186,14 @@ static void *keeper_main(void *arg)
     while (!service->closing && service->broker == NULL) {
         struct sl_broker *broker = NULL;
         struct sl_err err = {0};
-        struct timespec until;
         pthread_mutex_unlock(&service->mutex);
         enum sl_code code = serve(service->config, service->address, &broker, &err);
         if (code == SL_OK)
             sl_log(SL_WARNING, "the process that served the broker has left; this one serves now", {"address", service->address});
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TAKE_EVERY_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
         pthread_mutex_lock(&service->mutex);
         service->broker = broker;
         if (!service->closing && broker == NULL)
-            pthread_cond_timedwait(&service->closed, &service->mutex, &until);
+            sl_cond_wait(&service->closed, &service->mutex, sl_monotonic_ms() + TAKE_EVERY_MS);
     }
     pthread_mutex_unlock(&service->mutex);
     return NULL;
@@ -272,15 +268,11 @@ enum sl_code sl_service_open(struct sl_service **out, const struct sl_config *co
                              struct sl_err *err)
 {
     static const struct sl_service_options DEFAULTS = {0};
-    pthread_condattr_t monotonic;
     struct sl_service *service = sl_calloc(1, sizeof *service);
     service->config = config;
     service->peer.address = service->address;
     pthread_mutex_init(&service->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&service->closed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&service->closed);
     *out = service;
     enum sl_code code = open_by_type(service, options != NULL ? options : &DEFAULTS, err);
     if (code == SL_OK)

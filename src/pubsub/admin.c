@@ -42,9 +42,9 @@ static void read_duration(struct sl_wire *wire, struct sl_wire_time *time, struc
         *out_ms = time->seconds * 1000 + time->nanos / 1000000;
 }
 
-static enum sl_code read_topic(struct sl_pubsub_topic *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
-    struct sl_wire wire = sl_wire_open(bytes, "Topic", err);
+    struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Topic", err);
     struct sl_field field;
     struct sl_wire_time retention = {0};
     *out = (struct sl_pubsub_topic){.name = ""};
@@ -57,11 +57,6 @@ static enum sl_code read_topic(struct sl_pubsub_topic *out, struct sl_span bytes
         }
     }
     return wire.code;
-}
-
-enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
-{
-    return read_topic(out, (struct sl_span){data, len}, arena, err);
 }
 
 static enum sl_code read_dead_letter(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
@@ -198,7 +193,7 @@ enum sl_code sl_pubsub_read_update_topic(struct sl_pubsub_topic *out, const char
 {
     struct sl_span object;
     const enum sl_code code = sl_wire_read_update(&object, paths, n, "UpdateTopicRequest", (struct sl_span){data, len}, arena, err);
-    return code == SL_OK ? read_topic(out, object, arena, err) : code;
+    return code == SL_OK ? sl_pubsub_read_topic(out, object.ptr, object.len, arena, err) : code;
 }
 
 enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *out, const char ***paths, size_t *n, const void *data,

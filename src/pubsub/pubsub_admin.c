@@ -40,9 +40,8 @@ void sl_pubsub_admin_destroy(struct sl_pubsub_admin **admin)
     *admin = NULL;
 }
 
-/* `key` and `name` are the routing header's. Takes the request's memory. */
-static enum sl_code call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name, struct sl_buf *request,
-                         struct sl_buf *response, struct sl_err *err)
+enum sl_code sl_pubsub_admin_call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name,
+                                  struct sl_buf *request, struct sl_buf *response, struct sl_err *err)
 {
     char *routing = sl_routing(key, name);
     struct sl_rpc_status status;
@@ -61,7 +60,7 @@ static enum sl_code call_only(struct sl_pubsub_admin *admin, const char *method,
                               struct sl_err *err)
 {
     struct sl_buf response = {0};
-    const enum sl_code code = call(admin, method, key, name, request, &response, err);
+    const enum sl_code code = sl_pubsub_admin_call(admin, method, key, name, request, &response, err);
     sl_buf_fini(&response);
     return code;
 }
@@ -78,7 +77,7 @@ enum sl_code sl_pubsub_admin_get_topic(struct sl_pubsub_admin *admin, const char
 {
     struct sl_buf request = {0}, response = {0};
     sl_pubsub_put_name(&request, name);
-    enum sl_code code = call(admin, PUBLISHER "GetTopic", "topic", name, &request, &response, err);
+    enum sl_code code = sl_pubsub_admin_call(admin, PUBLISHER "GetTopic", "topic", name, &request, &response, err);
     if (code == SL_OK)
         code = sl_pubsub_read_topic(out, sl_buf_text(&response), response.len, arena, err);
     sl_buf_fini(&response);
@@ -116,7 +115,7 @@ enum sl_code sl_pubsub_admin_topic_subscriptions(struct sl_pubsub_admin *admin, 
     for (int page = 0; page < MAX_PAGES && code == SL_OK; page++) {
         struct sl_buf request = {0}, response = {0};
         sl_pubsub_put_list(&request, topic, PAGE, token);
-        code = call(admin, PUBLISHER "ListTopicSubscriptions", "topic", topic, &request, &response, err);
+        code = sl_pubsub_admin_call(admin, PUBLISHER "ListTopicSubscriptions", "topic", topic, &request, &response, err);
         if (code == SL_OK)
             code = read_page(&response, names, n, &token, arena, err);
         sl_buf_fini(&response);
@@ -139,7 +138,7 @@ enum sl_code sl_pubsub_admin_get_subscription(struct sl_pubsub_admin *admin, con
 {
     struct sl_buf request = {0}, response = {0};
     sl_pubsub_put_name(&request, name);
-    enum sl_code code = call(admin, SUBSCRIBER "GetSubscription", "subscription", name, &request, &response, err);
+    enum sl_code code = sl_pubsub_admin_call(admin, SUBSCRIBER "GetSubscription", "subscription", name, &request, &response, err);
     if (code == SL_OK)
         code = sl_pubsub_read_subscription(out, sl_buf_text(&response), response.len, arena, err);
     sl_buf_fini(&response);
@@ -190,10 +189,4 @@ enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *
     sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
-}
-
-enum sl_code sl_pubsub_admin_call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name,
-                                  struct sl_buf *request, struct sl_buf *response, struct sl_err *err)
-{
-    return call(admin, method, key, name, request, response, err);
 }

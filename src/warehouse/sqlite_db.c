@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/file.h>
 
 #define TEXT_OF(number) #number
@@ -155,25 +155,18 @@ static int count_wal_pages(void *arg, sqlite3 *handle, const char *schema, int p
 /* Instructions of SQLite's machine between two looks at the clock: about a tenth of a millisecond. */
 #define INSTRUCTIONS_PER_LOOK 10000
 
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* The question's clock starts: after warehouse.timeout the statements of connections under it fail with SL_UNAVAILABLE. */
 static void start_clock(struct sl_wh *wh)
 {
     wh->base.timed_out = false;
-    wh->deadline_us = wh->timeout_ms ? monotonic_us() + wh->timeout_ms * 1000 : 0;
+    wh->deadline_us = wh->timeout_ms ? sl_monotonic_us() + wh->timeout_ms * 1000 : 0;
 }
 
 /* Non-zero ends the statement with SQLITE_INTERRUPT. */
 static int look_at_clock(void *arg)
 {
     struct sl_wh *wh = arg;
-    if (wh->deadline_us == 0 || monotonic_us() < wh->deadline_us)
+    if (wh->deadline_us == 0 || sl_monotonic_us() < wh->deadline_us)
         return 0;
     wh->base.timed_out = true;
     return 1;

@@ -5,7 +5,6 @@
 #include <sluice/completeness.h>
 
 #include "gather_internal.h"
-#include "run_internal.h"
 
 /* ---- the check's table ---- */
 
@@ -187,11 +186,11 @@ static void own_names(struct sl_completeness_facts *facts, struct sl_arena *aren
     }
 }
 
-enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct sl_completeness_facts *out,
-                                    struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us,
+                                    struct sl_completeness_facts *out, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_completing c = {.worker = worker, .arena = arena};
-    struct sl_known_gaps known = {.today = sl_zone_date(worker->config->zone, sl_run_now_us())};
+    struct sl_known_gaps known = {.today = sl_zone_date(worker->config->zone, now_us)};
     const struct sl_calendar *calendar = NULL;
     enum sl_code code = sl_worker_calendar(worker, &calendar, err);
     memset(out, 0, sizeof *out);
