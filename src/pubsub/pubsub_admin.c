@@ -163,7 +163,7 @@ enum sl_code sl_pubsub_admin_delete_subscription(struct sl_pubsub_admin *admin, 
 static enum sl_code read_backlog(const struct sl_buf *response, int64_t *undelivered, int64_t *leased, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){sl_buf_text(response), response->len}, "Backlog", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *undelivered = *leased = 0;
     while (sl_wire_next(&wire, &field)) {
         if (field.key == SL_KEY(1, SL_WIRE_VARINT))
