@@ -11,6 +11,8 @@
 int64_t sl_monotonic_us(void);
 int64_t sl_monotonic_ms(void);
 
+void sl_pause_ms(int64_t ms); /* less when a signal comes */
+
 /* A condition whose waits are by the steady clock; pthread_cond_destroy() it. */
 void sl_cond_init(pthread_cond_t *out);
 /* false: until_ms of the steady clock has come. SL_MS_NEVER: no end. As with every condition, true may mean nothing. */

@@ -191,7 +191,7 @@ static struct sl_condition bind_condition(struct sl_arena *arena, const json_t *
     return condition;
 }
 
-static const char *bind_unit_column(struct sl_arena *arena, const json_t *object)
+const char *sl_bind_unit_column(struct sl_arena *arena, const json_t *object)
 {
     const char *column = sl_bind_str(arena, object, "unit_column");
     return sl_str_eq(column, "none") ? NULL : column;
@@ -204,7 +204,7 @@ static void bind_calendar(struct sl_config *config, const json_t *json, struct s
     struct sl_calendar_config *calendar = sl_arena_alloc(arena, sizeof *calendar);
     calendar->table = sl_bind_str(arena, json, "table");
     calendar->date_column = sl_bind_str(arena, json, "date_column");
-    calendar->unit_column = bind_unit_column(arena, json);
+    calendar->unit_column = sl_bind_unit_column(arena, json);
     calendar->planned = bind_condition(arena, json_object_get(json, "planned"));
     calendar->done = bind_condition(arena, json_object_get(json, "done"));
     calendar->cancelled = bind_condition(arena, json_object_get(json, "cancelled"));

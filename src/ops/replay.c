@@ -21,10 +21,9 @@ bool sl_replay_is_recorded(const struct sl_ops *ops, const struct sl_dead_letter
     sl_status_parse(letter->status, strlen(letter->status), &status);
     enum sl_code code = sl_ledger_run_get(ops->ledger, letter->phase_name, letter->date, letter->processor, letter->execution_id, &run,
                                           &arena, &err);
-    const bool is_update = code == SL_OK && run.status != status && status != SL_RUN_RUNNING && /* RULES 2 */
-                           (run.status == SL_RUN_RUNNING || letter->timestamp_us > run.timestamp_us);
+    const bool recorded = code == SL_OK && !sl_run_is_update(&run, status, letter->timestamp_us);
     sl_arena_fini(&arena);
-    return code == SL_OK && !is_update;
+    return recorded;
 }
 
 /* ---- messages ---- */

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sluice/broker.h>
@@ -129,12 +128,6 @@ enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *e
 
 /* ---- the embedded broker ---- */
 
-static void pause_ms(int64_t ms)
-{
-    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-    nanosleep(&wait, NULL);
-}
-
 static enum sl_code serve(const struct sl_config *config, const char *address, struct sl_broker **out, struct sl_err *err)
 {
     const struct sl_broker_options options = {.path = config->bus.path, .listen = address};
@@ -169,7 +162,7 @@ static enum sl_code open_embedded(struct sl_service *service, const struct sl_se
     for (int64_t waited_ms = 0; code == SL_CONFLICT || code == SL_UNAVAILABLE; waited_ms += RETRY_MS) {
         if (waited_ms >= wait_ms || (code == SL_UNAVAILABLE && waited_ms >= PORT_WAIT_MS))
             break;
-        pause_ms(RETRY_MS);
+        sl_pause_ms(RETRY_MS);
         code = find_or_serve(service, options->brief, err);
     }
     if (code != SL_CONFLICT)

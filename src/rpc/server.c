@@ -136,19 +136,14 @@ static void accepts_free(struct sl_rpc_server *server)
 
 /* ---- listening ---- */
 
-static grpc_arg number(const char *key, int value)
-{
-    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_server *make(void)
 {
     grpc_arg args[] = {
-        number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a share of it */
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
-        number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
-        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_MS),
-        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        sl_rpc_number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a share of it */
+        sl_rpc_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
+        sl_rpc_number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
+        sl_rpc_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_MS),
+        sl_rpc_number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
     return grpc_server_create(&all, NULL);

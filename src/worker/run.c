@@ -9,7 +9,6 @@
  * It ends when the bus has ended, when it is idle for as long as asked, when told to stop, or on an error; then threads are joined. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <sluice/clock.h>
 #include <sluice/log.h>
@@ -23,12 +22,6 @@
 #define OUTBOX_FAILING_US 30000000LL /* RULES 30 */
 #define UNCONNECTED_US    30000000LL /* the same patience with streams */
 
-static void pause_ms(int64_t ms)
-{
-    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-    nanosleep(&wait, NULL);
-}
-
 /* ---- batches ---- */
 
 /* Busy or full may pass: the batch is tried again a few times before the run gives up; it was rolled back and nothing of it was acked. */
@@ -40,7 +33,7 @@ static enum sl_code process(struct runner *run, struct reading *reading, struct 
         if (code != SL_UNAVAILABLE || sl_run_told_to_stop(run))
             break;
         sl_log(SL_WARNING, "a batch could not be committed; it is tried again", {"error", err->text});
-        pause_ms(BUSY_PAUSE_MS);
+        sl_pause_ms(BUSY_PAUSE_MS);
     }
     return code;
 }

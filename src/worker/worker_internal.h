@@ -69,8 +69,6 @@ int64_t sl_answer_nulls(const struct sl_answer *answer, const struct sl_source *
 void sl_questions_fini(struct sl_questions *questions);
 /* Is this failure a fact about the table that was asked, and no trouble of the whole batch? */
 bool sl_warehouse_about_the_table(const struct sl_warehouse *warehouse, enum sl_code code);
-/* Our column as the source calls it. */
-const char *sl_source_column(const struct sl_source *source, const char *column);
 
 /* ---- gates at work ---- */
 
@@ -185,7 +183,10 @@ void sl_coverage_read(struct sl_coverage *out, const struct sl_sources *sources,
 /* Decide `works` (any order; sorted here: dates ascending, phases in DAG order) and write everything, in the ledger transaction that is open. */
 enum sl_code sl_worker_decide(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
-enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err); /* for a republication */
+/* The gate as its decision leaves it, but for what only a write changes: names, drops and clocks. */
+struct sl_gate sl_worker_outcome(const struct sl_worker *worker, const struct work *work, int64_t now_us);
+/* For a republication: decided afresh, with the triggers that the gate's own decision published (none: it had adopted another gate's). */
+enum sl_code sl_worker_decide_again(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us,

@@ -74,21 +74,12 @@ static void quality_once(struct bench *bench, struct sl_arena *arena)
 
 /* ---- completeness ---- */
 
-static size_t kind_of(const struct bench *bench)
-{
-    const struct sl_calendar_config *calendar = bench->config->calendar;
-    for (size_t i = 0; i < calendar->n_entities; i++)
-        if (sl_str_eq(calendar->entities[i].entity, bench->phase->checks.completeness.entity))
-            return i;
-    return 0;
-}
-
 static void completeness_once(struct bench *bench, struct sl_arena *arena)
 {
     struct sl_entity_row *present = NULL;
     struct sl_completeness_ask ask = {.units = bench->calendar,
                                       .n_units = bench->n_calendar,
-                                      .kind = kind_of(bench),
+                                      .kind = sl_calendar_kind(bench->config->calendar, bench->phase->checks.completeness.entity),
                                       .window = bench->phase->checks.completeness.window,
                                       .date = SL_DATE_NONE,
                                       .not_before = SL_DATE_NONE};
