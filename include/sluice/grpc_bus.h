@@ -125,8 +125,6 @@ void sl_pubsub_admin_destroy(struct sl_pubsub_admin **admin);
 enum sl_code sl_pubsub_admin_create_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, struct sl_err *err);
 enum sl_code sl_pubsub_admin_get_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_pubsub_topic *out, struct sl_arena *arena,
                                        struct sl_err *err);
-enum sl_code sl_pubsub_admin_update_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, const char *const *paths,
-                                          size_t n, struct sl_err *err);
 enum sl_code sl_pubsub_admin_delete_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_err *err);
 /* The names of a topic's subscriptions, every page. */
 enum sl_code sl_pubsub_admin_topic_subscriptions(struct sl_pubsub_admin *admin, const char *topic, const char ***names, size_t *n,

@@ -13,8 +13,6 @@
 #include "ack_results.h"
 #include "grpc_retry.h"
 
-#define SL_MS_NEVER INT64_MAX
-
 struct sl_grpc_bus;
 struct sl_subscriber;
 
