@@ -42,11 +42,11 @@ static const char *field_of(const char *const *fields, const char *path)
     return NULL;
 }
 
-enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path)
+enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path, bool empty)
 {
     const char *missing = field_of(fields->missing, path);
     if (missing)
-        return sl_refuse_unsupported(event, missing);
+        return empty ? SL_ANSWER_NOW : sl_refuse_unsupported(event, missing);
     if (field_of(fields->fixed, path))
         return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
                                "Invalid update_mask provided in the Update%sRequest: the '%.100s' field in the %s is not mutable.",
@@ -216,7 +216,7 @@ static bool apply_topic_path(struct sl_pubsub_topic *out, const struct sl_pubsub
     else if (strcmp(path, "message_storage_policy") == 0 || strcmp(path, "message_storage_policy.allowed_persistence_regions") == 0)
         set_storage_policy(out, in);
     else
-        sl_refuse_path(event, &FIELDS, path);
+        sl_refuse_path(event, &FIELDS, path, !in->unsupported);
     return event->status.code == SL_RPC_OK;
 }
 

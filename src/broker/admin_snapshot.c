@@ -117,7 +117,7 @@ static bool apply_path(struct sl_broker *broker, struct sl_event *event, struct 
     else if (strcmp(path, "expire_time") == 0)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "expire_time is not in the future");
     else
-        sl_refuse_path(event, &FIELDS, path);
+        sl_refuse_path(event, &FIELDS, path, false);
     return event->status.code == SL_RPC_OK;
 }
 

@@ -312,7 +312,9 @@ enum sl_answer sl_update_subscription(struct sl_broker *broker, struct sl_event 
     struct sl_pubsub_subscription config = subscription->config;
     for (size_t i = 0; i < n; i++)
         if (!apply_path(&config, &asked, paths[i]))
-            return sl_refuse_path(event, &OTHERS, paths[i]);
+            sl_refuse_path(event, &OTHERS, paths[i], !asked.unsupported);
+    if (event->status.code != SL_RPC_OK)
+        return SL_ANSWER_NOW;
     return apply_update(broker, event, subscription, &config);
 }
 

@@ -347,7 +347,8 @@ struct sl_fields {
     const char *example; /* of how a path is spelled: "'kms_key_name' rather than 'kmsKeyName'" */
     const char *const *fixed, *const *missing;
 };
-enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path);
+/* `empty`: what is missing here is not asked for, but taken away, and so it is already. */
+enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path, bool empty);
 enum sl_answer sl_refuse_empty_mask(struct sl_event *event, const char *kind);
 enum sl_answer sl_refuse_unsupported(struct sl_event *event, const char *field);
 bool sl_read_name(struct sl_broker *broker, struct sl_event *event, const char **name);

@@ -188,9 +188,8 @@ Test(broker_admin, a_mask_is_answered_in_the_services_words)
          "the form "
          "'expire_time' rather than 'expireTime'.",
          SL_RPC_INVALID_ARGUMENT},
-        {"Topic", "schema_settings.schema", "This broker does not implement schema_settings", SL_RPC_UNIMPLEMENTED},
-        {"Topic", "ingestion_data_source_settings", "This broker does not implement ingestion_data_source_settings", SL_RPC_UNIMPLEMENTED},
-        {"Subscription", "bigquery_config", "This broker does not implement bigquery_config", SL_RPC_UNIMPLEMENTED},
+        {"Topic", "schema_settings.schema", "", SL_RPC_OK}, /* taken away, as it is already */
+        {"Subscription", "bigquery_config", "", SL_RPC_OK},
         {"Subscription", "push_config", "", SL_RPC_OK},
     };
     open_with_both(&bed);
@@ -315,6 +314,50 @@ Test(broker_admin, what_is_not_there_is_refused_by_its_name)
             cr_expect_not_null(strstr(bed.message, cases[i].label), "%s: %s", cases[i].label, bed.message);
     }
     sl_buf_fini(&request);
+    bed_close(&bed);
+}
+
+Test(broker_admin, what_is_not_there_is_refused_in_an_update)
+{
+    struct bed bed;
+    struct sl_buf request = {0}, object = {0}, mask = {0};
+    open_with_both(&bed);
+    put_str(&object, 1, SUB);
+    put_str(&object, 18, "\x0a\x01x");
+    put_buf(&request, 1, &object);
+    put_str(&mask, 1, "ack_deadline_seconds");
+    put_str(&mask, 1, "bigquery_config");
+    put_buf(&request, 2, &mask);
+    cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_UNIMPLEMENTED);
+    cr_expect_str_eq(bed.message, "This broker does not implement bigquery_config");
+    put_str(&object, 1, TOPIC);
+    put_str(&object, 6, "\x0a\x01x");
+    put_buf(&request, 1, &object);
+    put_str(&mask, 1, "schema_settings");
+    put_buf(&request, 2, &mask);
+    cr_expect_eq(bed_call(&bed, "Publisher/UpdateTopic", &request, NULL), SL_RPC_UNIMPLEMENTED);
+    cr_expect_str_eq(bed.message, "This broker does not implement schema_settings");
+    sl_buf_fini(&request);
+    bed_close(&bed);
+}
+
+Test(broker_admin, a_subscription_tells_its_topics_retention)
+{
+    static const char HOUR[] = "\x8a\x01\x03\x08\x90\x1c"; /* field 17, 3,600 s */
+    struct bed bed;
+    struct sl_buf request = {0}, response = {0};
+    bed_open(&bed, NULL);
+    sl_pubsub_put_topic(&request, &(struct sl_pubsub_topic){.name = TOPIC, .retention_ms = 3600000});
+    cr_assert_eq(bed_call(&bed, "Publisher/CreateTopic", &request, NULL), SL_RPC_OK);
+    sl_pubsub_put_subscription(&request, &(struct sl_pubsub_subscription){.name = SUB, .topic = TOPIC});
+    cr_assert_eq(bed_call(&bed, "Subscriber/CreateSubscription", &request, &response), SL_RPC_OK);
+    cr_expect(holds(&response, HOUR, sizeof(HOUR) - 1), "made");
+    const char *paths[] = {"retain_acked_messages"};
+    sl_pubsub_put_update_subscription(&request, &(struct sl_pubsub_subscription){.name = SUB, .retain_acked = true}, paths, 1);
+    cr_assert_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, &response), SL_RPC_OK);
+    cr_expect(holds(&response, HOUR, sizeof(HOUR) - 1), "changed");
+    sl_buf_fini(&request);
+    sl_buf_fini(&response);
     bed_close(&bed);
 }
 
