@@ -199,12 +199,15 @@ static const struct sl_fields FIELDS = {
     .missing = (const char *const[]){"schema_settings", "ingestion_data_source_settings", "message_transforms", NULL},
 };
 
-static void set_storage_policy(struct sl_pubsub_topic *out, const struct sl_pubsub_topic *in)
+static void set_storage_policy(struct sl_pubsub_topic *out, const struct sl_pubsub_topic *in, bool regions, bool in_transit)
 {
-    out->has_storage_policy = in->has_storage_policy;
-    out->regions = in->regions;
-    out->n_regions = in->n_regions;
-    out->enforce_in_transit = in->enforce_in_transit;
+    if (regions) {
+        out->has_storage_policy = in->has_storage_policy;
+        out->regions = in->regions;
+        out->n_regions = in->n_regions;
+    }
+    if (in_transit)
+        out->enforce_in_transit = in->enforce_in_transit;
 }
 
 static bool apply_topic_path(struct sl_pubsub_topic *out, const struct sl_pubsub_topic *in, const char *path, struct sl_event *event)
@@ -213,8 +216,12 @@ static bool apply_topic_path(struct sl_pubsub_topic *out, const struct sl_pubsub
         out->labels = in->labels;
     else if (strcmp(path, "message_retention_duration") == 0)
         out->retention_ms = in->retention_ms;
-    else if (strcmp(path, "message_storage_policy") == 0 || strcmp(path, "message_storage_policy.allowed_persistence_regions") == 0)
-        set_storage_policy(out, in);
+    else if (strcmp(path, "message_storage_policy") == 0)
+        set_storage_policy(out, in, true, true);
+    else if (strcmp(path, "message_storage_policy.allowed_persistence_regions") == 0)
+        set_storage_policy(out, in, true, false);
+    else if (strcmp(path, "message_storage_policy.enforce_in_transit") == 0)
+        set_storage_policy(out, in, false, true);
     else
         sl_refuse_path(event, &FIELDS, path, !in->unsupported);
     return event->status.code == SL_RPC_OK;

@@ -204,6 +204,7 @@ Test(broker_admin, a_mask_is_answered_in_the_services_words)
 /* ---- fields ---- */
 
 #define STORAGE_POLICY "\x1a\x0c\x0a\x08us-east1\x10\x01"
+#define POLICY         "message_storage_policy"
 #define KMS_KEY        "\x2a\x05k/k/k"
 
 static void get_topic(struct bed *bed, struct sl_buf *response)
@@ -214,13 +215,14 @@ static void get_topic(struct bed *bed, struct sl_buf *response)
     sl_buf_fini(&request);
 }
 
-static enum sl_rpc_code update_storage_policy(struct bed *bed, const char *topic_field, size_t len, struct sl_buf *response)
+static enum sl_rpc_code update_storage_policy(struct bed *bed, const char *path, const char *topic_field, size_t len,
+                                              struct sl_buf *response)
 {
     struct sl_buf request = {0}, object = {0}, mask = {0};
     put_str(&object, 1, TOPIC);
     sl_buf_add(&object, topic_field, len);
     put_buf(&request, 1, &object);
-    put_str(&mask, 1, "message_storage_policy");
+    put_str(&mask, 1, path);
     put_buf(&request, 2, &mask);
     enum sl_rpc_code code = bed_call(bed, "Publisher/UpdateTopic", &request, response);
     sl_buf_fini(&request);
@@ -240,13 +242,18 @@ Test(broker_admin, a_topics_regions_and_key_are_kept)
     bed_restart(&bed);
     get_topic(&bed, &response);
     cr_expect(holds(&response, STORAGE_POLICY KMS_KEY, sizeof(STORAGE_POLICY KMS_KEY) - 1));
-    cr_expect_eq(update_storage_policy(&bed, "\x1a\x06\x0a\x01x\x0a\x01y", 8, &response), SL_RPC_OK, "%s", bed.message);
+    cr_expect_eq(update_storage_policy(&bed, POLICY, "\x1a\x06\x0a\x01x\x0a\x01y", 8, &response), SL_RPC_OK, "%s", bed.message);
     cr_expect(holds(&response, "\x1a\x06\x0a\x01x\x0a\x01y" KMS_KEY, 8 + sizeof(KMS_KEY) - 1));
-    cr_expect_eq(update_storage_policy(&bed, "\x1a\x00", 2, NULL), SL_RPC_INVALID_ARGUMENT, "no region at all");
+    cr_expect_eq(update_storage_policy(&bed, POLICY ".enforce_in_transit", "\x1a\x02\x10\x01", 4, &response), SL_RPC_OK, "%s", bed.message);
+    cr_expect(holds(&response, "\x1a\x08\x0a\x01x\x0a\x01y\x10\x01", 10));
+    cr_expect_eq(update_storage_policy(&bed, POLICY ".allowed_persistence_regions", "\x1a\x03\x0a\x01z", 5, &response), SL_RPC_OK);
+    cr_expect(holds(&response, "\x1a\x05\x0a\x01z\x10\x01", 7));
+    cr_expect_eq(update_storage_policy(&bed, POLICY, "\x1a\x06\x0a\x01x\x0a\x01y", 8, &response), SL_RPC_OK);
+    cr_expect_eq(update_storage_policy(&bed, POLICY, "\x1a\x00", 2, NULL), SL_RPC_INVALID_ARGUMENT, "no region at all");
     cr_expect_str_eq(bed.message, "message_storage_policy.allowed_persistence_regions must not be empty");
     get_topic(&bed, &response);
     cr_expect(holds(&response, "\x0a\x01x\x0a\x01y", 6));
-    cr_expect_eq(update_storage_policy(&bed, "", 0, &response), SL_RPC_OK, "back to none: %s", bed.message);
+    cr_expect_eq(update_storage_policy(&bed, POLICY, "", 0, &response), SL_RPC_OK, "back to none: %s", bed.message);
     cr_expect_not(holds(&response, "\x0a\x01x", 3));
     cr_expect(holds(&response, KMS_KEY, sizeof(KMS_KEY) - 1));
     sl_buf_fini(&request);

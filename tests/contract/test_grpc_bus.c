@@ -348,9 +348,9 @@ Test(grpc_bus, long_ids_go_in_requests_of_half_a_mebibyte)
     start(&f);
     struct sl_buf response = {0};
     for (int i = 0; i < N; i++) {
-        char id[LEN + 1];
+        char id[LEN + 16];
         memset(id, 'x', LEN);
-        snprintf(id + LEN - 8, 9, "%08d", i);
+        snprintf(id + LEN - 8, sizeof id - (LEN - 8), "%08d", i);
         sl_pubsub_put_received(&response, id, "", 0, id + LEN - 8, 0, 0, NULL, 0);
     }
     fake_on_open(&f.fake, &response);
