@@ -207,9 +207,12 @@ bool sl_resource_name_valid(const char *name, const char *kind);
 /* ---- streams ---- */
 
 struct sl_stream {                 /* heap; made on the rpc loop, freed by the broker thread at its end */
-    struct sl_rpc_peer_call *call; /* not used any more once finished */
+    struct sl_rpc_peer_call *call; /* not used any more once finished, and not ending */
     atomic_bool blocked;           /* the transport has enough; cleared at "writable". Any thread */
     bool finished;
+    bool ending; /* finished, but for a message that is on its way: until it has gone, or end_ms */
+    struct sl_rpc_status end;
+    int64_t end_ms;
     struct sl_subscription *subscription; /* NULL before its first request and after its end */
     struct sl_flow flow;
     int deadline_s;

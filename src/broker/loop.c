@@ -274,6 +274,7 @@ int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
     if (sl_broker_has_failed(broker)) {
         sl_batch_commit(broker); /* answers what is left */
         fail_everybody(broker);
+        due = sl_streams_tick(broker); /* of those that are ending */
     }
     return due;
 }
