@@ -27,12 +27,16 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_PULL] = sl_pull,
     [SL_ACKNOWLEDGE] = sl_acknowledge,
     [SL_MODIFY_ACK_DEADLINE] = sl_modify_ack_deadline,
+    [SL_MODIFY_PUSH_CONFIG] = sl_modify_push_config,
     [SL_CREATE_SNAPSHOT] = sl_create_snapshot,
     [SL_GET_SNAPSHOT] = sl_get_snapshot,
     [SL_UPDATE_SNAPSHOT] = sl_update_snapshot,
     [SL_LIST_SNAPSHOTS] = sl_list_snapshots,
     [SL_DELETE_SNAPSHOT] = sl_delete_snapshot,
     [SL_SEEK] = sl_seek,
+    [SL_SET_POLICY] = sl_set_policy,
+    [SL_GET_POLICY] = sl_get_policy,
+    [SL_TEST_PERMISSIONS] = sl_test_permissions,
     [SL_BACKLOG] = sl_backlog,
     [SL_LOOK] = sl_look,
 };
@@ -270,6 +274,7 @@ int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
     if (sl_broker_has_failed(broker)) {
         sl_batch_commit(broker); /* answers what is left */
         fail_everybody(broker);
+        due = sl_streams_tick(broker); /* of those that are ending */
     }
     return due;
 }

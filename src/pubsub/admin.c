@@ -3,7 +3,7 @@
 
 #include "wire.h"
 
-enum { MAX_LABELS = 10000, MAX_PATHS = 1000, MAX_ITEMS = 100000 };
+enum { MAX_LABELS = 10000, MAX_PATHS = 1000, MAX_ITEMS = 100000, MAX_REGIONS = 1000 };
 enum { MIN_BACKOFF_MS = 10000, MAX_BACKOFF_MS = 600000 }; /* where a retry policy doesn't say */
 
 static const int64_t MAX_DURATION_S = INT64_C(315576000000); /* 10,000 years, as google.protobuf.Duration has it */
@@ -42,6 +42,33 @@ static void read_duration(struct sl_wire *wire, struct sl_wire_time *time, struc
         *out_ms = time->seconds * 1000 + time->nanos / 1000000;
 }
 
+static enum sl_code read_storage_policy(struct sl_pubsub_topic *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open(bytes, "MessageStoragePolicy", err);
+    struct sl_wire_field field;
+    out->has_storage_policy = true;
+    while (sl_wire_next(&wire, &field)) {
+        if (field.key == SL_KEY(2, SL_WIRE_VARINT))
+            out->enforce_in_transit = field.value != 0;
+        if (field.key != SL_KEY(1, SL_WIRE_BYTES))
+            continue;
+        if (out->n_regions == MAX_REGIONS) {
+            sl_wire_fail(&wire, "too many regions");
+            break;
+        }
+        out->regions = sl_arena_push(arena, out->regions, &out->n_regions, sizeof *out->regions);
+        sl_wire_string(&wire, &field, arena, &out->regions[out->n_regions - 1]);
+    }
+    return wire.code;
+}
+
+/* An empty message asks for nothing. */
+static void note_unsupported(const char **out, const struct sl_wire_field *field, const char *name)
+{
+    if (!*out && field->bytes.len > 0)
+        *out = name;
+}
+
 enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Topic", err);
@@ -52,7 +79,12 @@ enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data,
         switch (field.key) {
         case SL_KEY(1, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->name); break;
         case SL_KEY(2, SL_WIRE_BYTES): sl_wire_add_label(&wire, &out->labels, field.bytes, arena); break;
+        case SL_KEY(3, SL_WIRE_BYTES): wire.code = read_storage_policy(out, field.bytes, arena, err); break;
+        case SL_KEY(5, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->kms_key); break;
+        case SL_KEY(6, SL_WIRE_BYTES): note_unsupported(&out->unsupported, &field, "schema_settings"); break;
         case SL_KEY(8, SL_WIRE_BYTES): read_duration(&wire, &retention, field.bytes, &out->retention_ms); break;
+        case SL_KEY(10, SL_WIRE_BYTES): note_unsupported(&out->unsupported, &field, "ingestion_data_source_settings"); break;
+        case SL_KEY(13, SL_WIRE_BYTES): note_unsupported(&out->unsupported, &field, "message_transforms"); break;
         default: break;
         }
     }
@@ -136,6 +168,10 @@ static void read_subscription_field(struct sl_pubsub_subscription *out, struct s
     case SL_KEY(15, SL_WIRE_VARINT): out->detached = field->value != 0; break;
     case SL_KEY(16, SL_WIRE_VARINT): out->exactly_once = field->value != 0; break;
     case SL_KEY(17, SL_WIRE_BYTES): read_duration(wire, &durations->topic_retention, field->bytes, &out->topic_retention_ms); break;
+    case SL_KEY(18, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "bigquery_config"); break;
+    case SL_KEY(22, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "cloud_storage_config"); break;
+    case SL_KEY(25, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "message_transforms"); break;
+    case SL_KEY(27, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "bigtable_config"); break;
     default: break;
     }
 }
@@ -204,6 +240,22 @@ enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *o
     return code == SL_OK ? sl_pubsub_read_subscription(out, object.ptr, object.len, arena, err) : code;
 }
 
+enum sl_code sl_pubsub_read_modify_push(const char **subscription, bool *has_push, const void *data, size_t len, struct sl_arena *arena,
+                                        struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "ModifyPushConfigRequest", err);
+    struct sl_wire_field field;
+    struct sl_pubsub_subscription asked = {.has_push = false};
+    *subscription = "";
+    while (sl_wire_next(&wire, &field))
+        if (field.key == SL_KEY(1, SL_WIRE_BYTES))
+            sl_wire_string(&wire, &field, arena, subscription);
+        else if (field.key == SL_KEY(2, SL_WIRE_BYTES))
+            wire.code = read_push(&asked, field.bytes, arena, err);
+    *has_push = asked.has_push;
+    return wire.code;
+}
+
 enum sl_code sl_pubsub_read_name(const char **name, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
     int page_size;
@@ -270,10 +322,23 @@ static void put_duration(struct sl_buf *out, int number, int64_t ms)
     sl_wire_put_time(out, number, (struct sl_wire_time){ms / 1000, (int32_t)(ms % 1000) * 1000000});
 }
 
+static void put_storage_policy(struct sl_buf *out, const struct sl_pubsub_topic *topic)
+{
+    struct sl_buf policy = {0};
+    for (size_t i = 0; i < topic->n_regions; i++)
+        sl_wire_put_bytes(&policy, 1, topic->regions[i], strlen(topic->regions[i]));
+    sl_wire_put_int(&policy, 2, topic->enforce_in_transit);
+    if (topic->has_storage_policy)
+        sl_wire_put_message(out, 3, &policy);
+    sl_buf_fini(&policy);
+}
+
 void sl_pubsub_put_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic)
 {
     sl_wire_put_text(out, 1, topic->name);
     sl_wire_put_labels(out, 2, &topic->labels);
+    put_storage_policy(out, topic);
+    sl_wire_put_text(out, 5, topic->kms_key);
     if (topic->retention_ms)
         put_duration(out, 8, topic->retention_ms);
 }

@@ -1,4 +1,4 @@
-/* pubsub_iam.c - what may be done with a topic or a subscription, and who else may: google.iam.v1.IAMPolicy on the bus's own address. Emulators and our broker have no such service. */
+/* pubsub_iam.c - what may be done with a topic or a subscription, and who else may: google.iam.v1.IAMPolicy on the bus's own address. Google's emulators have no such service; our broker keeps policies and asks nobody for them. */
 #include <string.h>
 
 #include "pubsub_call.h"

@@ -6,6 +6,7 @@
  * cancelled, and n_open goes to 0. So nothing of a server outlives stop() but calls that their owner has not given up, and those know nothing of the server any more. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,6 +63,17 @@ static bool admit(struct sl_rpc_server *server, bool known)
     return serving;
 }
 
+#define PATH_CHARS 200 /* of a method that nobody knows */
+
+static void say_unknown(struct sl_rpc_server *server, grpc_call *call, grpc_slice path)
+{
+    char text[PATH_CHARS + sizeof " is not implemented here"];
+    size_t len = GRPC_SLICE_LENGTH(path);
+    snprintf(text, sizeof text, "%.*s is not implemented here", (int)(len < PATH_CHARS ? len : PATH_CHARS),
+             (const char *)GRPC_SLICE_START_PTR(path));
+    sl_rpc_peer_call_refuse(server, call, SL_RPC_UNIMPLEMENTED, text);
+}
+
 /* n_methods when there is none. */
 static size_t find_method(const struct sl_rpc_server *server, grpc_slice path)
 {
@@ -71,15 +83,16 @@ static size_t find_method(const struct sl_rpc_server *server, grpc_slice path)
     return i;
 }
 
-static void dispatch(struct sl_rpc_server *server, grpc_call *call, size_t method, grpc_metadata_array *headers)
+static void dispatch(struct sl_rpc_server *server, grpc_call *call, grpc_slice path, grpc_metadata_array *headers)
 {
+    size_t method = find_method(server, path);
     bool known = method < server->n_methods;
     if (admit(server, known))
         sl_rpc_peer_call_begin(server, call, method, headers);
     else if (known)
         sl_rpc_peer_call_refuse(server, call, SL_RPC_UNAVAILABLE, "the server is stopping");
     else
-        sl_rpc_peer_call_refuse(server, call, SL_RPC_UNIMPLEMENTED, "no such method here");
+        say_unknown(server, call, path);
 }
 
 static void accept_ask(struct sl_rpc_accept *accept)
@@ -101,13 +114,14 @@ static void accepted(struct sl_rpc_tag *tag, bool ok)
         return;
     }
     grpc_call *call = accept->call;
-    size_t method = find_method(accept->server, accept->details.method);
+    grpc_slice path = grpc_slice_ref(accept->details.method);
     grpc_call_details_destroy(&accept->details);
     grpc_call_details_init(&accept->details);
     grpc_metadata_array headers = accept->metadata;
     grpc_metadata_array_init(&accept->metadata);
     accept_ask(accept);
-    dispatch(accept->server, call, method, &headers);
+    dispatch(accept->server, call, path, &headers);
+    grpc_slice_unref(path);
     grpc_metadata_array_destroy(&headers);
 }
 

@@ -216,3 +216,32 @@ Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
     cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_CORRUPT, "%s", err.text);
     bed_close(&bed);
 }
+
+Test(broker_durable, a_file_of_the_version_before_goes_on)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    struct sl_buf request = {0};
+    char command[512];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish(&bed, TOPIC, "from before");
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    snprintf(command, sizeof(command),
+             "sqlite3 %s/broker.db 'DROP TRIGGER topic_policy; DROP TRIGGER subscription_policy; DROP TRIGGER snapshot_policy; "
+             "DROP TABLE policies; PRAGMA user_version = 2'",
+             bed.dir);
+    const bool made = system(command) == 0;
+    bed_restart(&bed);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "from before ");
+    sl_pubsub_put_name(&request, TOPIC);
+    cr_expect_eq(bed_call(&bed, "google.iam.v1.IAMPolicy/GetIamPolicy", &request, NULL), SL_RPC_OK, "%d: %s", made, bed.message);
+    delete_subscription(&bed, SUB);
+    delete_topic(&bed, TOPIC);
+    sl_buf_fini(&request);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
