@@ -128,7 +128,7 @@ def ordering(server, client, _folder):
 def dead_letter(server, client, _folder):
     client.make("alive", "alive-sub", dead="dead")
     client.publish("alive", 20, 100)
-    nacked = client.receive("alive-sub", 20, "nack", idle_s=5)
+    nacked = client.receive("alive-sub", 20, "nack", idle_s=15)
     same("deliveries", nacked["received"], 100)
     got = client.receive("dead-sub", 20, idle_s=20)
     same("dead letters", got["acked"], 20)

@@ -29,8 +29,9 @@ import mill  # noqa: E402  (its reading of a state directory)
 KILLS = int(os.environ.get("SLUICE_KILLS") or 120)
 COMPLETIONS = int(os.environ.get("SLUICE_COMPLETIONS") or 10000)
 SEED = int(os.environ.get("SLUICE_SEED") or 20251127)
-UP_S = float(os.environ.get("SLUICE_UP_S") or 1.2)  # a life of a replay is up to this long
-STOP_S = 20         # a cancelled one ends within that
+UP_S = float(os.environ.get("SLUICE_UP_S") or 1.2)  # a life of a replay is up to this long; longer where that is too short to get to anything, up to MOST_S
+MOST_S = 20
+STOP_S = 60         # a cancelled one ends within that
 EVENTS = "SELECT description FROM events WHERE event_type = 'message_replayed'"
 REPLAYED = re.compile(r"dead letter (\S+) of (\S+), time \d+: ")
 
@@ -108,7 +109,7 @@ class Killer:
     def __init__(self, job):
         self.job, self.random = job, random.Random(SEED)
         self.killed = self.cancelled = self.ended = self.workers_killed = 0
-        self.grown, self.seen = 0, 0
+        self.grown, self.seen, self.up_s = 0, 0, UP_S
 
     def kill_or_cancel(self, process):
         if self.random.random() < 0.7:
@@ -124,7 +125,7 @@ class Killer:
     def one_life(self, *words):
         process = self.job.start("replay", *words)
         try:
-            out, errors = process.communicate(timeout=self.random.uniform(0, UP_S))
+            out, errors = process.communicate(timeout=self.random.uniform(0, self.up_s))
         except subprocess.TimeoutExpired:
             self.kill_or_cancel(process)
             return
@@ -132,9 +133,10 @@ class Killer:
         holds("it ends by itself only when all is done, or when the worker with the broker was killed: %d %s %s" % (process.returncode, out, errors), process.returncode in (0, 75))
 
     def count_growth(self):
-        """How many letters have an event by now: the kills must be on the way, not before or after it."""
+        """How many letters have an event by now: the kills must be on the way, not before or after it. One that has done nothing lives longer the next time."""
         now = len(mill.rows(self.job.folder + "/state/ledger.db", EVENTS))
         self.grown += now > self.seen
+        self.up_s = max(UP_S, self.up_s * 0.8) if now > self.seen else min(MOST_S, self.up_s * 1.5)
         self.seen = now
 
     def into_sluice(self, phase, rate):
