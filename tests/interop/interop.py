@@ -228,6 +228,7 @@ class Emulator(Server):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        wait_for("the emulator has left", lambda: not is_listening(self.address))
 
 
 class Fake(Server):
