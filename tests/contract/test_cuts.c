@@ -252,10 +252,20 @@ static void check_kept(struct session *s)
     gots_fini(&gots);
 }
 
+/* More only when it took more than a second, as on a machine that lets nobody on in time. */
+static void check_no_busy_loop(struct session *s, int64_t took_ms)
+{
+    const size_t late = took_ms > 1000 ? (size_t)took_ms / 100 : 0;
+    const size_t streams = stats(s).streams_opened, connections = cut_proxy_connections(&s->proxy);
+    cr_assert_leq(streams, MOST_STREAMS + late, "%s: %zu streams in %lld ms", s->label, streams, (long long)took_ms);
+    cr_assert_leq(connections, MOST_CONNECTIONS + late / 5, "%s: %zu connections in %lld ms", s->label, connections, (long long)took_ms);
+}
+
 static void run(struct session *s, const struct step *step, const struct cut *cut, bool must_come)
 {
     publish_many(s->bed, TOPIC, "m", MESSAGES, 0);
     s->waiting = MESSAGES;
+    const int64_t start_ms = sl_monotonic_ms();
     cut_proxy_start(&s->proxy, s->bed->address);
     if (step->act == ACT_OPEN)
         cut_proxy_order(&s->proxy, cut);
@@ -265,9 +275,7 @@ static void run(struct session *s, const struct step *step, const struct cut *cu
         cr_assert(cut_proxy_wait(&s->proxy, LIMIT_MS), "%s: never came to it", s->label);
     go_on(s);
     publish_one(s);
-    const struct sl_grpc_bus_stats seen = stats(s);
-    cr_assert_leq(seen.streams_opened, MOST_STREAMS, "%s: %d streams", s->label, (int)seen.streams_opened);
-    cr_assert_leq(cut_proxy_connections(&s->proxy), MOST_CONNECTIONS, "%s: %zu connections", s->label, cut_proxy_connections(&s->proxy));
+    check_no_busy_loop(s, sl_monotonic_ms() - start_ms);
     sl_bus_batch_fini(&s->batch);
     sl_bus_destroy(&s->bus);
     cut_proxy_stop(&s->proxy);

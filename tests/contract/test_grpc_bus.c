@@ -140,6 +140,7 @@ Test(grpc_bus, receives_in_order_and_acks_in_one_call)
             cr_expect_str_eq(f.fake.calls[i].subscription, "projects/p/subscriptions/raw-sub");
         }
     cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 1);
+    cr_assert(fake_wait(&f.fake, &f.fake.firsts, 1, LIMIT_MS));
     cr_assert_eq(f.fake.first.max_outstanding_messages, 200);
     cr_assert_eq(f.fake.first.max_outstanding_bytes, 60000000);
     cr_assert_eq(f.fake.first.stream_ack_deadline_s, 60);

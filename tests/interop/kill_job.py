@@ -153,14 +153,11 @@ class Killer:
 
     def suit_life(self):
         """A worker that has done nothing lives longer the next time, one that has as short as it can. Counted in a copy, as in look()."""
-        copy = self.job.folder + ".runs"
-        os.makedirs(copy, exist_ok=True)
-        for name in ("ledger.db", "ledger.db-wal"):
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(copy + "/" + name)
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copy(self.job.folder + "/state/" + name, copy)
-        runs = mill.rows(copy + "/ledger.db", "SELECT count(*) FROM runs")[0][0]
+        with tempfile.TemporaryDirectory(prefix="sluice-kill-job.") as copy:
+            for name in ("ledger.db", "ledger.db-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(self.job.folder + "/state/" + name, copy)
+            runs = mill.rows(copy + "/ledger.db", "SELECT count(*) FROM runs")[0][0]
         self.up_s = max(UP_S, self.up_s * 0.8) if runs > self.runs else min(MOST_S, self.up_s * 1.5)
         self.runs = runs
 
