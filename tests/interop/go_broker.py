@@ -206,7 +206,7 @@ def client_is_killed(folder):
         topic, sub = go.make("client-kills")
         go("publish", "-topic", topic, "-n", 5000, "-size", 100)
         dying = go.start("receive", "-sub", sub, "-work", "100ms", "-outstanding", 500, "-log", folder + "/log")
-        wait_for("1,500 acked", lambda: len(numbers_in(folder + "/log")) >= 1500)
+        wait_for("1,500 acked", lambda: len(numbers_in(folder + "/log")) >= 1500, 60)
         dying.kill()
         dying.communicate()
         acked = set(numbers_in(folder + "/log"))

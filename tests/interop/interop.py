@@ -52,7 +52,7 @@ def holds(label, condition, shown=""):
         raise Failure("%s %s" % (label, shown))
 
 
-def wait_for(label, condition, seconds=30, every=0.02):
+def wait_for(label, condition, seconds=60, every=0.02):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
