@@ -38,7 +38,7 @@ Test(broker_durable, killed_with_messages_acked_nacked_and_waiting)
     bed_open_child(&bed);
     make_topic(&bed, TOPIC);
     make_topic(&bed, DLQ);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .dead_letter_topic = DLQ};
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .dead_letter_topic = DLQ};
     cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
     publish_many(&bed, TOPIC, "m", 2000, 50);
     pull(&bed, SUB, 1000, true, &gots);
@@ -147,6 +147,7 @@ Test(broker_durable, a_full_disk_refuses_publishes_and_keeps_the_rest)
     size_t got = 0;
     while (got < n) {
         pull(&bed, SUB, 100, false, &gots);
+        cr_assert_gt(gots.n, 0, "%zu of %zu", got, n);
         got += gots.n;
         ack(&bed, SUB, &gots, 0, gots.n);
     }
