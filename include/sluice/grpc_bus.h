@@ -43,8 +43,9 @@ struct sl_grpc_bus_options {
     int64_t answer_ms;         /* a ping without any response for so long: the stream is opened again (15,000) */
     int64_t receipt_ms;        /* messages are confirmed as received at most so late (100) */
     int64_t
-        lease_s; /* of the stream, and of receipts and extensions until 100 messages were acked (60; the API takes 10 to 600). From then on as
-                                             * long as 99 of 100 take: at least 10, with exactly-once delivery at least 60, at most 600 */
+        lease_s; /* of the stream, and of receipts and extensions until 100 messages were acked (10, as in Google's clients: so long nobody
+                  * gets what a killed process held; the API takes 10 to 600). From then on as long as 99 of 100 take: at least 10, with
+                  * exactly-once delivery at least 60, at most 600 */
     int64_t extend_before_ms;               /* a lease with less than that left is extended (10,000, half a lease at most) */
     int64_t lease_cap_ms;                   /* no extension beyond this age of a message (60 min) */
     int64_t backoff_min_ms, backoff_max_ms; /* reopening and lost acks (100, doubled, 10,000) */

@@ -241,7 +241,7 @@ static void fill_options(struct sl_grpc_bus_options *options, const struct sl_co
     sl_set_default(&options->ping_ms, 30000);
     sl_set_default(&options->answer_ms, 15000);
     sl_set_default(&options->receipt_ms, 100);
-    sl_set_default(&options->lease_s, 60);
+    sl_set_default(&options->lease_s, 10);
     sl_set_default(&options->extend_before_ms, 10000);
     sl_set_default(&options->lease_cap_ms, INT64_C(60) * 60 * 1000);
     sl_set_default(&options->backoff_min_ms, 100);

@@ -50,7 +50,7 @@ Test(grpc_bus, receives_in_order_and_acks_in_one_call)
     cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 1);
     cr_assert_eq(f.fake.first.max_outstanding_messages, 200);
     cr_assert_eq(f.fake.first.max_outstanding_bytes, 60000000);
-    cr_assert_eq(f.fake.first.stream_ack_deadline_s, 60);
+    cr_assert_eq(f.fake.first.stream_ack_deadline_s, 10);
     cr_assert_eq(f.fake.first.protocol_version, 1);
     client_finish(&f);
 }
@@ -105,7 +105,7 @@ Test(grpc_bus, everything_received_gets_a_receipt)
     for (size_t i = 0; i < f.fake.n_calls; i++)
         if (strcmp(f.fake.calls[i].method, "ModifyAckDeadline") == 0) {
             cr_expect_str_eq(f.fake.calls[i].ids, "ack-1,ack-2");
-            cr_expect_eq(f.fake.calls[i].deadline_s, 60);
+            cr_expect_eq(f.fake.calls[i].deadline_s, 10);
         }
     client_finish(&f);
 }
