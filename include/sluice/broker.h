@@ -42,7 +42,7 @@ enum sl_code sl_broker_find(char *address, size_t size, const char *path, struct
 void sl_broker_fail_next(struct sl_broker *broker, const char *method, int n, int rpc_code);
 /* The same and more, from lines of text that take the place of what was ordered before:
  *   fail METHOD N CODE   the next N calls of it, or streams, answer with this code ("UNAVAILABLE")
- *   slow METHOD N MS     the next N calls of it are served so many milliseconds late
+ *   slow METHOD N MS     the next N calls of it are served so many milliseconds late; of the next N streams everything that is said is heard so late
  *   drop                 all streams end now, with UNAVAILABLE
  * Empty lines and lines that begin with # are none. SL_INVALID: the line and why; nothing has changed. Any thread. */
 enum sl_code sl_broker_order_faults(struct sl_broker *broker, const char *text, struct sl_err *err);

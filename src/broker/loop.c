@@ -135,13 +135,12 @@ static void stop(struct sl_broker *broker)
 
 static void apply_event(struct sl_broker *broker, struct sl_event *event)
 {
-    switch (event->kind) {
-    case SL_EVENT_CALL:
-        if (event->until_ms > broker->now_ms && !broker->stopping)
-            sl_delay(broker, event);
-        else
-            apply_call(broker, event);
+    if (event->until_ms > broker->now_ms && !broker->stopping) {
+        sl_delay(broker, event);
         return;
+    }
+    switch (event->kind) {
+    case SL_EVENT_CALL: apply_call(broker, event); return;
     case SL_EVENT_OPENED: sl_stream_opened(broker, event->stream); break;
     case SL_EVENT_MESSAGE:
         sl_stream_message(broker, event->stream, event->data, event->len);
@@ -169,7 +168,7 @@ static void apply_events(struct sl_broker *broker, struct sl_event *event)
         event = next;
     }
     while ((event = sl_delayed_take(broker)))
-        apply_call(broker, event);
+        apply_event(broker, event);
 }
 
 /* ---- rounds ---- */

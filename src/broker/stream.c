@@ -74,6 +74,7 @@ void sl_stream_opened(struct sl_broker *broker, struct sl_stream *stream)
 void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream)
 {
     sl_stream_finish(stream, SL_RPC_CANCELLED, "the client is gone");
+    sl_delayed_forget(broker, stream);
     if (stream->before)
         stream->before->after = stream->after;
     else

@@ -140,7 +140,8 @@ const struct sl_command SL_CMD_BROKER = {
             "stdout is {\"listening\":\"127.0.0.1:8085\"}. SIGTERM ends it, a second one at once.\n"
             "--faults makes it fail on purpose. Each line of FILE is one of\n"
             "  fail METHOD N CODE   the next N calls of METHOD (Publish, StreamingPull, ...) are answered with CODE (UNAVAILABLE, ...)\n"
-            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late\n"
+            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late; on a stream: all that\n"
+            "                       it says, so the first message and the answers to pings are late\n"
             "  drop                 all streams end now\n"
             "and a new FILE takes the place of what the old one has left over.",
     .flags = FLAGS,
