@@ -92,6 +92,8 @@ enum sl_code sl_letter_hold_open(struct sl_letter_hold **out, const struct sl_le
 /* Receives until nothing more comes or the hold is full; `out` gets what is new. Returns early when *stop. */
 enum sl_code sl_letter_hold_fill(struct sl_letter_hold *hold, int64_t now_us, const volatile int *stop, struct sl_dead_letter **out,
                                  size_t *n, bool *full, struct sl_arena *arena, struct sl_err *err);
+/* As sl_bus_backlog(). */
+void sl_letter_hold_backlog(struct sl_letter_hold *hold, int64_t *undelivered, int64_t *leased);
 enum sl_code sl_letter_hold_ack(struct sl_letter_hold *hold, const struct sl_dead_letter *const *letters, size_t n, struct sl_err *err);
 /* Waits for answers to acks; what is not acked may come again to anybody. */
 void sl_letter_hold_close(struct sl_letter_hold **hold);
