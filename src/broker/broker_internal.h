@@ -263,6 +263,7 @@ struct sl_broker {
     struct sl_batch batch;
     struct sl_arena arena;     /* of one event */
     struct sl_buf out;         /* a response being made */
+    bool may_shrink;           /* the file, perhaps */
     bool stopping, quit, more; /* more: there was too much to look at in one round */
     int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
     int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
