@@ -35,6 +35,9 @@ bool sl_broker_failed(struct sl_broker *broker, struct sl_err *err);
 void sl_broker_stop(struct sl_broker *broker, int64_t grace_ms);
 void sl_broker_destroy(struct sl_broker **broker);
 
+/* Pure: can only this machine reach what listens there? The broker asks nobody who they are. */
+bool sl_broker_is_local(const char *listen);
+
 /* Who serves `path` now: the address its holder wrote into the lock file. SL_NOT_FOUND: nobody. SL_UNAVAILABLE: somebody who is still starting. */
 enum sl_code sl_broker_find(char *address, size_t size, const char *path, struct sl_err *err);
 

@@ -113,6 +113,15 @@ const char *sl_broker_address(const struct sl_broker *broker)
     return broker->address;
 }
 
+bool sl_broker_is_local(const char *listen)
+{
+    static const char *const LOCAL[] = {"unix:", "127.", "localhost:", "[::1]:"};
+    for (size_t i = 0; i < sizeof LOCAL / sizeof LOCAL[0]; i++)
+        if (strncmp(listen, LOCAL[i], strlen(LOCAL[i])) == 0)
+            return true;
+    return false;
+}
+
 /* ---- questions ---- */
 
 static void ask(struct sl_broker *broker, struct sl_backlog_question *question)

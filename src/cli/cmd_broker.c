@@ -83,6 +83,8 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *fa
     const int64_t watchdog_ms = sl_cli_watchdog_ms();
     int64_t fed_ms = sl_cli_clock_ms();
     bool failed = false;
+    if (!sl_broker_is_local(sl_broker_address(broker)))
+        sl_log(SL_WARNING, "other machines may reach the broker, which asks nobody who they are", {"address", sl_broker_address(broker)});
     print_address(cli, broker);
     sl_cli_notify("READY=1");
     while (sl_cli_stopped() == 0 && !failed) {
