@@ -39,7 +39,8 @@ trap end EXIT
 make_machine() {
     local upper=$directory/upper
     mkdir -p cgroup root work "$upper/etc/systemd/system" "$upper/etc/sluice" "$upper/usr/bin"
-    mount -t cgroup2 none cgroup && mkdir "$group" || skip "there are no cgroups (v2) here"
+    mount -t cgroup2 none cgroup || skip "there are no cgroups (v2) here"
+    mkdir "$group" || skip "no cgroup can be made here"
     install -m 0755 "$SLUICE" "$upper/usr/bin/sluice"
     sed 's/^WatchdogSec=.*/WatchdogSec=4s/; s/^RestartSec=.*/RestartSec=1s/' "$root/deploy/sluice.service" >"$upper/etc/systemd/system/sluice.service"
     sed 's#\(path: \)\(\./\)\?state/#\1/var/lib/sluice/#; s/127.0.0.1:8085/127.0.0.1:0/' "$root/deploy/demo.yaml" >"$upper/etc/sluice/sluice.yaml"
