@@ -105,6 +105,13 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *fa
     return sl_cli_stopped() == SIGINT ? SL_EXIT_INTERRUPTED : SL_EXIT_OK;
 }
 
+static void say_missing(const struct faults *faults)
+{
+    struct stat now;
+    if (faults->path != NULL && stat(faults->path, &now) != 0)
+        sl_log(SL_WARNING, "there is no file of faults yet", {"path", faults->path});
+}
+
 /* A broken order is an error at the start, a warning later. */
 static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
 {
@@ -115,6 +122,8 @@ static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
         cli->err.code = SL_UNAVAILABLE;
     if (code == SL_OK)
         code = order_faults(&faults, broker, &cli->err);
+    if (code == SL_OK)
+        say_missing(&faults);
     int exit_code = code == SL_OK ? serve(cli, broker, &faults) : sl_cli_failed(cli, NULL);
     sl_broker_destroy(&broker);
     return exit_code;
