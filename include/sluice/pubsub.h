@@ -14,11 +14,7 @@
 #include <sluice/error.h>
 #include <sluice/mem.h>
 #include <sluice/str.h>
-
-struct sl_span {
-    const char *ptr;
-    size_t len;
-};
+#include <sluice/wire.h> /* struct sl_span */
 
 struct sl_pubsub_message { /* PubsubMessage; spans into what was decoded */
     struct sl_span data, message_id, ordering_key;

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sluice/clock.h>
+
 #define QUIET_MS 500 /* without events for this long, even a few acked messages are deleted */
 
 static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, struct sl_event *event) = {
@@ -41,11 +43,9 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
 
 struct sl_now sl_now(void)
 {
-    struct timespec day, steady;
+    struct timespec day;
     clock_gettime(CLOCK_REALTIME, &day);
-    clock_gettime(CLOCK_MONOTONIC, &steady);
-    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000,
-                           .ms = (int64_t)steady.tv_sec * 1000 + steady.tv_nsec / 1000000};
+    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000, .ms = sl_monotonic_ms()};
 }
 
 static void read_clocks(struct sl_broker *broker)

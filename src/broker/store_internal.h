@@ -17,9 +17,8 @@
 #include "core_internal.h"
 
 /* A message's key is topic << 40 | n: a topic's messages lie together, in order, under one integer. */
-#define SL_STORE_N_BITS     40
-#define SL_STORE_N_MAX      ((INT64_C(1) << SL_STORE_N_BITS) - 1) /* messages of one topic, ever */
-#define SL_STORE_TOPICS_MAX ((INT64_C(1) << (62 - SL_STORE_N_BITS)) - 1)
+#define SL_STORE_N_BITS 40
+#define SL_STORE_N_MAX  ((INT64_C(1) << SL_STORE_N_BITS) - 1) /* messages of one topic, ever */
 
 struct sl_store_options {
     const char *vfs;   /* tests; NULL: the default */

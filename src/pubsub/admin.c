@@ -13,7 +13,7 @@ static const int64_t MAX_DURATION_S = INT64_C(315576000000); /* 10,000 years, as
 void sl_wire_add_label(struct sl_wire *wire, struct sl_pubsub_labels *out, struct sl_span bytes, struct sl_arena *arena)
 {
     struct sl_wire entry = sl_wire_open(bytes, "label", wire->err);
-    struct sl_field field;
+    struct sl_wire_field field;
     size_t n = out->n;
     if (n == MAX_LABELS) {
         sl_wire_fail(wire, "too many labels");
@@ -45,7 +45,7 @@ static void read_duration(struct sl_wire *wire, struct sl_wire_time *time, struc
 static enum sl_code read_storage_policy(struct sl_pubsub_topic *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "MessageStoragePolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     out->has_storage_policy = true;
     while (sl_wire_next(&wire, &field)) {
         if (field.key == SL_KEY(2, SL_WIRE_VARINT))
@@ -63,16 +63,16 @@ static enum sl_code read_storage_policy(struct sl_pubsub_topic *out, struct sl_s
 }
 
 /* An empty message asks for nothing. */
-static void note_unsupported(const char **out, const struct sl_field *field, const char *name)
+static void note_unsupported(const char **out, const struct sl_wire_field *field, const char *name)
 {
     if (!*out && field->bytes.len > 0)
         *out = name;
 }
 
-static enum sl_code read_topic(struct sl_pubsub_topic *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
-    struct sl_wire wire = sl_wire_open(bytes, "Topic", err);
-    struct sl_field field;
+    struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Topic", err);
+    struct sl_wire_field field;
     struct sl_wire_time retention = {0};
     *out = (struct sl_pubsub_topic){.name = ""};
     while (sl_wire_next(&wire, &field)) {
@@ -91,15 +91,10 @@ static enum sl_code read_topic(struct sl_pubsub_topic *out, struct sl_span bytes
     return wire.code;
 }
 
-enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
-{
-    return read_topic(out, (struct sl_span){data, len}, arena, err);
-}
-
 static enum sl_code read_dead_letter(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "DeadLetterPolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     if (!out->dead_letter_topic)
         out->dead_letter_topic = "";
     while (sl_wire_next(&wire, &field))
@@ -117,7 +112,7 @@ struct durations {
 static enum sl_code read_retry(struct sl_pubsub_subscription *out, struct durations *durations, struct sl_span bytes, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "RetryPolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     if (!out->has_retry) {
         out->has_retry = true;
         out->min_backoff_ms = MIN_BACKOFF_MS;
@@ -135,7 +130,7 @@ static enum sl_code read_expiration(struct sl_pubsub_subscription *out, struct d
                                     struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "ExpirationPolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     out->has_expiration = true;
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -146,7 +141,7 @@ static enum sl_code read_expiration(struct sl_pubsub_subscription *out, struct d
 static enum sl_code read_push(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "PushConfig", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     const char *endpoint = "";
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -154,7 +149,7 @@ static enum sl_code read_push(struct sl_pubsub_subscription *out, struct sl_span
     return wire.code;
 }
 
-static void read_subscription_field(struct sl_pubsub_subscription *out, struct sl_wire *wire, const struct sl_field *field,
+static void read_subscription_field(struct sl_pubsub_subscription *out, struct sl_wire *wire, const struct sl_wire_field *field,
                                     struct durations *durations, struct sl_arena *arena)
 {
     switch (field->key) {
@@ -185,7 +180,7 @@ enum sl_code sl_pubsub_read_subscription(struct sl_pubsub_subscription *out, con
                                          struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Subscription", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct durations durations = {0};
     *out = (struct sl_pubsub_subscription){.name = "", .topic = "", .filter = ""};
     while (sl_wire_next(&wire, &field))
@@ -196,7 +191,7 @@ enum sl_code sl_pubsub_read_subscription(struct sl_pubsub_subscription *out, con
 static enum sl_code read_mask(const char ***paths, size_t *n, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "FieldMask", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     while (sl_wire_next(&wire, &field)) {
         if (field.key != SL_KEY(1, SL_WIRE_BYTES))
             continue;
@@ -215,7 +210,7 @@ enum sl_code sl_wire_read_update(struct sl_span *object, const char ***paths, si
                                  struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, what, err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_buf joined = {0};
     *paths = NULL;
     *n = 0;
@@ -234,7 +229,7 @@ enum sl_code sl_pubsub_read_update_topic(struct sl_pubsub_topic *out, const char
 {
     struct sl_span object;
     const enum sl_code code = sl_wire_read_update(&object, paths, n, "UpdateTopicRequest", (struct sl_span){data, len}, arena, err);
-    return code == SL_OK ? read_topic(out, object, arena, err) : code;
+    return code == SL_OK ? sl_pubsub_read_topic(out, object.ptr, object.len, arena, err) : code;
 }
 
 enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *out, const char ***paths, size_t *n, const void *data,
@@ -249,7 +244,7 @@ enum sl_code sl_pubsub_read_modify_push(const char **subscription, bool *has_pus
                                         struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "ModifyPushConfigRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_pubsub_subscription asked = {.has_push = false};
     *subscription = "";
     while (sl_wire_next(&wire, &field))
@@ -272,7 +267,7 @@ enum sl_code sl_pubsub_read_list(const char **parent, int *page_size, const char
                                  struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "request", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *parent = *page_token = "";
     *page_size = 0;
     while (sl_wire_next(&wire, &field))
@@ -289,7 +284,7 @@ enum sl_code sl_pubsub_read_items(struct sl_span **items, size_t *n, const char 
                                   struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "list", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *items = NULL;
     *n = 0;
     *page_token = "";

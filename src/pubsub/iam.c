@@ -17,7 +17,7 @@ static bool is_member(const char *text)
 static enum sl_code check_binding(struct sl_span bytes, size_t *n_members, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "Binding", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     const char *role = "", *member = "";
     *n_members = 0;
     while (sl_wire_next(&wire, &field)) {
@@ -38,7 +38,7 @@ static enum sl_code check_binding(struct sl_span bytes, size_t *n_members, struc
 static enum sl_code keep_policy(struct sl_buf *out, struct sl_span *etag, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "Policy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     size_t n = 0, n_members;
     while (sl_wire_next(&wire, &field)) {
         if (field.key == SL_KEY(VERSION, SL_WIRE_VARINT))
@@ -61,7 +61,7 @@ static enum sl_code keep_policy(struct sl_buf *out, struct sl_span *etag, struct
 enum sl_code sl_iam_read_set_policy(struct sl_policy_change *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "SetIamPolicyRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_buf kept = {0};
     *out = (struct sl_policy_change){.resource = "", .etag = {"", 0}};
     while (sl_wire_next(&wire, &field))
@@ -84,7 +84,7 @@ enum sl_code sl_iam_read_test_permissions(struct sl_permissions *out, const void
                                           struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "TestIamPermissionsRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = (struct sl_permissions){.resource = ""};
     while (sl_wire_next(&wire, &field)) {
         if (field.key == SL_KEY(RESOURCE, SL_WIRE_BYTES))

@@ -11,11 +11,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <grpc/grpc_security.h>
 
+#include <sluice/clock.h>
 #include <sluice/mem.h>
 
 #include "rpc_internal.h"
@@ -150,19 +150,14 @@ static void accepts_free(struct sl_rpc_server *server)
 
 /* ---- listening ---- */
 
-static grpc_arg number(const char *key, int value)
-{
-    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_server *make(void)
 {
     grpc_arg args[] = {
-        number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a share of it */
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
-        number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
-        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_MS),
-        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        sl_rpc_number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a share of it */
+        sl_rpc_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
+        sl_rpc_number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
+        sl_rpc_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_MS),
+        sl_rpc_number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
     return grpc_server_create(&all, NULL);
@@ -240,16 +235,6 @@ static void methods_copy(struct sl_rpc_server *server, const struct sl_rpc_metho
         server->methods[i] = (struct sl_rpc_method){sl_strdup(methods[i].path), methods[i].streaming};
 }
 
-static void locks_init(struct sl_rpc_server *server)
-{
-    pthread_condattr_t steady;
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->changed, &steady);
-    pthread_condattr_destroy(&steady);
-}
-
 static void server_free(struct sl_rpc_server *server)
 {
     grpc_server_destroy(server->server);
@@ -273,7 +258,8 @@ enum sl_code sl_rpc_server_create_tls(struct sl_rpc_server **out, struct sl_rpc_
     server->arg = arg;
     server->shutdown.run = shut_down;
     methods_copy(server, methods, n_methods);
-    locks_init(server);
+    pthread_mutex_init(&server->lock, NULL);
+    sl_cond_init(&server->changed);
     server->server = make();
     grpc_server_register_completion_queue(server->server, loop->cq, NULL);
     enum sl_code code = bind_to(server, listen, identity, port, err);
@@ -294,25 +280,15 @@ enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop
     return sl_rpc_server_create_tls(out, loop, listen, NULL, methods, n_methods, handlers, arg, port, err);
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t nanos = at.tv_nsec + ms % 1000 * 1000000;
-    at.tv_sec += (time_t)(ms / 1000 + nanos / 1000000000);
-    at.tv_nsec = (long)(nanos % 1000000000);
-    return at;
-}
-
 /* No more calls for the handlers; those that they have get `ms`. */
 static void wait_served(struct sl_rpc_server *server, int64_t ms)
 {
-    struct timespec until = after_ms(ms > 0 ? ms : 0);
-    int timeout = 0;
+    const int64_t until_ms = sl_monotonic_ms() + (ms > 0 ? ms : 0);
+    bool in_time = true;
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
-    while (server->n_serving > 0 && timeout == 0)
-        timeout = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    while (server->n_serving > 0 && in_time)
+        in_time = sl_cond_wait(&server->changed, &server->lock, until_ms);
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static bool differs(const ProtobufCMessageDescriptor *descriptor, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "fuzz", NULL);
-    struct sl_field field;
+    struct sl_wire_field field;
     uint32_t seen = 0;
     while (sl_wire_next(&wire, &field)) {
         const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(descriptor, field.key >> 3);
