@@ -121,14 +121,6 @@ static struct sl_queue *lock_const(const struct sl_queue *queue)
     return locked;
 }
 
-bool sl_queue_closed(const struct sl_queue *queue)
-{
-    struct sl_queue *locked = lock_const(queue);
-    bool closed = locked->closed && locked->count == 0;
-    pthread_mutex_unlock(&locked->mutex);
-    return closed;
-}
-
 size_t sl_queue_length(const struct sl_queue *queue)
 {
     struct sl_queue *locked = lock_const(queue);

@@ -82,7 +82,7 @@ struct sl_event { /* heap; a call's lives until its answer */
     struct sl_rpc_status status;
     struct sl_buf response;
     struct sl_buf details; /* a google.rpc.Status that goes with a refusal */
-    /* a call that is slow (0: it is not), or a pull that waits */
+    /* a call that is slow or what a slow stream says (0: it is not), or a pull that waits */
     int64_t until_ms;
     struct sl_subscription *subscription;
     int32_t max_messages;
@@ -213,6 +213,7 @@ struct sl_stream {                 /* heap; made on the rpc loop, freed by the b
     bool ending; /* finished, but for a message that is on its way: until it has gone, or end_ms */
     struct sl_rpc_status end;
     int64_t end_ms;
+    int64_t slow_ms;                      /* what it says is heard so late; set before anybody else has it */
     struct sl_subscription *subscription; /* NULL before its first request and after its end */
     struct sl_flow flow;
     int deadline_s;
@@ -265,10 +266,11 @@ struct sl_broker {
     bool confirming;          /* a stream has a confirmation */
     uint64_t holder;          /* the newest that was given to a stream or a pull */
     struct sl_event *pulls;   /* waiting, oldest first */
-    struct sl_event *delayed; /* slow calls, by the time at which they go on */
+    struct sl_event *delayed; /* slow calls and requests of slow streams, by the time at which they go on */
     struct sl_batch batch;
     struct sl_arena arena;     /* of one event */
     struct sl_buf out;         /* a response being made */
+    bool may_shrink;           /* the file, perhaps */
     bool stopping, quit, more; /* more: there was too much to look at in one round */
     int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
     int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
@@ -472,6 +474,7 @@ struct sl_now sl_now(void);
 bool sl_fault_take(struct sl_broker *broker, size_t method, struct sl_rpc_status *status, int64_t *slow_ms);
 void sl_delay(struct sl_broker *broker, struct sl_event *event); /* until its until_ms */
 struct sl_event *sl_delayed_take(struct sl_broker *broker);      /* one whose time has come; NULL */
+void sl_delayed_forget(struct sl_broker *broker, const struct sl_stream *stream);
 int64_t sl_delayed_due_ms(const struct sl_broker *broker);
 
 /* serve.c */

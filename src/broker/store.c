@@ -212,10 +212,10 @@ static enum sl_code configure(struct sl_store *store, const struct sl_store_opti
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_timeout(store->db, 10000);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (sl_store_check_version(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
+    if (sl_store_check_version(store, err) || sl_store_before_shrinking(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
         pragma(store, options->synchronous_normal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) ||
         pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) || settle_log(store, err) ||
-        sl_store_migrate(store, err))
+        sl_store_migrate(store, err) || sl_store_prepare_shrinking(store, options, err))
         return err->code;
     if (options->max_pages > 0 && pragma_number(store, "max_page_count", options->max_pages, err))
         return err->code;

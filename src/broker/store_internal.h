@@ -26,6 +26,7 @@ struct sl_store_options {
     /* Tests: from so many pages of log on, the committing thread moves it into the file, through the checkpointer's handle, and there is no
      * other thread; 0: as usual. */
     int checkpoint_pages;
+    bool keep_nothing;       /* tests: every unused page is given back */
     bool synchronous_normal; /* tests: commits are not synced, so a power loss takes them */
 };
 
@@ -112,6 +113,9 @@ enum sl_code sl_store_put_policy(struct sl_store *store, const char *resource, i
 /* Deletes messages of the topic after `from` up to `upto`, at most `limit` of their numbers; *trimmed: how far it came. */
 enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, int64_t upto, int64_t limit, int64_t *trimmed,
                            struct sl_err *err);
+
+/* Gives some of the file's unused pages back, a commit of its own; *more: there are more than should be. */
+enum sl_code sl_store_shrink(struct sl_store *store, bool *more, struct sl_err *err);
 
 /* ---- reading; what was read is borrowed until the next read or write ---- */
 

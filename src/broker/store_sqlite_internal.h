@@ -53,6 +53,7 @@ struct sl_store {
     char *path;
     uint32_t id;
     bool open_tx, scanning;
+    bool keep_nothing, shrinks, shrinking; /* it can give pages back; it has, and the file is still to be cut */
     atomic_bool poisoned;
     sqlite3_stmt *statements[SL_ST_N];
     int wal_next_pages;
@@ -73,6 +74,11 @@ enum sl_code sl_store_migrate(struct sl_store *store, struct sl_err *err);
 enum sl_code sl_store_check_version(struct sl_store *store, struct sl_err *err); /* before any write */
 enum sl_code sl_store_start_checkpointer(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
 void sl_store_stop_checkpointer(struct sl_store *store);
+/* Moves what it can of the log into the file, now. */
+void sl_store_checkpoint(struct sl_store *store);
+/* Before anything is in the file; and once its tables are there. */
+enum sl_code sl_store_before_shrinking(struct sl_store *store, struct sl_err *err);
+enum sl_code sl_store_prepare_shrinking(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
 
 /* A prepared statement, ready to be bound; SL_INTERNAL when the store is poisoned. */
 enum sl_code sl_store_use(struct sl_store *store, enum sl_store_statement id, sqlite3_stmt **out, struct sl_err *err);

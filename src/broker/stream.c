@@ -108,6 +108,7 @@ void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream)
     sl_stream_finish(stream, SL_RPC_CANCELLED, "the client is gone");
     if (stream->ending)
         sl_rpc_abort(stream->call, &stream->end);
+    sl_delayed_forget(broker, stream);
     if (stream->before)
         stream->before->after = stream->after;
     else

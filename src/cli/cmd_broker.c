@@ -84,6 +84,8 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *fa
     const int64_t watchdog_ms = sl_cli_watchdog_ms();
     int64_t fed_ms = sl_monotonic_ms();
     bool failed = false;
+    if (!sl_broker_is_local(sl_broker_address(broker)))
+        sl_log(SL_WARNING, "other machines may reach the broker, which asks nobody who they are", {"address", sl_broker_address(broker)});
     print_address(cli, broker);
     sl_cli_notify("READY=1");
     while (sl_cli_stopped() == 0 && !failed) {
@@ -104,6 +106,13 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *fa
     return sl_cli_stopped() == SIGINT ? SL_EXIT_INTERRUPTED : SL_EXIT_OK;
 }
 
+static void say_missing(const struct faults *faults)
+{
+    struct stat now;
+    if (faults->path != NULL && stat(faults->path, &now) != 0)
+        sl_log(SL_WARNING, "there is no file of faults yet", {"path", faults->path});
+}
+
 /* A broken order is an error at the start, a warning later. */
 static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
 {
@@ -114,6 +123,8 @@ static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
         cli->err.code = SL_UNAVAILABLE;
     if (code == SL_OK)
         code = order_faults(&faults, broker, &cli->err);
+    if (code == SL_OK)
+        say_missing(&faults);
     int exit_code = code == SL_OK ? serve(cli, broker, &faults) : sl_cli_failed(cli, NULL);
     sl_broker_destroy(&broker);
     return exit_code;
@@ -141,7 +152,8 @@ const struct sl_command SL_CMD_BROKER = {
             "stdout is {\"listening\":\"127.0.0.1:8085\"}. SIGTERM ends it, a second one at once.\n"
             "--faults makes it fail on purpose. Each line of FILE is one of\n"
             "  fail METHOD N CODE   the next N calls of METHOD (Publish, StreamingPull, ...) are answered with CODE (UNAVAILABLE, ...)\n"
-            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late\n"
+            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late; on a stream: all that\n"
+            "                       it says, so the first message and the answers to pings are late\n"
             "  drop                 all streams end now\n"
             "and a new FILE takes the place of what the old one has left over.",
     .flags = FLAGS,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <jansson.h>
+#include <sluice/broker.h>
 #include <sluice/clock.h>
 #include <sluice/file.h>
 
@@ -101,6 +102,14 @@ static void check_pubsub_emulator(struct sl_doctor *d, const char *host)
     }
 }
 
+static void check_listen(struct sl_doctor *d)
+{
+    const char *listen = d->config->bus.listen;
+    if (d->config->bus.type == SL_BUS_EMBEDDED && listen != NULL && !sl_broker_is_local(listen))
+        sl_doctor_add(d, SL_HEALTH_WARNING, "listen", "bus.listen", "127.0.0.1:PORT or unix:PATH, or a firewall",
+                      "the broker listens on %.100s and asks nobody who they are: whoever reaches it may read, ack and publish", listen);
+}
+
 static void check_other_emulators(struct sl_doctor *d, const char *(*getenv_fn)(const char *))
 {
     static const char *const NAMES[] = {"BIGQUERY_EMULATOR_HOST", "BIGQUERY_EMULATOR_REST_HOST", "STORAGE_EMULATOR_HOST"};
@@ -145,6 +154,7 @@ void sl_doctor_environment(struct sl_doctor *d, const char *(*getenv_fn)(const c
     check_other_emulators(d, getenv_fn);
     if (d->n == before)
         sl_doctor_add(d, SL_HEALTH_OK, "emulator", "environment", NULL, "no emulator variable is in the way");
+    check_listen(d);
     check_credentials(d, get(getenv_fn, "GOOGLE_APPLICATION_CREDENTIALS"));
 }
 

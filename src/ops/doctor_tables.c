@@ -16,6 +16,16 @@ struct table {
     const char *missing; /* names joined by commas; NULL: none */
 };
 
+/* Among names joined by commas. */
+static bool is_listed(const char *names, const char *name)
+{
+    const size_t len = strlen(name);
+    for (const char *at = names; at != NULL && (at = strstr(at, name)) != NULL; at += len)
+        if ((at == names || at[-1] == ' ') && (at[len] == '\0' || at[len] == ','))
+            return true;
+    return false;
+}
+
 static void need(struct table *table, const char *column)
 {
     if (column == NULL)
@@ -23,7 +33,7 @@ static void need(struct table *table, const char *column)
     for (size_t i = 0; i < table->info.n_columns; i++)
         if (strcmp(table->info.columns[i].name, column) == 0)
             return;
-    if (table->missing != NULL && strstr(table->missing, column) != NULL)
+    if (is_listed(table->missing, column))
         return;
     table->missing = table->missing == NULL ? column : sl_arena_printf(table->doctor->arena, "%s, %s", table->missing, column);
 }

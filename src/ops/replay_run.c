@@ -7,6 +7,7 @@
 #include <sluice/file.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/hash.h>
+#include <sluice/str.h>
 
 #include "replay_internal.h"
 
@@ -120,10 +121,30 @@ static bool is_enough(const struct sl_replaying *r)
     return is_stopped(r) || (r->options->policy.limit > 0 && r->policy.limit == 0);
 }
 
+/* Nothing new fits into the window. What this replay itself has laid there came after all that it is about, where a server keeps its order; as ours does, which tells its backlog. */
+static enum sl_code end_full(const struct sl_replaying *r, size_t n_own, struct sl_err *err)
+{
+    int64_t undelivered = -1, leased = -1;
+    if (n_own > 0)
+        sl_letter_hold_backlog(r->hold, &undelivered, &leased);
+    if (undelivered >= 0)
+        return SL_OK;
+    return sl_fail(err, SL_CONFLICT, "%zu letters that are not meant are held, and more wait behind them: replay or move those first",
+                   r->counts->read - r->counts->matched);
+}
+
+static size_t count_own(const struct sl_replaying *r, const struct sl_dead_letter *letters, size_t n)
+{
+    size_t n_own = 0;
+    for (size_t i = 0; i < n; i++)
+        n_own += sl_str_eq(letters[i].replay_id, r->id);
+    return n_own;
+}
+
 static enum sl_code from_subscription(struct sl_replaying *r, struct sl_err *err)
 {
     const struct sl_replay_options *options = r->options;
-    size_t n = 1;
+    size_t n = 1, n_own = 0;
     enum sl_code code = sl_letter_hold_open(&r->hold, options->box, r->service, r->ops->config,
                                             options->window_messages > 0 ? options->window_messages : WINDOW_MESSAGES,
                                             options->window_bytes > 0 ? options->window_bytes : WINDOW_BYTES, err);
@@ -132,29 +153,37 @@ static enum sl_code from_subscription(struct sl_replaying *r, struct sl_err *err
         struct sl_dead_letter *letters;
         bool full = false;
         code = sl_letter_hold_fill(r->hold, r->ops->now_us, options->stop, &letters, &n, &full, &arena, err);
+        n_own += code == SL_OK ? count_own(r, letters, n) : 0;
         if (code == SL_OK && n > 0)
             code = run_letters(r, letters, n, &arena, err);
         if (code == SL_OK && n == 0 && full)
-            code = sl_fail(err, SL_CONFLICT,
-                           "%zu letters that are not meant are held, and more wait behind them: replay or move those first",
-                           r->counts->read - r->counts->matched);
+            code = end_full(r, n_own, err);
         sl_arena_fini(&arena);
     }
     return code;
 }
 
-static enum sl_code read_rows(struct sl_replaying *r, struct sl_dead_letter **letters, size_t *n, struct sl_arena *arena,
+struct list { /* the ledger's, as it was at the start: what is rejected again comes behind it */
+    const struct sl_reject_row *rows;
+    size_t n, at;
+};
+
+/* The next of them, a window full. */
+static enum sl_code read_rows(struct sl_replaying *r, struct list *list, struct sl_dead_letter **letters, size_t *n, struct sl_arena *arena,
                               struct sl_err *err)
 {
-    struct sl_reject_row *rows = NULL, *row = NULL;
-    size_t n_rows = 0, n_row = 0, bytes = 0;
-    enum sl_code code = sl_ledger_rejects(r->ops->ledger, 0, &rows, &n_rows, arena, err);
-    *letters = sl_arena_array(arena, n_rows + 1, sizeof **letters);
-    for (size_t i = 0; i < n_rows && code == SL_OK && bytes < WINDOW_BYTES; i++) {
-        code = sl_ledger_rejects(r->ops->ledger, rows[i].id, &row, &n_row, arena, err);
+    const size_t most = r->options->window_bytes > 0 ? r->options->window_bytes : WINDOW_BYTES;
+    struct sl_reject_row *row = NULL;
+    size_t n_row = 0;
+    enum sl_code code = SL_OK;
+    *letters = NULL;
+    *n = 0;
+    for (size_t bytes = 0; list->at < list->n && code == SL_OK && bytes < most; list->at++) {
+        code = sl_ledger_rejects(r->ops->ledger, list->rows[list->at].id, &row, &n_row, arena, err);
         if (code == SL_OK && n_row > 0) {
-            sl_dead_letter_of_reject(&(*letters)[(*n)++], row, r->ops->config, r->ops->now_us, arena);
-            bytes += row->len;
+            *letters = sl_arena_push(arena, *letters, n, sizeof **letters);
+            sl_dead_letter_of_reject(&(*letters)[*n - 1], row, r->ops->config, r->ops->now_us, arena);
+            bytes += row->len + 1;         /* many empty ones end somewhere, too */
         } else if (code == SL_NOT_FOUND) { /* somebody was quicker */
             code = SL_OK;
         }
@@ -165,11 +194,19 @@ static enum sl_code read_rows(struct sl_replaying *r, struct sl_dead_letter **le
 static enum sl_code from_ledger(struct sl_replaying *r, struct sl_err *err)
 {
     struct sl_arena arena = {0};
-    struct sl_dead_letter *letters = NULL;
-    size_t n = 0;
-    enum sl_code code = read_rows(r, &letters, &n, &arena, err);
-    if (code == SL_OK && n > 0)
-        code = run_letters(r, letters, n, &arena, err);
+    struct sl_reject_row *rows = NULL;
+    struct list list = {0};
+    enum sl_code code = sl_ledger_rejects(r->ops->ledger, 0, &rows, &list.n, &arena, err);
+    list.rows = rows;
+    while (code == SL_OK && list.at < list.n && !is_enough(r)) {
+        struct sl_arena window = {0};
+        struct sl_dead_letter *letters;
+        size_t n;
+        code = read_rows(r, &list, &letters, &n, &window, err);
+        if (code == SL_OK && n > 0)
+            code = run_letters(r, letters, n, &window, err);
+        sl_arena_fini(&window);
+    }
     sl_arena_fini(&arena);
     return code;
 }

@@ -165,6 +165,8 @@ static enum sl_code open_embedded(struct sl_service *service, const struct sl_se
         sl_pause_ms(RETRY_MS);
         code = find_or_serve(service, options->brief, err);
     }
+    if (code == SL_OK && service->broker != NULL && !options->brief && !sl_broker_is_local(service->address))
+        sl_log(SL_WARNING, "other machines may reach the broker, which asks nobody who they are", {"address", service->address});
     if (code != SL_CONFLICT)
         return code;
     err->code = SL_UNAVAILABLE;

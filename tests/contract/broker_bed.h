@@ -15,6 +15,8 @@
 #define SUB   "projects/p/subscriptions/worker"
 #define DLQ   "projects/p/topics/events-dlq"
 
+#define LONGEST_LEASE_S 600 /* what is leased does not come again by itself, however slow the machine is */
+
 struct bed {
     char dir[64];
     struct sl_broker_options options;
@@ -86,13 +88,14 @@ struct tap {
 };
 struct tap_options {
     const char *subscription;
-    int deadline_s; /* 0: 60 */
+    int deadline_s; /* 0: LONGEST_LEASE_S */
     int64_t max_messages, max_bytes;
     bool deaf; /* reads nothing */
 };
 void tap_open(struct tap *tap, struct bed *bed, const struct tap_options *options);
 void tap_write(struct tap *tap, struct sl_buf *request); /* emptied */
 void tap_ping(struct tap *tap);
+void tap_sync(struct tap *tap);                       /* pings, and waits for the answer: what was written before has been read */
 void tap_ack(struct tap *tap, size_t from, size_t n); /* on the stream */
 void tap_modify(struct tap *tap, size_t from, size_t n, int seconds);
 void tap_wait(struct tap *tap, size_t n_messages);

@@ -14,11 +14,18 @@ struct sl_grpc_bus_options client_quick(void)
     return (struct sl_grpc_bus_options){.receipt_ms = 5, .backoff_min_ms = 20, .backoff_max_ms = 200, .pings = SL_PINGS_LEARNED};
 }
 
-void client_start(struct client *client)
+void client_start_at(struct client *client, unsigned port)
 {
+    char listen[32];
     *client = (struct client){
         .config = {.bus = {.project = "p"}, .worker = {.batch_messages = BATCH_MESSAGES, .batch_bytes = BATCH_BYTES}}};
-    fake_start(&client->fake, "127.0.0.1:0");
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", port);
+    fake_start(&client->fake, listen);
+}
+
+void client_start(struct client *client)
+{
+    client_start_at(client, 0);
 }
 
 void client_join(struct client *client, size_t n_phases, struct sl_grpc_bus_options options)
@@ -41,7 +48,7 @@ const char *client_receive(struct client *client, size_t n, bool ack)
     size_t seen = 0;
     ids[0] = '\0';
     while (seen < n) {
-        cr_assert_eq(sl_bus_receive(client->bus, BATCH_MESSAGES, BATCH_BYTES, LIMIT_MS, &client->batch, &client->err), SL_OK, "%s",
+        cr_assert_eq(sl_bus_receive(client->bus, n - seen, BATCH_BYTES, LIMIT_MS, &client->batch, &client->err), SL_OK, "%s",
                      client->err.text);
         cr_assert_gt(client->batch.n, 0, "nothing came; so far: %s", ids);
         for (size_t i = 0; i < client->batch.n; i++, seen++) {

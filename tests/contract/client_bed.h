@@ -9,7 +9,7 @@
 
 #include "fake_pubsub.h"
 
-enum { LIMIT_MS = 10000 };
+enum { LIMIT_MS = 60000 };
 
 struct client {
     struct fake fake;
@@ -24,6 +24,7 @@ extern const struct sl_phase *const CLIENT_PHASES[2];
 
 struct sl_grpc_bus_options client_quick(void);
 void client_start(struct client *client); /* the server only */
+void client_start_at(struct client *client, unsigned port);
 void client_join(struct client *client, size_t n_phases, struct sl_grpc_bus_options options);
 void client_finish(struct client *client);
 

@@ -82,6 +82,7 @@ static void message(void *arg, struct sl_rpc_peer_call *call, const void *data, 
         }
     } else {
         fake->first = request;
+        fake->firsts++;
         snprintf(fake->every_client_id + strlen(fake->every_client_id), sizeof fake->every_client_id - strlen(fake->every_client_id),
                  "%.*s,", (int)request.client_id.len, request.client_id.ptr);
         snprintf(fake->client_ids[fake->opened % 8], 64, "%.*s", (int)request.client_id.len, request.client_id.ptr);

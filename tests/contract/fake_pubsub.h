@@ -44,7 +44,7 @@ struct fake {
     /* what came */
     struct sl_rpc_peer_call *streams[64];
     size_t n_streams;
-    size_t opened, closed, pings;
+    size_t opened, firsts, closed, pings; /* firsts: streams whose first request has come */
     char client_ids[8][64];
     char every_client_id[512];         /* of the streams, in the order of their first messages, joined by "," */
     struct sl_streaming_request first; /* its numbers only */

@@ -231,7 +231,7 @@ Test(broker, subscription_defaults_and_update)
     bed_open(&bed, NULL);
     make_topic(&bed, TOPIC);
     make_topic(&bed, DLQ);
-    make_subscription(&bed, SUB, TOPIC);
+    cr_assert_eq(try_subscription(&bed, &(struct sl_pubsub_subscription){.name = SUB, .topic = TOPIC}), SL_RPC_OK, "%s", bed.message);
     get_subscription(&bed, &config, &arena);
     cr_expect_str_eq(config.topic, TOPIC);
     cr_expect_eq(config.ack_deadline_s, 10);
@@ -512,6 +512,7 @@ static void make_dead_letter_bed(struct bed *bed, const struct sl_pubsub_subscri
     struct sl_pubsub_subscription config = *more;
     config.name = SUB;
     config.topic = TOPIC;
+    config.ack_deadline_s = LONGEST_LEASE_S;
     config.dead_letter_topic = DLQ;
     cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
 }
@@ -601,7 +602,7 @@ Test(broker, a_lease_that_ends_counts_as_an_attempt, .timeout = 60)
     bed_open(&bed, NULL);
     make_dead_letter_bed(&bed, &(struct sl_pubsub_subscription){0});
     publish(&bed, TOPIC, "slow");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .deadline_s = 10});
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait(&tap, 1);
     tap_modify(&tap, 0, 1, 1); /* it ends in a second */
     tap_wait(&tap, 2);

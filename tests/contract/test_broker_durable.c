@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker_bed.h"
@@ -38,7 +40,7 @@ Test(broker_durable, killed_with_messages_acked_nacked_and_waiting)
     bed_open_child(&bed);
     make_topic(&bed, TOPIC);
     make_topic(&bed, DLQ);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .dead_letter_topic = DLQ};
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .dead_letter_topic = DLQ};
     cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
     publish_many(&bed, TOPIC, "m", 2000, 50);
     pull(&bed, SUB, 1000, true, &gots);
@@ -147,6 +149,7 @@ Test(broker_durable, a_full_disk_refuses_publishes_and_keeps_the_rest)
     size_t got = 0;
     while (got < n) {
         pull(&bed, SUB, 100, false, &gots);
+        cr_assert_gt(gots.n, 0, "%zu of %zu", got, n);
         got += gots.n;
         ack(&bed, SUB, &gots, 0, gots.n);
     }
@@ -194,6 +197,72 @@ Test(broker_durable, a_backlog_costs_no_memory, .timeout = 300)
         tap_ack(&tap, n, 1000);
     }
     tap_close(&tap);
+    bed_close(&bed);
+}
+
+static long long file_bytes(const struct bed *bed)
+{
+    char path[128];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/broker.db", bed->dir);
+    cr_assert_eq(stat(path, &file), 0);
+    return (long long)file.st_size;
+}
+
+/* In quiet moments, which every call would end. */
+static void wait_for_file_below(const struct bed *bed, long long bytes)
+{
+    const struct timespec nap = {.tv_nsec = 20000000};
+    for (int i = 0; i < 1500 && file_bytes(bed) >= bytes; i++)
+        nanosleep(&nap, NULL);
+    cr_expect_lt(file_bytes(bed), bytes);
+}
+
+Test(broker_durable, the_file_shrinks_when_its_messages_have_gone, .timeout = 120)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    char message[64];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish_many(&bed, TOPIC, "m", 2000, 20000);
+    for (size_t n = 0; n < 2000; n += gots.n) {
+        pull(&bed, SUB, 1000, true, &gots);
+        cr_assert_gt(gots.n, 0);
+        ack(&bed, SUB, &gots, 0, gots.n);
+    }
+    cr_expect_gt(file_bytes(&bed), 20000000, "what is to be given back");
+    publish(&bed, TOPIC, "the last"); /* at the end of the file: it has to move */
+    wait_for_file_below(&bed, 10000000);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "the last ");
+    bed_restart(&bed);
+    cr_assert_eq(try_publish(&bed, TOPIC, "x", 1, message), SL_RPC_OK);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
+Test(broker_durable, a_file_that_could_not_shrink_can_from_now_on)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    char command[256];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish(&bed, TOPIC, "x");
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    snprintf(command, sizeof command, "sqlite3 %s/broker.db 'PRAGMA auto_vacuum = 0; VACUUM'", bed.dir);
+    if (system(command) != 0)
+        cr_skip("no sqlite3 here");
+    bed_restart(&bed);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "x ");
+    snprintf(command, sizeof command, "test \"$(sqlite3 %s/broker.db 'PRAGMA auto_vacuum')\" = 2", bed.dir);
+    cr_expect_eq(system(command), 0);
+    gots_fini(&gots);
     bed_close(&bed);
 }
 

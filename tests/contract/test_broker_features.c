@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "broker_bed.h"
 
@@ -14,6 +15,7 @@ static void open_with(struct bed *bed, struct sl_pubsub_subscription config)
     make_topic(bed, DLQ);
     config.name = SUB;
     config.topic = TOPIC;
+    config.ack_deadline_s = LONGEST_LEASE_S;
     cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
 }
 
@@ -63,8 +65,7 @@ Test(broker_features, a_nack_brings_the_later_ones_again)
     tap_wait(&tap, 7);
     expect_texts(&tap.gots, "a0 a1 a2 a3 a1 a2 a3 ");
     tap_ack(&tap, 4, 3);
-    tap_ping(&tap);
-    tap_wait_responses(&tap, tap.n_responses + 1);
+    tap_sync(&tap);
     expect_backlog(&bed, SUB, 0, 0);
     tap_close(&tap);
     bed_close(&bed);
@@ -85,13 +86,16 @@ Test(broker_features, two_streams_share_keys_and_keep_each_in_order)
         publish_with(&bed, TOPIC, text, key, NULL);
     }
     size_t acked[2] = {0, 0};
-    while (acked[0] + acked[1] < KEYS * EACH)
+    const time_t until = time(NULL) + 120;
+    while (acked[0] + acked[1] < KEYS * EACH) {
+        cr_assert_lt(time(NULL), until, "only %zu came", acked[0] + acked[1]);
         for (int i = 0; i < 2; i++) {
             size_t n = tap_count(&taps[i]);
             if (n > acked[i])
                 tap_ack(&taps[i], acked[i], n - acked[i]);
             acked[i] = n;
         }
+    }
     int next[2][KEYS] = {{0}}, total = 0;
     for (int i = 0; i < 2; i++)
         for (size_t k = 0; k < taps[i].gots.n; k++, total++) {
@@ -300,7 +304,7 @@ Test(broker_features, a_full_disk_leases_nothing_that_must_be_stored)
     memset(data, 'x', 20000);
     bed_open(&bed, &options);
     make_topic(&bed, TOPIC);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .exactly_once = true};
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .exactly_once = true};
     cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
     size_t n = 0;
     while (try_publish(&bed, TOPIC, data, 20000, NULL) == SL_RPC_OK)
@@ -417,6 +421,65 @@ Test(broker_features, faults_on_order)
     bed_close(&bed);
 }
 
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+Test(broker_features, a_slow_stream_is_heard_late)
+{
+    struct bed bed;
+    struct tap slow, quick;
+    struct sl_err err = {0};
+    open_with(&bed, (struct sl_pubsub_subscription){0});
+    publish(&bed, TOPIC, "x");
+    cr_assert_eq(sl_broker_order_faults(bed.broker, "slow StreamingPull 1 300", &err), SL_OK, "%s", err.text);
+    int64_t start_ms = clock_ms();
+    tap_open(&slow, &bed, &(struct tap_options){.subscription = SUB});
+    tap_wait(&slow, 1);
+    cr_expect_geq(clock_ms() - start_ms, 299, "its first request, too");
+    start_ms = clock_ms();
+    tap_ack(&slow, 0, 1);
+    tap_ping(&slow);
+    tap_wait_responses(&slow, 2);
+    cr_expect_geq(clock_ms() - start_ms, 299, "every one of its pings");
+    expect_backlog(&bed, SUB, 0, 0);
+    start_ms = clock_ms();
+    tap_open(&quick, &bed, &(struct tap_options){.subscription = SUB});
+    tap_ping(&quick);
+    tap_wait_responses(&quick, 1);
+    cr_expect_lt(clock_ms() - start_ms, 290, "one was ordered");
+    tap_close(&quick);
+    tap_close(&slow);
+    bed_close(&bed);
+}
+
+Test(broker_features, a_slow_stream_that_leaves_is_forgotten)
+{
+    struct bed bed;
+    struct tap tap;
+    struct sl_err err = {0};
+    struct gots gots = {0};
+    open_with(&bed, (struct sl_pubsub_subscription){0});
+    publish(&bed, TOPIC, "x");
+    cr_assert_eq(sl_broker_order_faults(bed.broker, "slow Pull 1 200\nslow StreamingPull 2 100", &err), SL_OK, "%s", err.text);
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_ping(&tap);
+    tap_close(&tap);
+    pull(&bed, SUB, 1, true, &gots); /* answered after what the stream has left behind would be due */
+    expect_texts(&gots, "x ");
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_ping(&tap);
+    sl_broker_stop(bed.broker, 1000); /* what waits still is heard then, too late */
+    tap_wait_end(&tap);
+    cr_expect_eq(tap.status.code, SL_RPC_UNAVAILABLE);
+    tap_close(&tap);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
 Test(broker_features, wrong_orders_change_nothing)
 {
     static const struct {
@@ -429,7 +492,6 @@ Test(broker_features, wrong_orders_change_nothing)
         {"fail Publish 1 OK", "line 1: OK is no error; UNAVAILABLE is"},
         {"fail Publish 1", "line 1: nothing is no error; UNAVAILABLE is"},
         {"slow Publish 1 0", "line 1: milliseconds must be a number from 1 to 3600000"},
-        {"slow StreamingPull 1 5", "line 1: a stream can't be slow; it can fail, or be dropped"},
         {"drop it", "line 1: it is too much"},
     };
     struct bed bed;

@@ -245,6 +245,7 @@ Test(grpc_delivery, several_streams_of_one_subscription)
     join(&f, (struct sl_grpc_bus_options){.streams = 3, .connections = 2});
     client_receive(&f, 3, true);
     cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
+    cr_assert(fake_wait(&f.fake, &f.fake.firsts, 3, LIMIT_MS));
     cr_expect_eq(fake_count(&f.fake, &f.fake.opened), 3);
     cr_expect_eq(f.fake.first.max_outstanding_messages, 67, "200 of three streams");
     const char *ids = f.fake.every_client_id;

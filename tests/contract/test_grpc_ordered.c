@@ -8,7 +8,7 @@
 #include "../../src/pubsub/grpc_retry.h"
 #include "fake_pubsub.h"
 
-enum { LIMIT_MS = 10000 };
+enum { LIMIT_MS = 60000 };
 
 struct fixture {
     struct fake fake;
@@ -31,7 +31,7 @@ static void start(struct fixture *f, struct sl_grpc_publisher_options options)
     options.backoff_min_ms = 5;
     options.backoff_max_ms = 20;
     if (!options.delay_ms)
-        options.delay_ms = 10000;
+        options.delay_ms = LIMIT_MS;
     fake_start(&f->fake, "127.0.0.1:0");
     cr_assert_eq(
         sl_grpc_publisher_create(&f->publisher, SL_PLAIN_PEER(f->fake.address), "projects/p/topics/t", &options, on_result, f, &f->err),

@@ -23,7 +23,7 @@ from interop import holds, numbers_in, same, wait_for
 
 
 class Go:
-    again_s = 5  # what is not acked comes again within
+    again_s = 15  # what is not acked comes again within
 
     def __init__(self, server):
         self.peer = interop.go_client(server)

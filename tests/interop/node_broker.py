@@ -4,7 +4,6 @@ stream."""
 
 import json
 import sys
-import time
 
 import interop
 from interop import holds, numbers_in, same
@@ -45,9 +44,9 @@ def broker_is_killed(folder):
         node = interop.node_client(broker)
         node("make", "node-kill", "node-kill-sub")
         node("publish", "node-kill", 5000, 100)
-        receiving = node.start("receive", "node-kill-sub", 5000, "slowly", 150)
-        for _ in range(3):
-            time.sleep(0.7)
+        receiving = node.start("receive", "node-kill-sub", 5000, "slowly", 150, folder + "/log")
+        for least in (100, 1000, 2000):
+            interop.wait_for("messages flow", lambda least=least: len(numbers_in(folder + "/log")) > least, 60)
             broker.restart()
         got = node.end(receiving)
         same("acked, bad, errors", (got["acked"], got["bad"], got["errors"]), (5000, 0, []))
@@ -85,10 +84,10 @@ def filtered_and_sought(folder):
         node = interop.node_client(broker)
         node("make", "node-seek", "node-seek-sub", "-", 0, json.dumps({"filter": 'hasPrefix(attributes.number, "1")', "retainAckedMessages": True}))
         node("publish", "node-seek", 200, 50)
-        same("matching", node("receive", "node-seek-sub", 111, "ack", 0, "-", 3000)["acked"], 111)
+        same("matching", node("receive", "node-seek-sub", 111, "ack", 0, "-")["acked"], 111)
         same("made", node("seek", "node-seek-sub", "all-done")["made"], True)
         node("seek", "node-seek-sub", 60)
-        same("again", node("receive", "node-seek-sub", 11, "ack", 0, "-", 3000)["received"] >= 11, True)
+        same("again", node("receive", "node-seek-sub", 11, "ack", 0, "-")["received"] >= 11, True)
         same("used", node("seek", "node-seek-sub", "all-done")["made"], False)
         same("left", node("receive", "node-seek-sub", 1, "ack", 0, "-", 3000)["received"], 0)
 
@@ -103,12 +102,12 @@ def big_messages(folder):
 
 
 def a_quiet_stream_lives(folder):
-    """Longer than the client's ping period."""
+    """Longer than the client's ping period; the message comes before it would look again."""
     with serve(folder) as broker:
         node = interop.node_client(broker)
         node("make", "node-quiet", "node-quiet-sub")
         got = node("quiet", "node-quiet-sub", "node-quiet", 35)
-        holds("the message comes at once, without an error", got["late_ms"] < 1000 and not got["errors"], got)
+        holds("the message comes at once, without an error", got["late_ms"] < 12000 and not got["errors"], got)
 
 
 # gRPC's numbers: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, UNIMPLEMENTED
