@@ -12,7 +12,7 @@
 #define AT_ONCE       1000
 #define AT_ONCE_BYTES ((size_t)1000 * 1000) /* one letter that stays keeps so much */
 #define POLL_MS       100
-#define SILENT_MS     3000  /* of a server whose backlog can't be known: it has nothing more */
+#define SILENT_MS     3000 /* of a server whose backlog can't be known, or where others may hold what is leased: it has nothing more for us */
 #define PATIENCE_MS   30000 /* with a bus that can't be reached */
 
 /* A batch as it was received; its messages are borrowed from it. */
@@ -139,7 +139,8 @@ static bool is_full(const struct sl_letter_hold *hold)
     return hold->n >= hold->max_n || hold->bytes >= hold->max_bytes;
 }
 
-/* Nothing waits on the subscription, as far as that can be known. A bus tells its silence only while nothing of it is held: `quiet_ms` is since something came last. */
+/* Nothing waits on the subscription, as far as that can be known. A bus tells its silence only while nothing of it is held: `quiet_ms` is since something came last.
+ * What is leased beyond what we hold is on its way to us, or held by somebody else: then nothing comes. */
 static bool is_drained(struct sl_letter_hold *hold, int64_t quiet_ms, int64_t now_us)
 {
     int64_t undelivered, leased;
@@ -147,7 +148,9 @@ static bool is_drained(struct sl_letter_hold *hold, int64_t quiet_ms, int64_t no
     if (silent_ms < 0 && hold->n == 0)
         return false;
     sl_bus_backlog(hold->bus, &undelivered, &leased);
-    return undelivered < 0 ? quiet_ms >= SILENT_MS && (hold->n > 0 || silent_ms >= SILENT_MS) : undelivered == 0;
+    if (undelivered < 0)
+        return quiet_ms >= SILENT_MS && (hold->n > 0 || silent_ms >= SILENT_MS);
+    return undelivered == 0 && (leased <= (int64_t)hold->n || quiet_ms >= SILENT_MS);
 }
 
 enum sl_code sl_letter_hold_fill(struct sl_letter_hold *hold, int64_t now_us, const volatile int *stop, struct sl_dead_letter **out,

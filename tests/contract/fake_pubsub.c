@@ -20,6 +20,7 @@ static const struct sl_rpc_method METHODS[] = {
     {"/google.pubsub.v1.Publisher/GetTopic", false},
     {"/google.pubsub.v1.Publisher/ListTopicSubscriptions", false},
     {"/google.pubsub.v1.Subscriber/CreateSubscription", false},
+    {"/sluice.broker.v1.Broker/Backlog", false},
 };
 enum { N_METHODS = sizeof METHODS / sizeof *METHODS };
 

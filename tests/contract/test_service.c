@@ -1,6 +1,7 @@
 /* test_service.c - which bus a command gets, and what init makes on it: with brokers of our own, in this process. */
 #include <criterion/criterion.h>
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +9,12 @@
 #include <unistd.h>
 
 #include <sluice/broker.h>
+#include <sluice/dead_letters.h>
 #include <sluice/file.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/service.h>
 
+#include "fake_pubsub.h"
 #include "support/own_port.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -298,4 +301,56 @@ Test(service, port_in_use)
     sl_service_close(&first);
     end(&one);
     end(&two);
+}
+
+/* ---- dead letters that are held ---- */
+
+enum { LIMIT_MS = 60000 };
+static char fake_address[64];
+
+static const char *fake_host(const char *name)
+{
+    return strcmp(name, "PUBSUB_EMULATOR_HOST") == 0 ? fake_address : NULL;
+}
+
+/* It comes when it was asked for three times what waits. */
+static void *send_late(void *arg)
+{
+    struct fake *fake = arg;
+    struct sl_buf response = {0};
+    fake_wait_calls(fake, "Backlog", 3, LIMIT_MS);
+    fake_response(&response, (const char *const[]){"late"}, 1);
+    fake_send(fake, &response);
+    sl_buf_fini(&response);
+    return NULL;
+}
+
+/* A broker that has nothing waiting, because all of it is leased and on its way to us, is not empty. */
+Test(service, what_is_on_its_way_to_a_hold_is_waited_for)
+{
+    struct fixture fixture, *f = &fixture;
+    static struct fake fake;
+    const struct sl_service_options options = {.getenv_fn = fake_host};
+    const struct sl_letter_box box = {.subscription = "projects/prj/subscriptions/dead-sub"};
+    const volatile int stop = 0;
+    struct sl_service *service;
+    struct sl_letter_hold *hold;
+    struct sl_dead_letter *letters;
+    size_t n;
+    bool full;
+    pthread_t sender;
+    begin(f, "emulator");
+    fake_start(&fake, "127.0.0.1:0");
+    snprintf(fake_address, sizeof fake_address, "%s", fake.address);
+    sl_buf_add(&fake.reply, "\x10\x01", 2); /* none waits, one is leased */
+    expect_ok(sl_service_open(&service, f->config, &options, &f->err));
+    expect_ok(sl_letter_hold_open(&hold, &box, service, f->config, 10, 100000, &f->err));
+    cr_assert_eq(pthread_create(&sender, NULL, send_late, &fake), 0);
+    expect_ok(sl_letter_hold_fill(hold, 0, &stop, &letters, &n, &full, &f->arena, &f->err));
+    cr_expect_eq(n, 1, "%zu letters", n);
+    pthread_join(sender, NULL);
+    sl_letter_hold_close(&hold);
+    sl_service_close(&service);
+    fake_fini(&fake);
+    end(f);
 }

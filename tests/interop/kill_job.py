@@ -220,8 +220,8 @@ def killed_while_completions_flow(_):
     check_bus(job, expected)
     looks = (KILLS - 1) // LOOK_EVERY
     holds("the kills were on the way", killer.growing >= looks * 0.7, "%d of %d looks saw more than before" % (killer.growing, looks))
-    print("killed %d times, and %d publishers; %d portions of %d were published again; %d runs, %d gates, %d triggers; 0 lost, 0 twice" % (
-        KILLS, killer.publishers_killed, killer.publisher.again, len(killer.publisher.portions), len(expected["runs"]), len(expected["gates"]), sum(gate[12] is not None for gate in expected["gates"])))
+    print("killed %d times, and %d publishers, %d of %d looks saw more; %d portions of %d were published again; %d runs, %d gates, %d triggers; 0 lost, 0 twice" % (
+        KILLS, killer.publishers_killed, killer.growing, looks, killer.publisher.again, len(killer.publisher.portions), len(expected["runs"]), len(expected["gates"]), sum(gate[12] is not None for gate in expected["gates"])))
     shutil.rmtree(base)
 
 

@@ -246,8 +246,8 @@ def replayed_with_kills_and_cancels(_):
     except interop.Skip as why:
         triggers = "triggers not pulled: %s" % why
     holds("the kills were on the way", killer.grown >= KILLS * 0.2, "%d of %d lives replayed something" % (killer.grown, KILLS))
-    print("%d letters in %.0f s; killed %d times, cancelled %d, %d ended by themselves, %d workers killed; the last replays had %d and %d to do; %s; 0 lost, 0 twice in effect" % (
-        total, took, killer.killed, killer.cancelled, killer.ended, killer.workers_killed, first["matched"], second["matched"], triggers), flush=True)
+    print("%d letters in %.0f s; killed %d times, cancelled %d, %d ended by themselves, %d workers killed, in %d lives something was replayed; the last replays had %d and %d to do; %s; 0 lost, 0 twice in effect" % (
+        total, took, killer.killed, killer.cancelled, killer.ended, killer.workers_killed, killer.grown, first["matched"], second["matched"], triggers), flush=True)
     shutil.rmtree(base)
 
 
