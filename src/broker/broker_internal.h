@@ -36,12 +36,16 @@ enum sl_method {
     SL_PULL,
     SL_ACKNOWLEDGE,
     SL_MODIFY_ACK_DEADLINE,
+    SL_MODIFY_PUSH_CONFIG,
     SL_CREATE_SNAPSHOT,
     SL_GET_SNAPSHOT,
     SL_UPDATE_SNAPSHOT,
     SL_LIST_SNAPSHOTS,
     SL_DELETE_SNAPSHOT,
     SL_SEEK,
+    SL_SET_POLICY,
+    SL_GET_POLICY,
+    SL_TEST_PERMISSIONS,
     SL_BACKLOG,
     SL_LOOK,
     SL_STREAMING_PULL,
@@ -203,9 +207,12 @@ bool sl_resource_name_valid(const char *name, const char *kind);
 /* ---- streams ---- */
 
 struct sl_stream {                 /* heap; made on the rpc loop, freed by the broker thread at its end */
-    struct sl_rpc_peer_call *call; /* not used any more once finished */
+    struct sl_rpc_peer_call *call; /* not used any more once finished, and not ending */
     atomic_bool blocked;           /* the transport has enough; cleared at "writable". Any thread */
     bool finished;
+    bool ending; /* finished, but for a message that is on its way: until it has gone, or end_ms */
+    struct sl_rpc_status end;
+    int64_t end_ms;
     int64_t slow_ms;                      /* what it says is heard so late; set before anybody else has it */
     struct sl_subscription *subscription; /* NULL before its first request and after its end */
     struct sl_flow flow;
@@ -316,6 +323,7 @@ enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_modify_push_config(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_list_topic_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_detach_subscription(struct sl_broker *broker, struct sl_event *event);
@@ -326,15 +334,36 @@ enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *even
 enum sl_answer sl_delete_snapshot(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_set_policy(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_get_policy(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_test_permissions(struct sl_broker *broker, struct sl_event *event);
 
 /* admin.c, admin_subscription.c */
 /* Deletes it, streams and all; commits. */
 enum sl_code sl_drop_subscription(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_err *err);
 struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name); /* NULL: refused */
 struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name);
+struct sl_subscription *sl_find_subscription_span(struct sl_broker *broker, struct sl_event *event, struct sl_span name);
+/* A call without a name; false: it is refused. `kind` as in sl_resource_name_valid(). */
+bool sl_name_given(struct sl_event *event, const char *name, const char *kind);
 bool sl_retention_valid(int64_t ms);
+/* The service's rules; false: refused. */
+bool sl_labels_valid(struct sl_event *event, const struct sl_pubsub_labels *labels);
+#define SL_STATE_ACTIVE 1
+/* What an update may not change, and what the broker has not at all; each ends in NULL. */
+struct sl_fields {
+    const char *kind;    /* "Topic" */
+    const char *example; /* of how a path is spelled: "'kms_key_name' rather than 'kmsKeyName'" */
+    const char *const *fixed, *const *missing;
+};
+/* `empty`: what is missing here is not asked for, but taken away, and so it is already. */
+enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path, bool empty);
+enum sl_answer sl_refuse_empty_mask(struct sl_event *event, const char *kind);
+enum sl_answer sl_refuse_unsupported(struct sl_event *event, const char *field);
 bool sl_read_name(struct sl_broker *broker, struct sl_event *event, const char **name);
 bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after);
+/* Of a whole project, "projects/P". */
+bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char **project, size_t *page, const char **after);
 bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err);
 #define SL_PAGE_DEFAULT 100
 #define SL_PAGE_MAX     1000

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sluice/clock.h>
+
 #define QUIET_MS 500 /* without events for this long, even a few acked messages are deleted */
 
 static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, struct sl_event *event) = {
@@ -25,23 +27,25 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_PULL] = sl_pull,
     [SL_ACKNOWLEDGE] = sl_acknowledge,
     [SL_MODIFY_ACK_DEADLINE] = sl_modify_ack_deadline,
+    [SL_MODIFY_PUSH_CONFIG] = sl_modify_push_config,
     [SL_CREATE_SNAPSHOT] = sl_create_snapshot,
     [SL_GET_SNAPSHOT] = sl_get_snapshot,
     [SL_UPDATE_SNAPSHOT] = sl_update_snapshot,
     [SL_LIST_SNAPSHOTS] = sl_list_snapshots,
     [SL_DELETE_SNAPSHOT] = sl_delete_snapshot,
     [SL_SEEK] = sl_seek,
+    [SL_SET_POLICY] = sl_set_policy,
+    [SL_GET_POLICY] = sl_get_policy,
+    [SL_TEST_PERMISSIONS] = sl_test_permissions,
     [SL_BACKLOG] = sl_backlog,
     [SL_LOOK] = sl_look,
 };
 
 struct sl_now sl_now(void)
 {
-    struct timespec day, steady;
+    struct timespec day;
     clock_gettime(CLOCK_REALTIME, &day);
-    clock_gettime(CLOCK_MONOTONIC, &steady);
-    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000,
-                           .ms = (int64_t)steady.tv_sec * 1000 + steady.tv_nsec / 1000000};
+    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000, .ms = sl_monotonic_ms()};
 }
 
 static void read_clocks(struct sl_broker *broker)
@@ -293,6 +297,7 @@ int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
     if (sl_broker_has_failed(broker)) {
         sl_batch_commit(broker); /* answers what is left */
         fail_everybody(broker);
+        due = sl_streams_tick(broker); /* of those that are ending */
     }
     return due;
 }

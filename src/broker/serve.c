@@ -3,6 +3,7 @@
 
 #define PUBLISHER  "/google.pubsub.v1.Publisher/"
 #define SUBSCRIBER "/google.pubsub.v1.Subscriber/"
+#define IAM        "/google.iam.v1.IAMPolicy/"
 
 const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_CREATE_TOPIC] = {PUBLISHER "CreateTopic", false},
@@ -22,12 +23,16 @@ const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_PULL] = {SUBSCRIBER "Pull", false},
     [SL_ACKNOWLEDGE] = {SUBSCRIBER "Acknowledge", false},
     [SL_MODIFY_ACK_DEADLINE] = {SUBSCRIBER "ModifyAckDeadline", false},
+    [SL_MODIFY_PUSH_CONFIG] = {SUBSCRIBER "ModifyPushConfig", false},
     [SL_CREATE_SNAPSHOT] = {SUBSCRIBER "CreateSnapshot", false},
     [SL_GET_SNAPSHOT] = {SUBSCRIBER "GetSnapshot", false},
     [SL_UPDATE_SNAPSHOT] = {SUBSCRIBER "UpdateSnapshot", false},
     [SL_LIST_SNAPSHOTS] = {SUBSCRIBER "ListSnapshots", false},
     [SL_DELETE_SNAPSHOT] = {SUBSCRIBER "DeleteSnapshot", false},
     [SL_SEEK] = {SUBSCRIBER "Seek", false},
+    [SL_SET_POLICY] = {IAM "SetIamPolicy", false},
+    [SL_GET_POLICY] = {IAM "GetIamPolicy", false},
+    [SL_TEST_PERMISSIONS] = {IAM "TestIamPermissions", false},
     [SL_BACKLOG] = {"/sluice.broker.v1.Broker/Backlog", false},
     [SL_LOOK] = {"/sluice.broker.v1.Broker/Look", false},
     [SL_STREAMING_PULL] = {SUBSCRIBER "StreamingPull", true},

@@ -38,6 +38,8 @@ static const char *const SQL[SL_ST_N] = {
     [SL_ST_ADD_SNAPSHOT_ACKED] = "INSERT INTO snapshot_acked(snapshot, first, last) VALUES(?1, ?2, ?3)",
     [SL_ST_DELETE_SNAPSHOT] = "DELETE FROM snapshots WHERE id = ?1",
     [SL_ST_DELETE_SNAPSHOT_ACKED] = "DELETE FROM snapshot_acked WHERE snapshot = ?1",
+    [SL_ST_PUT_POLICY] = "INSERT OR REPLACE INTO policies(resource, revision, policy) VALUES(?1, ?2, ?3)",
+    [SL_ST_GET_POLICY] = "SELECT revision, policy FROM policies WHERE resource = ?1",
     [SL_ST_ADD_MESSAGE] = "INSERT INTO messages(id, publish_us, body) VALUES(?1, ?2, ?3)",
     [SL_ST_DELETE_MESSAGES] = "DELETE FROM messages WHERE id > ?1 AND id <= ?2",
     [SL_ST_GET] = "SELECT id, publish_us, body FROM messages WHERE id = ?1",

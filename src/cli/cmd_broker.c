@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <sluice/broker.h>
+#include <sluice/clock.h>
 #include <sluice/file.h>
 #include <sluice/log.h>
 
@@ -81,7 +82,7 @@ static void look_for_faults(struct faults *faults, struct sl_broker *broker)
 static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *faults)
 {
     const int64_t watchdog_ms = sl_cli_watchdog_ms();
-    int64_t fed_ms = sl_cli_clock_ms();
+    int64_t fed_ms = sl_monotonic_ms();
     bool failed = false;
     if (!sl_broker_is_local(sl_broker_address(broker)))
         sl_log(SL_WARNING, "other machines may reach the broker, which asks nobody who they are", {"address", sl_broker_address(broker)});
@@ -91,9 +92,9 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *fa
         sl_cli_pause(LOOK_EVERY_MS);
         look_for_faults(faults, broker);
         failed = sl_broker_failed(broker, &cli->err);
-        if (watchdog_ms > 0 && sl_cli_clock_ms() - fed_ms >= watchdog_ms) {
+        if (watchdog_ms > 0 && sl_monotonic_ms() - fed_ms >= watchdog_ms) {
             sl_cli_notify("WATCHDOG=1");
-            fed_ms = sl_cli_clock_ms();
+            fed_ms = sl_monotonic_ms();
         }
     }
     sl_cli_notify("STOPPING=1");

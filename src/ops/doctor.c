@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 #include <sluice/broker.h>
+#include <sluice/clock.h>
 #include <sluice/file.h>
 
 #define GIB             (INT64_C(1) << 30)
@@ -190,13 +190,6 @@ static void look_at_disk(struct sl_doctor *d, const char *subject, const char *p
     free(dir);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* What one durable write takes beside the ledger: most of a commit. */
 static void time_fsync(struct sl_doctor *d, const char *ledger_path)
 {
@@ -204,9 +197,9 @@ static void time_fsync(struct sl_doctor *d, const char *ledger_path)
     char *dir = sl_path_dirname(ledger_path), *path = sl_path_join(dir, "doctor.XXXXXX");
     const bool is_there = access(dir, F_OK) == 0;
     const int fd = is_there ? mkstemp(path) : -1;
-    const int64_t start_ms = now_ms();
+    const int64_t start_ms = sl_monotonic_ms();
     if (fd >= 0 && write(fd, BLOCK, sizeof BLOCK) == (ssize_t)sizeof BLOCK && fsync(fd) == 0) {
-        d->batch_ms = now_ms() - start_ms;
+        d->batch_ms = sl_monotonic_ms() - start_ms;
         sl_doctor_add(d, d->batch_ms > 1000 ? SL_HEALTH_WARNING : SL_HEALTH_OK, "fsync", dir,
                       d->batch_ms > 1000 ? "a faster disk: every batch waits for it" : NULL, "a durable write takes %lld ms",
                       (long long)d->batch_ms);

@@ -2,8 +2,8 @@
  * Triggers and letters that are rejected again leave by the outbox: the running worker publishes them, or, while there is none, the replay itself. It holds the worker's lock only
  * for that, so that a worker may start at any time. */
 #include <string.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/file.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/hash.h>
@@ -17,14 +17,6 @@
 #define WINDOW_BYTES    ((size_t)256 * 1000 * 1000)
 #define PAUSE_MS        100
 #define DRAIN_EVERY_MS  1000
-#define DRAIN_WAIT_MS   30000
-
-int64_t sl_replay_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_stopped(const struct sl_replaying *r)
 {
@@ -37,8 +29,8 @@ static enum sl_code drain(struct sl_replaying *r, struct sl_err *err)
 {
     struct sl_lock *lock = NULL;
     size_t left = 0;
-    const int64_t now_us = r->ops->now_us + (sl_replay_clock_ms() - r->started_ms) * 1000;
-    r->drained_ms = sl_replay_clock_ms();
+    const int64_t now_us = r->ops->now_us + (sl_monotonic_ms() - r->started_ms) * 1000;
+    r->drained_ms = sl_monotonic_ms();
     enum sl_code code = sl_worker_lock(&lock, r->ops->config, 0, err);
     r->counts->left_to_worker = code == SL_UNAVAILABLE;
     if (code == SL_UNAVAILABLE)
@@ -84,7 +76,7 @@ static size_t batch_end(const struct sl_replaying *r, const struct sl_replay_ste
 static void keep_rate(const struct sl_replaying *r)
 {
     const int64_t due_ms = r->options->rate > 0 ? r->started_ms + (int64_t)r->done * 1000 / r->options->rate : 0;
-    for (int64_t left_ms; (left_ms = due_ms - sl_replay_clock_ms()) > 0 && !is_stopped(r);)
+    for (int64_t left_ms; (left_ms = due_ms - sl_monotonic_ms()) > 0 && !is_stopped(r);)
         r->options->pause(left_ms < PAUSE_MS ? left_ms : PAUSE_MS);
 }
 
@@ -97,7 +89,7 @@ static enum sl_code run_steps(struct sl_replaying *r, const struct sl_replay_ste
         r->done += end - i;
         if (code == SL_OK && r->options->progress != NULL)
             r->options->progress(r->options->arg, r->done);
-        if (code == SL_OK && sl_replay_clock_ms() - r->drained_ms >= DRAIN_EVERY_MS)
+        if (code == SL_OK && sl_monotonic_ms() - r->drained_ms >= DRAIN_EVERY_MS)
             code = drain(r, err);
         if (end < n)
             keep_rate(r);
@@ -249,8 +241,8 @@ enum sl_code sl_replay_run(const struct sl_ops *ops, struct sl_service *service,
                              .options = options,
                              .policy = options->policy,
                              .counts = counts,
-                             .started_ms = sl_replay_clock_ms(),
-                             .drained_ms = sl_replay_clock_ms()};
+                             .started_ms = sl_monotonic_ms(),
+                             .drained_ms = sl_monotonic_ms()};
     *counts = (struct sl_replay_counts){0};
     r.policy.id = sl_uuid_format(sl_uuid4(), r.id);
     enum sl_code code = sl_service_bus(&r.bus, service, NULL, 0, err);

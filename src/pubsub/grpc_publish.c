@@ -61,6 +61,16 @@ static void sleep_ms(int64_t ms)
         ;
 }
 
+/* A try that had only the rest of the time says nothing of its own: what the one before was told counts. */
+static enum sl_code told(enum sl_code code, enum sl_rpc_code status, bool cut, struct sl_err *earlier, struct sl_err *err)
+{
+    if (cut && status == SL_RPC_DEADLINE_EXCEEDED && earlier->code != SL_OK && err)
+        *err = *earlier;
+    else if (err)
+        *earlier = *err;
+    return code;
+}
+
 static enum sl_code try_until(struct sl_rpc_channel *channel, struct sl_rpc_request *request, size_t n,
                               const struct sl_publish_limits *limits, struct sl_err *err)
 {
@@ -68,13 +78,17 @@ static enum sl_code try_until(struct sl_rpc_channel *channel, struct sl_rpc_requ
     struct sl_backoff backoff = limits->backoff;
     struct sl_buf response = {0};
     struct sl_rpc_status status;
+    struct sl_err earlier = {0};
     enum sl_code code;
     for (;;) {
         const int64_t left_ms = until_ms - sl_monotonic_ms();
         request->timeout_ms = left_ms < 1 ? 1 : left_ms < limits->call_ms ? left_ms : limits->call_ms;
         sl_buf_clear(&response);
         code = sl_rpc_call(channel, request, &response, &status, err);
-        if (code == SL_OK || !sl_retry_publish(status.code))
+        if (code == SL_OK)
+            break;
+        code = told(code, status.code, left_ms < limits->call_ms, &earlier, err);
+        if (!sl_retry_publish(status.code))
             break;
         const int64_t wait_ms = sl_backoff_next(&backoff);
         if (sl_monotonic_ms() + wait_ms >= until_ms)

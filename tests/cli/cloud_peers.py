@@ -3,8 +3,8 @@
 
 usage: cloud_peers.py TARGET_PORT MODE_FILE LOG_FILE NAME=CERT:KEY...
 
-Prints one JSON line of ports: {"http": N, NAME: N, ...}. MODE_FILE says how the token endpoint behaves: ok, short, down or refused. LOG_FILE gets a line per request for a token, and one with the bytes a
-client has sent when it leaves.
+Prints one JSON line of ports: {"http": N, NAME: N, ...}. MODE_FILE says how the token endpoint behaves: ok, short, down or refused. LOG_FILE gets a line per request for a token, one per client
+of a broker, and one with the bytes that it has sent when it leaves.
 """
 import http.server
 import json
@@ -24,8 +24,7 @@ class Tokens(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         with open(self.mode_file) as file:
             mode = file.read().strip()
-        with open(self.log_file, "a") as file:
-            file.write(f"{self.command} {self.path} {mode} {len(body)}\n")
+        log(f"{self.command} {self.path} {mode} {len(body)}")
         answers = {
             "ok": (200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}),
             "short": (200, {"access_token": TOKEN, "expires_in": 2}),
@@ -46,9 +45,15 @@ class Tokens(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def log(line):
+    with open(Tokens.log_file, "a") as file:
+        file.write(line + "\n")
+
+
 def serve_tls(listener, context, target):
     while True:
         plain, _ = listener.accept()
+        log("client")
         threading.Thread(target=connect, args=(plain, context, target), daemon=True).start()
 
 
@@ -59,6 +64,7 @@ def connect(plain, context, target):
         server = socket.create_connection(("127.0.0.1", target))
     except OSError:
         plain.close()
+        log("bytes 0")
         return
     sent = 0
     with client, server, selectors.DefaultSelector() as ready:
@@ -77,8 +83,7 @@ def connect(plain, context, target):
         except OSError:
             return
         finally:
-            with open(Tokens.log_file, "a") as file:
-                file.write(f"bytes {sent}\n")
+            log(f"bytes {sent}")
 
 
 def main():

@@ -5,7 +5,8 @@
 #   equal LABEL ACTUAL EXPECTED
 #   begin ARGS...        runs it in the background: $process; its stdout and stderr are begun.out and begun.err
 #   behind NAME ARGS...  the same with NAME.out and NAME.err
-#   until_has FILE TEXT  waits for a text, 30 s at most
+#   until_has FILE TEXT  waits for a text, two minutes at most
+#   own_port             prints a port for what ends and is started again: none that the kernel gives away meanwhile, nor one of the other tests (from 10000)
 #   pull SUBSCRIPTION    the bodies of what waits there, one a line, into $out: a second pipeline receives them and rejects them, so its list of rejects holds them
 set -uo pipefail
 
@@ -114,12 +115,22 @@ until_has() {
     local tries=0
     checks=$((checks + 1))
     until grep -qF -- "$2" "$1" 2>/dev/null; do
-        if ((++tries > 600)); then
+        if ((++tries > 2400)); then
             fail "$1 never had: $2"
             return
         fi
         read -rt 0.05 <> <(:) || true
     done
+}
+
+own_port() {
+    python3 -c '
+import contextlib, random, socket
+for port in random.SystemRandom().sample(range(5000, 10000), 1000):
+    with contextlib.suppress(OSError), socket.socket() as s:
+        s.bind(("127.0.0.1", port))
+        print(port)
+        break'
 }
 
 pull() {

@@ -7,7 +7,7 @@ address() {
 }
 
 start_broker() {
-    behind broker broker --listen 127.0.0.1:0 --path state/broker
+    behind broker broker --listen "127.0.0.1:$port" --path state/broker
     until_has broker.out listening
 }
 
@@ -114,6 +114,7 @@ PYTHON
     equal "the order" "$(uniq notify.out | tr '\n' ' ')" "listening READY=1 WATCHDOG=1 STOPPING=1 "
 }
 
+port=$(own_port)
 make_season
 alone
 port_in_use

@@ -122,7 +122,7 @@ enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *re
     struct sl_err err;
     struct sl_rpc_status status = {0};
     struct sl_buf ignored = {0};
-    snprintf(path, sizeof(path), "/%s%s", strncmp(method, "sluice.", 7) == 0 ? "" : "google.pubsub.v1.", method);
+    snprintf(path, sizeof(path), "/%s%s", strchr(method, '.') ? "" : "google.pubsub.v1.", method);
     struct sl_rpc_request call = {.method = path,
                                   .data = request->data ? request->data : "",
                                   .len = request->len,
@@ -165,7 +165,7 @@ enum sl_rpc_code try_subscription(struct bed *bed, const struct sl_pubsub_subscr
 
 void make_subscription(struct bed *bed, const char *name, const char *topic)
 {
-    struct sl_pubsub_subscription config = {.name = name, .topic = topic};
+    struct sl_pubsub_subscription config = {.name = name, .topic = topic, .ack_deadline_s = LONGEST_LEASE_S};
     cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s: %s", name, bed->message);
 }
 
@@ -439,8 +439,8 @@ void tap_open(struct tap *tap, struct bed *bed, const struct tap_options *option
     pthread_mutex_init(&tap->mutex, NULL);
     pthread_cond_init(&tap->changed, NULL);
     if (options->subscription)
-        sl_pubsub_put_streaming_request(&first, options->subscription, options->deadline_s ? options->deadline_s : 60, "client",
-                                        options->max_messages, options->max_bytes);
+        sl_pubsub_put_streaming_request(&first, options->subscription, options->deadline_s ? options->deadline_s : LONGEST_LEASE_S,
+                                        "client", options->max_messages, options->max_bytes);
     struct sl_rpc_request request = {.method = "/google.pubsub.v1.Subscriber/StreamingPull",
                                      .data = first.data ? first.data : "",
                                      .len = first.len,
@@ -449,6 +449,48 @@ void tap_open(struct tap *tap, struct bed *bed, const struct tap_options *option
     if (!options->deaf)
         sl_rpc_stream_read(tap->stream);
     sl_buf_fini(&first);
+}
+
+static bool has_messages(const struct tap *tap, size_t n)
+{
+    return tap->gots.n >= n;
+}
+
+static bool has_responses(const struct tap *tap, size_t n)
+{
+    return tap->n_responses >= n;
+}
+
+static bool has_empty(const struct tap *tap, size_t n)
+{
+    return tap->n_empty >= n;
+}
+
+static bool has_confirmed(const struct tap *tap, size_t n)
+{
+    return tap->acked + tap->ack_invalid + tap->modified + tap->modify_invalid + tap->failed >= n;
+}
+
+static bool has_ended(const struct tap *tap, size_t n)
+{
+    (void)n;
+    return tap->ended;
+}
+
+static void wait_until(struct tap *tap, bool (*done)(const struct tap *tap, size_t n), size_t n, const char *what)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAIT_S;
+    int timeout = 0;
+    pthread_mutex_lock(&tap->mutex);
+    while (!done(tap, n) && (!tap->ended || done == has_ended) && timeout == 0)
+        timeout = pthread_cond_timedwait(&tap->changed, &tap->mutex, &until);
+    bool came = done(tap, n);
+    size_t messages = tap->gots.n, responses = tap->n_responses;
+    pthread_mutex_unlock(&tap->mutex);
+    cr_assert(came, "%s: %zu awaited; %zu messages in %zu responses came; status %d %s", what, n, messages, responses,
+              (int)tap->status.code, tap->status.message);
 }
 
 void tap_write(struct tap *tap, struct sl_buf *request)
@@ -460,6 +502,16 @@ void tap_write(struct tap *tap, struct sl_buf *request)
 void tap_ping(struct tap *tap)
 {
     sl_rpc_stream_write(tap->stream, "", 0);
+}
+
+/* Nothing else that is empty comes meanwhile: heartbeats are far apart, and confirmations have been waited for. */
+void tap_sync(struct tap *tap)
+{
+    pthread_mutex_lock(&tap->mutex);
+    const size_t before = tap->n_empty;
+    pthread_mutex_unlock(&tap->mutex);
+    tap_ping(tap);
+    wait_until(tap, has_empty, before + 1, "answers to pings");
 }
 
 /* StreamingPullRequest: ack_ids is field 2, as AcknowledgeRequest's. */
@@ -488,43 +540,6 @@ void tap_modify(struct tap *tap, size_t from, size_t n, int seconds)
     }
     pthread_mutex_unlock(&tap->mutex);
     tap_write(tap, &request);
-}
-
-static bool has_messages(const struct tap *tap, size_t n)
-{
-    return tap->gots.n >= n;
-}
-
-static bool has_responses(const struct tap *tap, size_t n)
-{
-    return tap->n_responses >= n;
-}
-
-static bool has_confirmed(const struct tap *tap, size_t n)
-{
-    return tap->acked + tap->ack_invalid + tap->modified + tap->modify_invalid + tap->failed >= n;
-}
-
-static bool has_ended(const struct tap *tap, size_t n)
-{
-    (void)n;
-    return tap->ended;
-}
-
-static void wait_until(struct tap *tap, bool (*done)(const struct tap *tap, size_t n), size_t n, const char *what)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_S;
-    int timeout = 0;
-    pthread_mutex_lock(&tap->mutex);
-    while (!done(tap, n) && (!tap->ended || done == has_ended) && timeout == 0)
-        timeout = pthread_cond_timedwait(&tap->changed, &tap->mutex, &until);
-    bool came = done(tap, n);
-    size_t messages = tap->gots.n, responses = tap->n_responses;
-    pthread_mutex_unlock(&tap->mutex);
-    cr_assert(came, "%s: %zu awaited; %zu messages in %zu responses came; status %d %s", what, n, messages, responses,
-              (int)tap->status.code, tap->status.message);
 }
 
 void tap_wait(struct tap *tap, size_t n_messages)

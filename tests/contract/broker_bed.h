@@ -15,6 +15,8 @@
 #define SUB   "projects/p/subscriptions/worker"
 #define DLQ   "projects/p/topics/events-dlq"
 
+#define LONGEST_LEASE_S 600 /* what is leased does not come again by itself, however slow the machine is */
+
 struct bed {
     char dir[64];
     struct sl_broker_options options;
@@ -32,7 +34,7 @@ void bed_restart(struct bed *bed);    /* stops and opens the same directory */
 void bed_open_child(struct bed *bed); /* the broker in a process of its own; before anything of gRPC */
 void bed_kill_child(struct bed *bed); /* SIGKILL; then serves the directory itself */
 
-/* "Publisher/Publish". `request` is emptied, `response` (may be NULL) replaced. */
+/* "Publisher/Publish", or another package's: "google.iam.v1.IAMPolicy/GetIamPolicy". `request` is emptied, `response` (may be NULL) replaced. */
 enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *request, struct sl_buf *response);
 
 enum sl_rpc_code try_topic(struct bed *bed, const char *name);
@@ -86,13 +88,14 @@ struct tap {
 };
 struct tap_options {
     const char *subscription;
-    int deadline_s; /* 0: 60 */
+    int deadline_s; /* 0: LONGEST_LEASE_S */
     int64_t max_messages, max_bytes;
     bool deaf; /* reads nothing */
 };
 void tap_open(struct tap *tap, struct bed *bed, const struct tap_options *options);
 void tap_write(struct tap *tap, struct sl_buf *request); /* emptied */
 void tap_ping(struct tap *tap);
+void tap_sync(struct tap *tap);                       /* pings, and waits for the answer: what was written before has been read */
 void tap_ack(struct tap *tap, size_t from, size_t n); /* on the stream */
 void tap_modify(struct tap *tap, size_t from, size_t n, int seconds);
 void tap_wait(struct tap *tap, size_t n_messages);

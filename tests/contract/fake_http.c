@@ -14,8 +14,6 @@
 
 #include <sluice/str.h>
 
-enum { LIMIT_MS = 10000 };
-
 static bool is_whole(const char *request)
 {
     const char *end = strstr(request, "\r\n\r\n"), *length = strstr(request, "Content-Length:");
@@ -58,6 +56,7 @@ static void answer(struct fake_http *http, int fd)
                       strlen(http->body));
         sl_buf_str(&out, http->body);
     }
+    http->body = http->then ? http->then : http->body;
     pthread_mutex_unlock(&http->mutex);
     write_all(fd, &out);
     sl_buf_fini(&out);

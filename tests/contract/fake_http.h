@@ -16,7 +16,8 @@ struct fake_http {
     int status;          /* of the answers; 0: none, the connection is closed */
     const char *headers; /* lines with \r\n, "" for none */
     const char *body;
-    bool silent; /* takes the request and says nothing until it ends */
+    const char *then; /* the body of all answers but the first; NULL: `body` too */
+    bool silent;      /* takes the request and says nothing until it ends */
     /* what came */
     size_t requests;
     char last[4096];

@@ -82,6 +82,7 @@ static void message(void *arg, struct sl_rpc_peer_call *call, const void *data, 
         }
     } else {
         fake->first = request;
+        fake->firsts++;
         snprintf(fake->every_client_id + strlen(fake->every_client_id), sizeof fake->every_client_id - strlen(fake->every_client_id),
                  "%.*s,", (int)request.client_id.len, request.client_id.ptr);
         snprintf(fake->client_ids[fake->opened % 8], 64, "%.*s", (int)request.client_id.len, request.client_id.ptr);
@@ -207,7 +208,7 @@ static void call(void *arg, struct sl_rpc_peer_call *peer, size_t method, const 
     pthread_mutex_lock(&fake->mutex);
     cr_assert_lt(fake->n_calls, FAKE_MAX, "calls without end: %s", name);
     struct fake_call *record = &fake->calls[fake->n_calls++];
-    *record = (struct fake_call){.at_ms = now_ms()};
+    *record = (struct fake_call){.at_ms = now_ms(), .len = len};
     snprintf(record->method, sizeof record->method, "%s", name);
     int code = code_for(fake, name);
     if (strcmp(name, "Acknowledge") == 0)

@@ -14,6 +14,7 @@ struct fake_call {                               /* a unary call as it came */
     char method[40], subscription[80], ids[256]; /* the first ids, joined by ","; of a Publish "KEY:BODY " of the first messages */
     size_t n_ids;
     int deadline_s;
+    size_t len; /* of the request */
     int64_t at_ms;
 };
 
@@ -43,7 +44,7 @@ struct fake {
     /* what came */
     struct sl_rpc_peer_call *streams[64];
     size_t n_streams;
-    size_t opened, closed, pings;
+    size_t opened, firsts, closed, pings; /* firsts: streams whose first request has come */
     char client_ids[8][64];
     char every_client_id[512];         /* of the streams, in the order of their first messages, joined by "," */
     struct sl_streaming_request first; /* its numbers only */

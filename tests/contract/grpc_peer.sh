@@ -15,8 +15,15 @@ find_jar() {
     return 1
 }
 
+# None that the kernel gives away, nor one of the other tests (from 10000): the server takes a while to listen.
 free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    python3 -c '
+import contextlib, random, socket
+for port in random.SystemRandom().sample(range(5000, 10000), 1000):
+    with contextlib.suppress(OSError), socket.socket() as s:
+        s.bind(("127.0.0.1", port))
+        print(port)
+        break'
 }
 
 work="$(mktemp -d)"

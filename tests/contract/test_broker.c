@@ -231,7 +231,7 @@ Test(broker, subscription_defaults_and_update)
     bed_open(&bed, NULL);
     make_topic(&bed, TOPIC);
     make_topic(&bed, DLQ);
-    make_subscription(&bed, SUB, TOPIC);
+    cr_assert_eq(try_subscription(&bed, &(struct sl_pubsub_subscription){.name = SUB, .topic = TOPIC}), SL_RPC_OK, "%s", bed.message);
     get_subscription(&bed, &config, &arena);
     cr_expect_str_eq(config.topic, TOPIC);
     cr_expect_eq(config.ack_deadline_s, 10);
@@ -322,15 +322,15 @@ Test(broker, sizes_of_messages)
 {
     struct bed bed;
     struct gots gots = {0};
-    static const size_t sizes[] = {1, 3000000, 10000000, 11000000};
-    char *data = sl_alloc(11000001);
-    memset(data, 'd', 11000001);
+    static const size_t sizes[] = {1, 3000000, 10000000, 10485000};
+    char *data = sl_alloc(10485760);
+    memset(data, 'd', 10485760);
     bed_open(&bed, NULL);
     make_topic(&bed, TOPIC);
     make_subscription(&bed, SUB, TOPIC);
     for (size_t i = 0; i < 4; i++)
         cr_expect_eq(try_publish(&bed, TOPIC, data, sizes[i], NULL), SL_RPC_OK, "%zu: %s", sizes[i], bed.message);
-    cr_expect_eq(try_publish(&bed, TOPIC, data, 11000001, NULL), SL_RPC_INVALID_ARGUMENT);
+    cr_expect_eq(try_publish(&bed, TOPIC, data, 10485760, NULL), SL_RPC_INVALID_ARGUMENT);
     for (size_t i = 0; i < 4;) {
         pull(&bed, SUB, 10, false, &gots);
         for (size_t k = 0; k < gots.n; k++, i++)
@@ -512,6 +512,7 @@ static void make_dead_letter_bed(struct bed *bed, const struct sl_pubsub_subscri
     struct sl_pubsub_subscription config = *more;
     config.name = SUB;
     config.topic = TOPIC;
+    config.ack_deadline_s = LONGEST_LEASE_S;
     config.dead_letter_topic = DLQ;
     cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
 }
@@ -601,7 +602,7 @@ Test(broker, a_lease_that_ends_counts_as_an_attempt, .timeout = 60)
     bed_open(&bed, NULL);
     make_dead_letter_bed(&bed, &(struct sl_pubsub_subscription){0});
     publish(&bed, TOPIC, "slow");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .deadline_s = 10});
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait(&tap, 1);
     tap_modify(&tap, 0, 1, 1); /* it ends in a second */
     tap_wait(&tap, 2);
@@ -664,7 +665,8 @@ Test(broker, unknown_methods)
     struct bed bed;
     struct sl_buf request = {0};
     bed_open(&bed, NULL);
-    cr_expect_eq(bed_call(&bed, "Subscriber/ModifyPushConfig", &request, NULL), SL_RPC_UNIMPLEMENTED);
+    cr_expect_eq(bed_call(&bed, "SchemaService/CreateSchema", &request, NULL), SL_RPC_UNIMPLEMENTED);
+    cr_expect_str_eq(bed.message, "/google.pubsub.v1.SchemaService/CreateSchema is not implemented here");
     sl_buf_fini(&request);
     bed_close(&bed);
 }

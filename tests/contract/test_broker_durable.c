@@ -43,7 +43,7 @@ Test(broker_durable, killed_with_messages_acked_nacked_and_waiting)
     bed_open_child(&bed);
     make_topic(&bed, TOPIC);
     make_topic(&bed, DLQ);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .dead_letter_topic = DLQ};
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .dead_letter_topic = DLQ};
     cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
     publish_many(&bed, TOPIC, "m", 2000, 50);
     pull(&bed, SUB, 1000, true, &gots);
@@ -152,6 +152,7 @@ Test(broker_durable, a_full_disk_refuses_publishes_and_keeps_the_rest)
     size_t got = 0;
     while (got < n) {
         pull(&bed, SUB, 100, false, &gots);
+        cr_assert_gt(gots.n, 0, "%zu of %zu", got, n);
         got += gots.n;
         ack(&bed, SUB, &gots, 0, gots.n);
     }
@@ -321,5 +322,34 @@ Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
     snprintf(command, sizeof(command), "echo 'this is no database, certainly not' > %s/broker.db", bed.dir);
     cr_assert_eq(system(command), 0);
     cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_CORRUPT, "%s", err.text);
+    bed_close(&bed);
+}
+
+Test(broker_durable, a_file_of_the_version_before_goes_on)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    struct sl_buf request = {0};
+    char command[512];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish(&bed, TOPIC, "from before");
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    snprintf(command, sizeof(command),
+             "sqlite3 %s/broker.db 'DROP TRIGGER topic_policy; DROP TRIGGER subscription_policy; DROP TRIGGER snapshot_policy; "
+             "DROP TABLE policies; PRAGMA user_version = 2'",
+             bed.dir);
+    const bool made = system(command) == 0;
+    bed_restart(&bed);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "from before ");
+    sl_pubsub_put_name(&request, TOPIC);
+    cr_expect_eq(bed_call(&bed, "google.iam.v1.IAMPolicy/GetIamPolicy", &request, NULL), SL_RPC_OK, "%d: %s", made, bed.message);
+    delete_subscription(&bed, SUB);
+    delete_topic(&bed, TOPIC);
+    sl_buf_fini(&request);
+    gots_fini(&gots);
     bed_close(&bed);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "broker_bed.h"
 
@@ -14,6 +15,7 @@ static void open_with(struct bed *bed, struct sl_pubsub_subscription config)
     make_topic(bed, DLQ);
     config.name = SUB;
     config.topic = TOPIC;
+    config.ack_deadline_s = LONGEST_LEASE_S;
     cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
 }
 
@@ -63,8 +65,7 @@ Test(broker_features, a_nack_brings_the_later_ones_again)
     tap_wait(&tap, 7);
     expect_texts(&tap.gots, "a0 a1 a2 a3 a1 a2 a3 ");
     tap_ack(&tap, 4, 3);
-    tap_ping(&tap);
-    tap_wait_responses(&tap, tap.n_responses + 1);
+    tap_sync(&tap);
     expect_backlog(&bed, SUB, 0, 0);
     tap_close(&tap);
     bed_close(&bed);
@@ -85,13 +86,16 @@ Test(broker_features, two_streams_share_keys_and_keep_each_in_order)
         publish_with(&bed, TOPIC, text, key, NULL);
     }
     size_t acked[2] = {0, 0};
-    while (acked[0] + acked[1] < KEYS * EACH)
+    const time_t until = time(NULL) + 120;
+    while (acked[0] + acked[1] < KEYS * EACH) {
+        cr_assert_lt(time(NULL), until, "only %zu came", acked[0] + acked[1]);
         for (int i = 0; i < 2; i++) {
             size_t n = tap_count(&taps[i]);
             if (n > acked[i])
                 tap_ack(&taps[i], acked[i], n - acked[i]);
             acked[i] = n;
         }
+    }
     int next[2][KEYS] = {{0}}, total = 0;
     for (int i = 0; i < 2; i++)
         for (size_t k = 0; k < taps[i].gots.n; k++, total++) {
@@ -300,7 +304,7 @@ Test(broker_features, a_full_disk_leases_nothing_that_must_be_stored)
     memset(data, 'x', 20000);
     bed_open(&bed, &options);
     make_topic(&bed, TOPIC);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .exactly_once = true};
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .exactly_once = true};
     cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
     size_t n = 0;
     while (try_publish(&bed, TOPIC, data, 20000, NULL) == SL_RPC_OK)

@@ -19,9 +19,9 @@
 #define TRIGGERED "projects/p/subscriptions/triggered"
 
 enum {
-    LIMIT_MS = 10000,
-    LEASE_S = 10,
-    AGAIN_MS = 8000, /* after a break all goes on before a lease could have ended */
+    LIMIT_MS = 60000,
+    LEASE_S = LONGEST_LEASE_S, /* after a break all goes on though no lease can have ended */
+    EXTENDED_S = 10,
     MESSAGES = 6,
     KEPT = MESSAGES - 1, /* the number of the one that is never committed */
     MOST_CONNECTIONS = 4,
@@ -105,8 +105,10 @@ struct session {
 static void open_bed(struct bed *bed)
 {
     bed_open(bed, NULL);
+    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .dead_letter_topic = DLQ, .max_delivery_attempts = 100};
     make_topic(bed, TOPIC);
-    make_subscription(bed, SUB, TOPIC);
+    make_topic(bed, DLQ);
+    cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
     make_topic(bed, TRIGGERS);
     make_subscription(bed, TRIGGERED, TRIGGERS);
 }
@@ -122,8 +124,10 @@ static void join(struct session *s, bool extends)
 {
     struct sl_grpc_bus_options options = {
         .receipt_ms = 1, .lease_s = LEASE_S, .backoff_min_ms = 20, .backoff_max_ms = 200, .pings = SL_PINGS_DEMANDED};
-    if (extends)
-        options.extend_before_ms = 9950; /* falls due 50 ms after the last */
+    if (extends) {
+        options.lease_s = EXTENDED_S;
+        options.extend_before_ms = EXTENDED_S * 1000 - 50; /* falls due 50 ms after the last */
+    }
     s->config.bus.project = "p";
     s->config.worker.batch_messages = 100;
     s->config.worker.batch_bytes = 1000000;
@@ -243,8 +247,18 @@ static void check_kept(struct session *s)
     pull(s->bed, SUB, 100, false, &gots);
     cr_assert_eq(gots.n, 1, "%s", s->label);
     cr_assert_str_eq(gots.items[0].text, kept, "%s", s->label);
+    cr_assert_eq(gots.items[0].attempt, 1, "%s: it took until a lease ended", s->label);
     ack(s->bed, SUB, &gots, 0, 1);
     gots_fini(&gots);
+}
+
+/* More only when it took more than a second, as on a machine that lets nobody on in time. */
+static void check_no_busy_loop(struct session *s, int64_t took_ms)
+{
+    const size_t late = took_ms > 1000 ? (size_t)took_ms / 100 : 0;
+    const size_t streams = stats(s).streams_opened, connections = cut_proxy_connections(&s->proxy);
+    cr_assert_leq(streams, MOST_STREAMS + late, "%s: %zu streams in %lld ms", s->label, streams, (long long)took_ms);
+    cr_assert_leq(connections, MOST_CONNECTIONS + late / 5, "%s: %zu connections in %lld ms", s->label, connections, (long long)took_ms);
 }
 
 static void run(struct session *s, const struct step *step, const struct cut *cut, bool must_come)
@@ -260,11 +274,8 @@ static void run(struct session *s, const struct step *step, const struct cut *cu
     if (must_come)
         cr_assert(cut_proxy_wait(&s->proxy, LIMIT_MS), "%s: never came to it", s->label);
     go_on(s);
-    cr_assert_lt(sl_monotonic_ms() - start_ms, AGAIN_MS, "%s: it took until the leases ended", s->label);
     publish_one(s);
-    const struct sl_grpc_bus_stats seen = stats(s);
-    cr_assert_leq(seen.streams_opened, MOST_STREAMS, "%s: %d streams", s->label, (int)seen.streams_opened);
-    cr_assert_leq(cut_proxy_connections(&s->proxy), MOST_CONNECTIONS, "%s: %zu connections", s->label, cut_proxy_connections(&s->proxy));
+    check_no_busy_loop(s, sl_monotonic_ms() - start_ms);
     sl_bus_batch_fini(&s->batch);
     sl_bus_destroy(&s->bus);
     cut_proxy_stop(&s->proxy);
@@ -379,9 +390,7 @@ static void one_admin_call(struct bed *bed, enum call call, const struct cut *cu
     cut_proxy_start(&proxy, bed->address);
     cut_proxy_order(&proxy, cut);
     cr_assert_eq(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(proxy.address), &err), SL_OK);
-    const int64_t start_ms = sl_monotonic_ms();
     enum sl_code code = admin_call(admin, call, &arena, &err);
-    cr_expect_lt(sl_monotonic_ms() - start_ms, LIMIT_MS, "%s: took too long", label);
     cr_assert(cut_proxy_wait(&proxy, LIMIT_MS), "%s: never came to it", label);
     if (code != SL_OK) {
         cr_expect_eq(code, SL_UNAVAILABLE, "%s: %s", label, err.text);
@@ -432,8 +441,14 @@ Test(cuts, a_peer_that_resets_every_connection_is_no_busy_loop)
     join(&s, false);
     cr_assert(cut_proxy_wait_connections(&s.proxy, 2, LIMIT_MS), "it tries again");
     const size_t before = cut_proxy_connections(&s.proxy);
-    cr_assert_not(cut_proxy_wait_connections(&s.proxy, before + 15, 1000), "more than 15 connections in a second");
-    cr_assert_lt(stats(&s).streams_opened, 40, "no busy loop of streams");
+    const int64_t start_ms = sl_monotonic_ms();
+    cut_proxy_wait_connections(&s.proxy, before + 15, 1000);
+    const size_t connections = cut_proxy_connections(&s.proxy) - before, streams = stats(&s).streams_opened;
+    const int64_t took_ms = sl_monotonic_ms() - start_ms; /* more than a second when this thread was not let on in time */
+    cr_assert(connections < 15 || (took_ms > 1000 && connections * 1000 <= 15 * (size_t)took_ms), "%zu connections in %lld ms", connections,
+              (long long)took_ms);
+    cr_assert(streams < 40 || (took_ms > 1000 && streams * 1000 <= 40 * (size_t)took_ms), "%zu streams in %lld ms", streams,
+              (long long)took_ms);
     cut_proxy_refuse(&s.proxy, false);
     go_on(&s);
     sl_bus_batch_fini(&s.batch);

@@ -12,7 +12,7 @@
 
 #define N(array) (sizeof(array) / sizeof *(array))
 
-enum { LIMIT_MS = 15000, N_STEPS = 9 };
+enum { LIMIT_MS = 60000, N_STEPS = 9 };
 
 static struct sl_phase raw = {.name = "raw", .subscription = "raw-sub"};
 static const struct sl_phase *const PHASES[] = {&raw};
@@ -136,9 +136,7 @@ Test(grpc_network, a_byte_a_second_or_none)
     for (size_t i = 0; i < N(HOW); i++) {
         struct fixture f;
         start(&f, HOW[i], 4, 1, (struct sl_grpc_bus_options){.keepalive_ms = 400, .answer_ms = 300, .call_ms = 1000});
-        const int64_t start_ms = sl_monotonic_ms();
         cr_expect(all_acked(&f), "%s", HOWS[HOW[i]]);
-        cr_expect_lt(sl_monotonic_ms() - start_ms, LIMIT_MS);
         cr_expect(was_spoilt(&f));
         finish(&f);
     }

@@ -1,4 +1,5 @@
 /* test_rpc.c - the gRPC layer: status codes, addresses, unary calls, the server's life. Streams: test_rpc_stream.c. */
+#define _GNU_SOURCE /* pthread_timedjoin_np */
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sluice/mem.h>
 
 #include "contract/rpc_echo.h"
+#include "support/own_port.h"
 
 static const struct sl_rpc_status OK = {SL_RPC_OK, ""};
 
@@ -352,15 +354,27 @@ Test(rpc, deadline)
     struct sl_rpc_status status;
     struct sl_rpc_request request = {.method = HOLD, .timeout_ms = 50};
     echo_start(&echo, NULL);
-    double from = now_s();
-    cr_expect_eq(sl_rpc_call(echo.channel, &request, NULL, &status, NULL), SL_UNAVAILABLE);
-    cr_expect_eq(status.code, SL_RPC_DEADLINE_EXCEEDED, "%s", status.message);
-    cr_expect_gt(now_s() - from, 0.045);
-    struct sl_rpc_peer_call *call = echo_kept(&echo, 0);
-    wait_gone(call);
-    sl_rpc_reply(call, &OK, "nobody", 6);
+    echoes(&echo, "connected");
+    for (; echo_count(&echo, &echo.n_kept) == 0 && request.timeout_ms < 100000;
+         request.timeout_ms *= 2) { /* until one has time to arrive */
+        double from = now_s();
+        cr_expect_eq(sl_rpc_call(echo.channel, &request, NULL, &status, NULL), SL_UNAVAILABLE);
+        cr_expect_eq(status.code, SL_RPC_DEADLINE_EXCEEDED, "%s", status.message);
+        cr_expect_gt(now_s() - from, (double)request.timeout_ms / 1000 - 0.005);
+    }
+    wait_gone(echo_kept(&echo, 0));
     echoes(&echo, "after a deadline");
+    for (size_t i = 0; i < echo_count(&echo, &echo.n_kept); i++)
+        sl_rpc_reply(echo_kept(&echo, i), &OK, "nobody", 6);
     echo_stop(&echo);
+}
+
+/* Calls go there when the server has left: nobody else may have come. */
+static const char *own_address(void)
+{
+    static char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%u", own_port());
+    return address;
 }
 
 Test(rpc, a_server_that_goes_during_calls)
@@ -369,15 +383,13 @@ Test(rpc, a_server_that_goes_during_calls)
     struct echo echo;
     struct many many;
     struct sl_rpc_status status;
-    echo_start(&echo, NULL);
+    echo_start(&echo, own_address());
     struct one *ones = many_start(&many, &echo, HOLD, N);
     echo_kept(&echo, N - 1);
     sl_rpc_server_destroy(&echo.server);
     many_end(&many, N, SL_RPC_UNAVAILABLE);
-    double from = now_s();
     cr_expect_eq(echo_call(&echo, ECHO, "x", 1, NULL, &status), SL_UNAVAILABLE);
-    cr_expect_eq(status.code, SL_RPC_UNAVAILABLE);
-    cr_expect_lt(now_s() - from, 20);
+    cr_expect_eq(status.code, SL_RPC_UNAVAILABLE, "at once, and not by the end of its time");
     for (size_t i = 0; i < N; i++) {
         cr_expect(sl_rpc_gone(echo_kept(&echo, i)));
         sl_rpc_reply(echo_kept(&echo, i), &OK, NULL, 0);
@@ -409,7 +421,7 @@ Test(rpc, waiting_for_a_server_that_comes)
 static void *stop_gracefully(void *arg)
 {
     struct echo *echo = arg;
-    sl_rpc_server_stop(echo->server, 60 * 1000);
+    sl_rpc_server_stop(echo->server, 3600 * 1000);
     return NULL;
 }
 
@@ -419,11 +431,11 @@ Test(rpc, a_graceful_stop)
     struct echo echo;
     struct many many;
     pthread_t stopper;
-    echo_start(&echo, NULL);
+    echo_start(&echo, own_address());
     struct one *ones = many_start(&many, &echo, HOLD, 1);
     struct sl_rpc_peer_call *call = echo_kept(&echo, 0);
     pthread_create(&stopper, NULL, stop_gracefully, &echo);
-    double until = now_s() + 30;
+    double until = now_s() + 60;
     enum sl_rpc_code code = SL_RPC_OK;
     struct sl_rpc_status said = {0};
     while (code == SL_RPC_OK && now_s() < until) { /* until it is stopping */
@@ -437,9 +449,10 @@ Test(rpc, a_graceful_stop)
     cr_expect_eq(code, SL_RPC_UNAVAILABLE, "%s %s", sl_rpc_code_name(code), said.message);
     sl_rpc_reply(call, &OK, &ones[0].index, sizeof ones[0].index);
     many_end(&many, 1, SL_RPC_OK);
-    double from = now_s();
-    pthread_join(stopper, NULL);
-    cr_expect_lt(now_s() - from, 30);
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 60;
+    cr_assert_eq(pthread_timedjoin_np(stopper, NULL, &limit), 0, "it does not stop though nothing is under way");
     free(ones);
     echo_stop(&echo);
 }

@@ -8,6 +8,7 @@
 #include <sluice/mem.h>
 
 #include "contract/rpc_echo.h"
+#include "support/own_port.h"
 
 static const struct sl_rpc_status OK = {SL_RPC_OK, ""};
 static const struct sl_rpc_status AWAY = {SL_RPC_UNAVAILABLE, "come again"};
@@ -45,7 +46,9 @@ Test(rpc_stream, on_a_method_that_is_none)
 {
     struct echo echo;
     struct talk talk;
-    echo_start(&echo, NULL);
+    char address[32];
+    snprintf(address, sizeof address, "127.0.0.1:%u", own_port()); /* nobody else's when the server has left */
+    echo_start(&echo, address);
     talk_open(&talk, &echo, "/test.Echo/Nothing", "x", 1, true);
     talk_wait(&talk, &talk.ended, 1);
     cr_expect_eq(talk.status.code, SL_RPC_UNIMPLEMENTED);

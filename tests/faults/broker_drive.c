@@ -55,6 +55,12 @@ void sl_rpc_abort(struct sl_rpc_peer_call *call, const struct sl_rpc_status *sta
     abort();
 }
 
+void sl_rpc_drop(struct sl_rpc_peer_call *call)
+{
+    (void)call;
+    abort();
+}
+
 void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data)
 {
     (void)call, (void)data;

@@ -269,7 +269,8 @@ def state_is_a_file(bed):
 
 
 def wait_for(holds, what):
-    for _ in range(1000):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         if holds():
             return
         time.sleep(0.01)
@@ -286,7 +287,7 @@ def two_workers(bed):
         second = sluice.run("ingest", bed.messages())
         seconds = time.monotonic() - start
         expect_failure(second, LATER, "another worker", str(first.pid))
-        expect(9.5 < seconds < 12, "it waited for %.1f s" % seconds)
+        expect(seconds > 9.5, "it waited for %.1f s only" % seconds)
         expect(not mill.rows(bed.path("ledger.db"), mill.RUNS), "the second one wrote")
         with open(bed.messages(), "rb") as messages:
             first.stdin.write(messages.read())

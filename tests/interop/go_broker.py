@@ -11,7 +11,10 @@ import time
 import interop
 from interop import Failure, holds, numbers_in, same, wait_for
 
+LEASE_S = 20
 DEAD_LETTER = "CloudPubSubDeadLetterSource"
+DAY = 86400
+KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 REFERENCE = os.environ.get("INTEROP_REFERENCE") == "1"
 
 
@@ -98,18 +101,18 @@ def nacked_once(folder):
 
 
 def lease_expires(folder):
-    """Unary: nothing while it is leased, all when it has expired, at once when its deadline is set to 0."""
+    """Unary: nothing while it is leased, all when it has expired. The lease is long enough for a slow machine to look meanwhile."""
     with serve(folder) as broker:
         go = interop.go_client(broker)
         go("topic", "-topic", "lease-dead")
-        topic, sub = go.make("leases", "-dead-letter", "lease-dead", "-attempts", 10)
+        topic, sub = go.make("leases", "-dead-letter", "lease-dead", "-attempts", 10, "-ack-deadline", "%ds" % LEASE_S)
         go("publish", "-topic", topic, "-n", 50)
-        first = pull_all(go, sub, 50, 10)
+        first = pull_all(go, sub, 50, LEASE_S)
         leased = time.monotonic()
         same("attempts at first", set(first.values()), {1})
         same("while leased", go("pull", "-sub", sub)["received"], 0)
-        second = pull_all(go, sub, 50, 25)
-        holds("not before the ack deadline", time.monotonic() - leased > 9, time.monotonic() - leased)
+        second = pull_all(go, sub, 50, 60 + LEASE_S)
+        holds("not before the ack deadline", time.monotonic() - leased > LEASE_S - 1, time.monotonic() - leased)
         same("attempts when it has expired", set(second.values()), {2})
         same("again while leased", go("pull", "-sub", sub)["received"], 0)
 
@@ -131,8 +134,8 @@ def deadline_zero(folder):
         go = interop.go_client(broker)
         topic, sub = go.make("deadlines")
         go("publish", "-topic", topic, "-n", 20)
-        pull_all(go, sub, 20, 10, "-deadline", 0)
-        pull_all(go, sub, 20, 5, "-deadline", 30)
+        pull_all(go, sub, 20, 60, "-deadline", 0)
+        pull_all(go, sub, 20, 60, "-deadline", 120)
         pull_none(go, sub, 12)
 
 
@@ -153,10 +156,10 @@ def dead_letters(folder):
         with open(folder + "/lines", "w", encoding="ascii") as lines:
             lines.writelines('{"data": "%09d body", "attributes": {"kind": "k%d"}}\n' % (i, i) for i in range(20))
         go("publish", "-topic", topic, "-lines", folder + "/lines")
-        nacked = go("receive", "-sub", sub, "-do", "nack", "-idle", "3s")
+        nacked = go("receive", "-sub", sub, "-do", "nack", "-idle", "15s")
         same("deliveries by attempt", nacked["attempts"], {str(i): 20 for i in range(1, 6)})
         broker.restart()
-        got = go("receive", "-sub", dead_sub, "-n", 20, "-for", "20s", "-save", folder + "/saved")
+        got = go("receive", "-sub", dead_sub, "-n", 20, "-for", "120s", "-save", folder + "/saved")
         same("dead letters", got["acked"], 20)
         for message in interop.read_ndjson(folder + "/saved"):
             check_dead_letter(message, sub)
@@ -176,12 +179,12 @@ def check_dead_letter(message, sub):
 def retry_backoff(folder):
     with serve(folder) as broker:
         go = interop.go_client(broker)
-        topic, sub = go.make("backoff", "-retry-min", "2s", "-retry-max", "10s")
+        topic, sub = go.make("backoff", "-retry-min", "2s", "-retry-max", "600s")
         go("publish", "-topic", topic, "-n", 100)
-        got = go("receive", "-sub", sub, "-do", "nack-once", "-k", 100, "-n", 100, "-expect", 100, "-for", "30s")
+        got = go("receive", "-sub", sub, "-do", "nack-once", "-k", 100, "-n", 100, "-expect", 100, "-for", "120s")
         complete(got, 100)
         same("came again", got["nacked_again"], 100)
-        holds("not before the minimum backoff", 1.8 < got["receiving_s"] < 8, got["receiving_s"])
+        holds("not before the minimum backoff", got["receiving_s"] > 1.8, got["receiving_s"])
 
 
 def big_messages(folder):
@@ -205,7 +208,7 @@ def client_is_killed(folder):
         topic, sub = go.make("client-kills")
         go("publish", "-topic", topic, "-n", 5000, "-size", 100)
         dying = go.start("receive", "-sub", sub, "-work", "100ms", "-outstanding", 500, "-log", folder + "/log")
-        wait_for("1,500 acked", lambda: len(numbers_in(folder + "/log")) >= 1500)
+        wait_for("1,500 acked", lambda: len(numbers_in(folder + "/log")) >= 1500, 60)
         dying.kill()
         dying.communicate()
         acked = set(numbers_in(folder + "/log"))
@@ -223,9 +226,7 @@ def a_quiet_stream_lives(folder):
         receiving = go.start("receive", "-sub", sub, "-n", 1, "-for", "60s", "-log", folder + "/log")
         time.sleep(35)
         go("publish", "-topic", topic, "-n", 1)
-        published = time.monotonic()
-        wait_for("it comes", lambda: numbers_in(folder + "/log") == [0], 5)
-        holds("at once", time.monotonic() - published < 1, time.monotonic() - published)
+        wait_for("it comes, before the client would look or open another stream", lambda: numbers_in(folder + "/log") == [0], 12)
         go.end(receiving)
 
 
@@ -254,7 +255,7 @@ def keys_in_order(folder):
         go = interop.go_client(broker)
         topic, sub = go.make("ordered", "-ordered")
         same("published", go("publish", "-topic", topic, "-n", 10000, "-size", 100, "-keys", 50)["failed"], 0)
-        receiving = [go.start("receive", "-sub", sub, "-idle", "5s", "-work", "1ms", "-outstanding", 200, "-log", "%s/log-%d" % (folder, i)) for i in range(2)]
+        receiving = [go.start("receive", "-sub", sub, "-idle", "15s", "-work", "1ms", "-outstanding", 200, "-log", "%s/log-%d" % (folder, i)) for i in range(2)]
         wait_for("both get some", lambda: all(len(numbers_in("%s/log-%d" % (folder, i))) > 500 for i in range(2)), 60)
         broker.restart()
         got = [go.end(each) for each in receiving]
@@ -297,7 +298,7 @@ def filtered(folder):
                 lines.write('{"data": "%09d x", "attributes": {"kind": "%s"%s}}\n' % (i, "k%d" % (i % 3) if i % 2 else "other", ', "big": ""' if i % 4 == 0 else ""))
         go("publish", "-topic", topic, "-lines", folder + "/lines")
         wished = {i for i in range(300) if (i % 2 and i % 3 == 1) or i % 4 == 0}
-        got = go("receive", "-sub", sub, "-n", len(wished), "-idle", "3s", "-log", folder + "/log")
+        got = go("receive", "-sub", sub, "-n", len(wished), "-idle", "3s", "-least", len(wished), "-log", folder + "/log")
         same("received", (got["received"], set(numbers_in(folder + "/log"))), (len(wished), wished))
         holds("a wrong filter is refused", "InvalidArgument" in go.fails("sub", "-topic", topic, "-sub", "wrong", "-filter", "attributes.kind = 1"))
 
@@ -317,7 +318,7 @@ def sought(folder):
         complete(got, 1050)
         broker.restart()
         go("seek", "-sub", sub, "-snapshot", "done")
-        got = go("receive", "-sub", sub, "-idle", "2s", "-first", 1000, "-expect", 50)
+        got = go("receive", "-sub", sub, "-idle", "2s", "-least", 50, "-first", 1000, "-expect", 50)
         complete(got, 50)
         go("seek", "-sub", sub, "-detach")
         go("publish", "-topic", topic, "-n", 1)
@@ -343,10 +344,40 @@ def faults_on_order(folder):
         complete(go.end(receiving), 2000)
 
 
+def settings_are_kept(folder):
+    """What a topic and a subscription are told, changed and asked again; their IAM policies; lists page by page; a topic that goes."""
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        got = go("settings", "-topic", "kept", "-sub", "kept-sub")
+        same("topic", got["topic"], {"labels": {"team": "blue"}, "key": KEY, "regions": ["europe-west1"], "labels_after": 0, "regions_after": ["us-east1", "us-west1"],
+                                     "key_after": KEY, "no_regions": "InvalidArgument"})
+        steps = [(10, False, 7 * DAY, 0, 31 * DAY, False), (120, True, 7200, 0, 25 * 3600, False), (120, True, 7200, 1, 25 * 3600, True),
+                 (120, False, 7200, 0, 25 * 3600, False), (120, False, 7 * DAY, 0, 0, False)]
+        same("subscription", [tuple(step[k] for k in ("ack_s", "retain", "retention_s", "labels", "expires_s", "dead_letters")) for step in got["sub"]], steps)
+        same("policies", got["policies"], 2 * [{"roles": 0, "had": True, "too_early": "Aborted", "roles_after": 0, "granted": 2}])
+        same("topics", (got["topics"], got["pages"]), (["kept", "kept-page-a", "kept-page-b", "kept-page-c"], 2))
+        same("without its topic", got["deleted"], "_deleted-topic_")
+
+
+# What is not named here is InvalidArgument.
+CODES = {"attributes alone": "OK", "1,000 messages": "OK", "10 MB": "OK", "4 attempts": "OutOfRange", "101 attempts": "OutOfRange", "dead letters nowhere": "NotFound",
+         "push": "Unimplemented", "nowhere": "NotFound", "again": "AlreadyExists", "acked nowhere": "NotFound", "acked garbage": "OK", "pulled nowhere": "NotFound",
+         "sought a snapshot that is not there": "NotFound", "turned to push": "Unimplemented", "turned to pull": "OK", "a stream": "OK", "a stream of nobody": "NotFound"}
+
+
+def wrong_requests_are_refused(folder):
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("refusing")
+        got = go("refused", "-topic", topic, "-sub", sub)["codes"]
+        same("asked", len(got), 51)
+        same("otherwise than thought", {what: code for what, code in got.items() if code != CODES.get(what, "InvalidArgument")}, {})
+
+
 # The emulator keeps no retry policy, answers no pings, adds no attributes to dead letters and keeps the leases of a dead client.
 EVERY_SERVER = [nacked_once, lease_expires, deadline_zero, big_messages, a_quiet_stream_lives, what_is_not_there]
 OURS = [nothing_is_lost_by_a_kill, kills_while_publishing, kills_while_receiving, client_is_killed, dead_letters, retry_backoff, pings_are_answered, keys_in_order, nack_of_a_key,
-        stale_ack_ids, filtered, sought, faults_on_order]
+        stale_ack_ids, filtered, sought, faults_on_order, settings_are_kept, wrong_requests_are_refused]
 
 if __name__ == "__main__":
     sys.exit(interop.run_cases(EVERY_SERVER if REFERENCE else OURS + EVERY_SERVER, __doc__))

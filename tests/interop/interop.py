@@ -52,7 +52,7 @@ def holds(label, condition, shown=""):
         raise Failure("%s %s" % (label, shown))
 
 
-def wait_for(label, condition, seconds=30, every=0.02):
+def wait_for(label, condition, seconds=60, every=0.02):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
@@ -83,31 +83,48 @@ def is_listening(address):
     return False
 
 
+reserved = []
+
+
 def free_port():
-    """Below the ports that the system gives to whoever asks for any: a server that was killed finds it free again."""
+    """Below the ports that the system gives to whoever asks for any: a server that was killed finds it free again. Nor is it given to another test while this process lives: a name in
+    Linux's abstract namespace reserves it, here and in tests/support/own_port.h."""
     for port in random.SystemRandom().sample(range(10000, 32000), 1000):
         with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("127.0.0.1", port))
+            name = socket.socket(socket.AF_UNIX)
+            with contextlib.ExitStack() as undone:
+                undone.callback(name.close)
+                name.bind("\0sluice-port-%d" % port)
+                s.bind(("127.0.0.1", port))
+                undone.pop_all()
+            reserved.append(name)
             return port
     raise Failure("no port is free")
 
 
-spawned = []
+class Spawned(threading.local):
+    """Cases of different threads may run side by side."""
+
+    def __init__(self):
+        self.processes = []
+
+
+spawned = Spawned()
 
 
 def spawn(command, **options):
     """A process that does not outlive its case."""
     process = subprocess.Popen(command, **options)
-    spawned.append(process)
+    spawned.processes.append(process)
     return process
 
 
 def end_all():
-    for process in spawned:
+    for process in spawned.processes:
         if process.poll() is None:
             process.kill()
             process.wait()
-    spawned.clear()
+    spawned.processes.clear()
 
 
 class Server:
@@ -196,10 +213,11 @@ class Emulator(Server):
     def start(self):
         log_path = os.path.join(self.path, "emulator.log")
         with open(log_path, "ab") as log:
+            before = log.tell()
             self.process = subprocess.Popen(["gcloud", "--quiet", "beta", "emulators", "pubsub", "start", "--host-port=" + self.address, "--data-dir=" + self.path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
-            wait_for("the emulator listens", lambda: is_listening(self.address) or self.process.poll() is not None, START_S, 0.1)
+            wait_for("the emulator listens", lambda: self.says_so(log_path, before) or self.process.poll() is not None, START_S, 0.1)
         except Failure:
             self.stop()
             raise
@@ -207,10 +225,17 @@ class Emulator(Server):
             with open(log_path, encoding="utf-8", errors="replace") as log:
                 missing("emulator", "the emulator does not start: %s" % log.read()[-300:])
 
+    @staticmethod
+    def says_so(log_path, since):
+        with open(log_path, "rb") as log:
+            log.seek(since)
+            return b"listening on" in log.read()
+
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        wait_for("the emulator has left", lambda: not is_listening(self.address))
 
 
 class Fake(Server):
@@ -260,12 +285,20 @@ class Door:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = listener.accept()
-                host, port = self.server.address.split(":")
-                with self.lock:
-                    far = socket.create_connection((host, int(port)))
-                    self.ends += [near, far]
-                for source, target in ((near, far), (far, near)):
-                    threading.Thread(target=self.carry, args=(source, target), daemon=True).start()
+                self.lead(near)
+
+    def lead(self, near):
+        """To the server, or, while nobody is there, nowhere."""
+        host, port = self.server.address.split(":")
+        try:
+            with self.lock:
+                far = socket.create_connection((host, int(port)))
+                self.ends += [near, far]
+        except OSError:
+            near.close()
+            return
+        for source, target in ((near, far), (far, near)):
+            threading.Thread(target=self.carry, args=(source, target), daemon=True).start()
 
     @staticmethod
     def carry(source, target):

@@ -6,6 +6,7 @@ every completion that was answered is in the ledger, once; events, runs, loads a
 one trigger_id. $SLUICE_KILLS and $SLUICE_COMPLETIONS shorten it, $SLUICE_SEED varies it."""
 
 import collections
+import contextlib
 import os
 import random
 import shutil
@@ -26,7 +27,8 @@ KILLS = int(os.environ.get("SLUICE_KILLS") or 200)
 COMPLETIONS = int(os.environ.get("SLUICE_COMPLETIONS") or 10000)
 SEED = int(os.environ.get("SLUICE_SEED") or 20251121)
 PORTION = 25
-UP_S = 0.45   # a life of the worker is up to this long
+UP_S = 0.45   # a life of the worker is up to this long; longer where that is too short to get to anything, up to MOST_S
+MOST_S = 8
 LOOK_EVERY = 10
 
 GATES = ("SELECT phase, date, profile, generation, state, reasons, trigger_reason, completed, missing, late, is_production_ready, degraded, trigger_id FROM gates")
@@ -82,7 +84,7 @@ class Publisher(threading.Thread):
     """Publishes portion after portion, not further than `allowed` says; each until it is answered."""
 
     def __init__(self, job):
-        super().__init__()
+        super().__init__(daemon=True)
         self.job, self.allowed, self.failure = job, 0.0, None
         self.again = 0  # portions that were published again
         self.process = None
@@ -96,7 +98,7 @@ class Publisher(threading.Thread):
                     time.sleep(0.002)
                 self.publish(topic, lines)
                 self.done = number + 1
-        except Failure as failure:
+        except Exception as failure:  # told by who waits for the end
             self.failure = failure
 
     def publish(self, topic, lines):
@@ -122,13 +124,14 @@ class Killer:
         self.publisher = Publisher(job)
         self.accepted = set()
         self.growing = self.publishers_killed = 0
-        self.runs = 0
+        self.runs, self.up_s = 0, UP_S
 
     def all_kills(self):
         self.publisher.start()
         for kill in range(KILLS):
             self.publisher.allowed = (kill + 1) / KILLS
             self.one_kill()
+            self.suit_life()
             if kill % LOOK_EVERY == 0:
                 self.look(kill)
         self.publisher.allowed = 1.0
@@ -138,7 +141,7 @@ class Killer:
 
     def one_kill(self):
         worker = self.job.start("run")
-        time.sleep(self.random.uniform(0, UP_S))
+        time.sleep(self.random.uniform(0, self.up_s))
         other = self.publisher.process
         if other and self.random.random() < 0.1 and other.poll() is None:
             other.kill()
@@ -147,6 +150,16 @@ class Killer:
             raise Failure("the worker ended by itself with %d: %s" % (worker.returncode, worker.stderr.read()))
         worker.kill()
         worker.communicate()
+
+    def suit_life(self):
+        """A worker that has done nothing lives longer the next time, one that has as short as it can. Counted in a copy, as in look()."""
+        with tempfile.TemporaryDirectory(prefix="sluice-kill-job.") as copy:
+            for name in ("ledger.db", "ledger.db-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copy(self.job.folder + "/state/" + name, copy)
+            runs = mill.rows(copy + "/ledger.db", "SELECT count(*) FROM runs")[0][0]
+        self.up_s = max(UP_S, self.up_s * 0.8) if runs > self.runs else min(MOST_S, self.up_s * 1.5)
+        self.runs = runs
 
     def look(self, kill):
         """In a copy, whose opening is a recovery of its own: all files are sound, nothing that was accepted is gone."""

@@ -4,7 +4,6 @@ stream."""
 
 import json
 import sys
-import time
 
 import interop
 from interop import holds, numbers_in, same
@@ -45,9 +44,9 @@ def broker_is_killed(folder):
         node = interop.node_client(broker)
         node("make", "node-kill", "node-kill-sub")
         node("publish", "node-kill", 5000, 100)
-        receiving = node.start("receive", "node-kill-sub", 5000, "slowly", 150)
-        for _ in range(3):
-            time.sleep(0.7)
+        receiving = node.start("receive", "node-kill-sub", 5000, "slowly", 150, folder + "/log")
+        for least in (100, 1000, 2000):
+            interop.wait_for("messages flow", lambda least=least: len(numbers_in(folder + "/log")) > least, 60)
             broker.restart()
         got = node.end(receiving)
         same("acked, bad, errors", (got["acked"], got["bad"], got["errors"]), (5000, 0, []))
@@ -85,10 +84,10 @@ def filtered_and_sought(folder):
         node = interop.node_client(broker)
         node("make", "node-seek", "node-seek-sub", "-", 0, json.dumps({"filter": 'hasPrefix(attributes.number, "1")', "retainAckedMessages": True}))
         node("publish", "node-seek", 200, 50)
-        same("matching", node("receive", "node-seek-sub", 111, "ack", 0, "-", 3000)["acked"], 111)
+        same("matching", node("receive", "node-seek-sub", 111, "ack", 0, "-")["acked"], 111)
         same("made", node("seek", "node-seek-sub", "all-done")["made"], True)
         node("seek", "node-seek-sub", 60)
-        same("again", node("receive", "node-seek-sub", 11, "ack", 0, "-", 3000)["received"] >= 11, True)
+        same("again", node("receive", "node-seek-sub", 11, "ack", 0, "-")["received"] >= 11, True)
         same("used", node("seek", "node-seek-sub", "all-done")["made"], False)
         same("left", node("receive", "node-seek-sub", 1, "ack", 0, "-", 3000)["received"], 0)
 
@@ -103,13 +102,32 @@ def big_messages(folder):
 
 
 def a_quiet_stream_lives(folder):
-    """Longer than the client's ping period."""
+    """Longer than the client's ping period; the message comes before it would look again."""
     with serve(folder) as broker:
         node = interop.node_client(broker)
         node("make", "node-quiet", "node-quiet-sub")
         got = node("quiet", "node-quiet-sub", "node-quiet", 35)
-        holds("the message comes at once, without an error", got["late_ms"] < 1000 and not got["errors"], got)
+        holds("the message comes at once, without an error", got["late_ms"] < 12000 and not got["errors"], got)
+
+
+# gRPC's numbers: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, UNIMPLEMENTED
+CODES = {"topic again": 6, "sub again": 6, "no such topic": 5, "no such sub": 5, "empty message": 3, "attributes alone": 0, "too big": 3, "9 s": 3, "wrong filter": 3, "push": 12,
+         "push later": 12, "pull as before": 0, "filter later": 3, "order later": 3, "schema": 12, "schemas": 12, "short name": 3, "reserved name": 3, "no such snapshot": 5}
+
+
+def settings_are_kept_or_refused(folder):
+    """What a topic and a subscription are told, changed and asked again; their IAM policies; what is refused, and with which code."""
+    with serve(folder) as broker:
+        got = interop.node_client(broker)("settings", "kept", "kept-sub")
+        same("topic", got["topic"], {"state": "ACTIVE", "labels": {"team": "blue"}, "retention_s": 3600, "regions": ["europe-west1"]})
+        same("subscription", got["sub"], {"state": "ACTIVE", "backoff_s": [15, 600], "ttl_s": 864000, "topic_retention_s": 3600, "ttl_after": None, "retention_s": 259200,
+                                          "labels": {"a": "b"}, "attempts": 10, "end": [None, None, {}, 45, True, 'attributes.a = "b"']})
+        for kind, policy in zip(("topics", "subscriptions"), got["policies"]):
+            same("policy of " + kind, policy, {"bindings": 0, "version": 0, "same": True, "stale": 10, "granted": {"pubsub.%s.%s" % (kind, right): True for right in ("get", "update")}})
+        same("codes", got["codes"], CODES)
+        same("detached, and without its topic", (got["detached"], got["deleted"]), (True, "_deleted-topic_"))
 
 
 if __name__ == "__main__":
-    sys.exit(interop.run_cases([publish_and_receive, broker_is_killed, exactly_once, keys_in_order, filtered_and_sought, big_messages, a_quiet_stream_lives], __doc__))
+    sys.exit(interop.run_cases([publish_and_receive, broker_is_killed, exactly_once, keys_in_order, filtered_and_sought, big_messages, settings_are_kept_or_refused, a_quiet_stream_lives],
+                               __doc__))
