@@ -12,6 +12,7 @@ skip() {
 if [[ ${1:-} != inside ]]; then
     [[ $(id -u) == 0 ]] || skip "it takes root"
     [[ -x /lib/systemd/systemd ]] || skip "there is no systemd here"
+    unshare --mount true 2>/dev/null || skip "there are no namespaces here"
     SLUICE=$(realpath "${SLUICE:?the binary to test}") exec unshare --mount bash "${BASH_SOURCE[0]}" inside
 fi
 source "$root/tests/cli/harness.sh"
