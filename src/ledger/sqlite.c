@@ -346,7 +346,8 @@ static enum sl_code configure(struct sl_lsqlite *self, const struct sl_ledger_sq
     self->wal_next_pages = self->wal_limit_pages;
     sqlite3_wal_hook(self->db, committed_pages, self); /* takes the place of wal_autocheckpoint */
     if (pragma(self, "synchronous", SYNCHRONOUS[options->synchronous], err) || pragma(self, "cache_size", -CACHE_KIB, err) ||
-        pragma(self, "temp_store", 2, err))
+        pragma(self, "temp_store", 2, err) ||
+        pragma(self, "secure_delete", 0, err)) /* Debian's default writes every deleted row again, as zeros */
         return err->code;
     return SL_OK;
 }
