@@ -35,6 +35,9 @@ bool sl_broker_failed(struct sl_broker *broker, struct sl_err *err);
 void sl_broker_stop(struct sl_broker *broker, int64_t grace_ms);
 void sl_broker_destroy(struct sl_broker **broker);
 
+/* Pure: can only this machine reach what listens there? The broker asks nobody who they are. */
+bool sl_broker_is_local(const char *listen);
+
 /* Who serves `path` now: the address its holder wrote into the lock file. SL_NOT_FOUND: nobody. SL_UNAVAILABLE: somebody who is still starting. */
 enum sl_code sl_broker_find(char *address, size_t size, const char *path, struct sl_err *err);
 
@@ -42,7 +45,7 @@ enum sl_code sl_broker_find(char *address, size_t size, const char *path, struct
 void sl_broker_fail_next(struct sl_broker *broker, const char *method, int n, int rpc_code);
 /* The same and more, from lines of text that take the place of what was ordered before:
  *   fail METHOD N CODE   the next N calls of it, or streams, answer with this code ("UNAVAILABLE")
- *   slow METHOD N MS     the next N calls of it are served so many milliseconds late
+ *   slow METHOD N MS     the next N calls of it are served so many milliseconds late; of the next N streams everything that is said is heard so late
  *   drop                 all streams end now, with UNAVAILABLE
  * Empty lines and lines that begin with # are none. SL_INVALID: the line and why; nothing has changed. Any thread. */
 enum sl_code sl_broker_order_faults(struct sl_broker *broker, const char *text, struct sl_err *err);

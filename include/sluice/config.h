@@ -282,5 +282,19 @@ const struct sl_phase *sl_config_phase_n(const struct sl_config *config, const c
 const struct sl_processor *sl_phase_processor(const struct sl_phase *phase, const char *name); /* by name or alias, exactly; NULL */
 /* The processor that owns `table` as its primary, or NULL; *phase (may be NULL) gets its phase. */
 const struct sl_processor *sl_config_table_owner(const struct sl_config *config, const char *table, const struct sl_phase **phase);
+/* What the source's table calls the column. Borrowed from either. */
+const char *sl_source_column(const struct sl_source *source, const char *column);
+/* The index of the entity among the calendar's kinds; n_entities: it has no such kind. */
+size_t sl_calendar_kind(const struct sl_calendar_config *calendar, const char *entity);
+
+bool sl_phase_is_after(const struct sl_phase *phase, const struct sl_phase *before); /* directly */
+bool sl_processor_is_gap_judged(const struct sl_processor *processor);               /* critical in some profile, and has rows */
+
+/* Dates before calendar.history_from are not expected. */
+bool sl_config_is_before_history(const struct sl_config *config, sl_date date);
+/* No look-back goes further: the season's first date (SL_DATE_NONE: unknown) or calendar.history_from, the later. SL_DATE_NONE: no limit. */
+sl_date sl_config_not_before(const struct sl_config *config, sl_date season_first);
+/* The first date that the phase's gap check looks back to. */
+sl_date sl_gaps_look_back_from(const struct sl_config *config, const struct sl_phase *phase, sl_date date, sl_date season_first);
 
 #endif

@@ -38,6 +38,8 @@ void sl_dead_letter_read(struct sl_dead_letter *out, const struct sl_message *me
 /* A row of the ledger's list (with its data) as a message, and what it says. */
 void sl_dead_letter_of_reject(struct sl_dead_letter *out, const struct sl_reject_row *row, const struct sl_config *config, int64_t now_us,
                               struct sl_arena *arena);
+/* Into the arena, but for the body's bytes: the copy's message has their number and no data. Borrows what belongs to the config. */
+void sl_dead_letter_copy(struct sl_dead_letter *out, const struct sl_dead_letter *letter, struct sl_arena *arena);
 #define SL_LEDGER_LIST "ledger" /* the subscription that such a message is said to lie on */
 
 /* ---- filters ----
@@ -68,16 +70,17 @@ enum sl_code sl_letter_boxes(struct sl_letter_box **out, size_t *n, struct sl_pu
 enum sl_code sl_letter_box_find(struct sl_letter_box *out, const char *subscription, struct sl_pubsub_admin *admin,
                                 const struct sl_config *config, struct sl_arena *arena, struct sl_err *err);
 
+/* Gets every letter in turn, which lives for this call only (sl_dead_letter_copy()). false: enough. */
+typedef bool (*sl_letter_seen)(void *arg, const struct sl_dead_letter *letter);
 struct sl_letter_look {
-    struct sl_dead_letter *letters;
-    size_t n;
-    bool all;   /* nothing was left out for the limit */
+    size_t n;   /* letters that were seen */
+    bool all;   /* nobody said that it was enough */
     bool taken; /* they were leased for a moment, which others may have noticed */
 };
-/* What lies there, at most `limit`, without delivering anything where the server is our own broker. Elsewhere they are pulled and given back, unacked; refused (SL_CONFLICT) where that
- * would count as an attempt. Arena-held. */
+/* What lies there, a page of it at a time, without delivering anything where the server is our own broker. Elsewhere they are pulled and given back, unacked; refused (SL_CONFLICT)
+ * where that would count as an attempt. */
 enum sl_code sl_letters_look(struct sl_letter_look *out, const struct sl_letter_box *box, struct sl_service *service,
-                             const struct sl_config *config, size_t limit, int64_t now_us, const volatile int *stop, struct sl_arena *arena,
+                             const struct sl_config *config, int64_t now_us, sl_letter_seen seen, void *arg, const volatile int *stop,
                              struct sl_err *err);
 
 /* ---- held: received and leased until acked or let go ---- */
@@ -89,6 +92,8 @@ enum sl_code sl_letter_hold_open(struct sl_letter_hold **out, const struct sl_le
 /* Receives until nothing more comes or the hold is full; `out` gets what is new. Returns early when *stop. */
 enum sl_code sl_letter_hold_fill(struct sl_letter_hold *hold, int64_t now_us, const volatile int *stop, struct sl_dead_letter **out,
                                  size_t *n, bool *full, struct sl_arena *arena, struct sl_err *err);
+/* As sl_bus_backlog(). */
+void sl_letter_hold_backlog(struct sl_letter_hold *hold, int64_t *undelivered, int64_t *leased);
 enum sl_code sl_letter_hold_ack(struct sl_letter_hold *hold, const struct sl_dead_letter *const *letters, size_t n, struct sl_err *err);
 /* Waits for answers to acks; what is not acked may come again to anybody. */
 void sl_letter_hold_close(struct sl_letter_hold **hold);

@@ -43,8 +43,9 @@ struct sl_grpc_bus_options {
     int64_t answer_ms;         /* a ping without any response for so long: the stream is opened again (15,000) */
     int64_t receipt_ms;        /* messages are confirmed as received at most so late (100) */
     int64_t
-        lease_s; /* of the stream, and of receipts and extensions until 100 messages were acked (60; the API takes 10 to 600). From then on as
-                                             * long as 99 of 100 take: at least 10, with exactly-once delivery at least 60, at most 600 */
+        lease_s; /* of the stream, and of receipts and extensions until 100 messages were acked (10, as in Google's clients: so long nobody
+                  * gets what a killed process held; the API takes 10 to 600). From then on as long as 99 of 100 take: at least 10, with
+                  * exactly-once delivery at least 60, at most 600 */
     int64_t extend_before_ms;               /* a lease with less than that left is extended (10,000, half a lease at most) */
     int64_t lease_cap_ms;                   /* no extension beyond this age of a message (60 min) */
     int64_t backoff_min_ms, backoff_max_ms; /* reopening and lost acks (100, doubled, 10,000) */
@@ -124,8 +125,6 @@ void sl_pubsub_admin_destroy(struct sl_pubsub_admin **admin);
 enum sl_code sl_pubsub_admin_create_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, struct sl_err *err);
 enum sl_code sl_pubsub_admin_get_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_pubsub_topic *out, struct sl_arena *arena,
                                        struct sl_err *err);
-enum sl_code sl_pubsub_admin_update_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, const char *const *paths,
-                                          size_t n, struct sl_err *err);
 enum sl_code sl_pubsub_admin_delete_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_err *err);
 /* The names of a topic's subscriptions, every page. */
 enum sl_code sl_pubsub_admin_topic_subscriptions(struct sl_pubsub_admin *admin, const char *topic, const char ***names, size_t *n,

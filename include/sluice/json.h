@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <sluice/date.h>
+#include <sluice/mem.h>
 #include <sluice/str.h>
 
 struct sl_json { /* open for embedding; borrows the buffer */
@@ -39,5 +40,8 @@ void sl_json_put_null(struct sl_json *json, const char *key);
 void sl_json_put_date(struct sl_json *json, const char *key, sl_date date);
 void sl_json_put_time(struct sl_json *json, const char *key, int64_t us);
 void sl_json_put_strs(struct sl_json *json, const char *key, const char *const *texts, size_t n);
+
+/* A JSON array of texts, in the arena. */
+const char *sl_json_names(const char *const *names, size_t n, struct sl_arena *arena);
 
 #endif

@@ -55,8 +55,6 @@ const char *sl_reason_name(enum sl_reason reason);
 size_t sl_reasons_names(sl_reasons set, const char **out);
 /* The set as names joined by commas into `out` (at least 256 bytes); returns out. */
 char *sl_reasons_text(sl_reasons set, char *out);
-/* From names joined by commas; unknown names are false. */
-bool sl_reasons_parse(const char *text, sl_reasons *out);
 
 /* Why a completion was refused, RULES 8. */
 enum sl_reject {
@@ -78,7 +76,6 @@ const char *sl_reject_name(enum sl_reject reject);
 
 enum sl_trigger_reason { SL_BY_NONE, SL_BY_ALL_COMPLETE, SL_BY_CRITICAL_AND_SHARE, SL_BY_DEADLINE, SL_BY_RELEASED, SL_BY_RETRIGGERED };
 const char *sl_trigger_reason_name(enum sl_trigger_reason reason); /* SL_BY_NONE: NULL */
-bool sl_trigger_reason_parse(const char *text, enum sl_trigger_reason *out);
 
 enum sl_severity { SL_SEV_INFO, SL_SEV_WARNING, SL_SEV_CRITICAL }; /* ascending by rank */
 const char *sl_severity_name(enum sl_severity severity);

@@ -150,8 +150,6 @@ struct sl_operator_act {
 enum sl_code sl_ops_record_act(const struct sl_ops *ops, const struct sl_operator_act *act, struct sl_arena *arena, struct sl_err *err);
 /* Decide what is due and load the events, unless a worker runs (*left_to_worker): then it does. */
 enum sl_code sl_ops_decide_due(const struct sl_ops *ops, bool *left_to_worker, struct sl_err *err);
-/* The calendar date of a unit. SL_NOT_FOUND. */
-enum sl_code sl_ops_unit_date(const struct sl_ops *ops, const char *unit, sl_date *out, struct sl_arena *arena, struct sl_err *err);
 /* Add or remove, make the gates due that it touches, record the act: one transaction. */
 enum sl_code sl_ops_known_gap_add(const struct sl_ops *ops, struct sl_known_gap *gaps, size_t n, struct sl_arena *arena,
                                   struct sl_err *err);

@@ -14,11 +14,7 @@
 #include <sluice/error.h>
 #include <sluice/mem.h>
 #include <sluice/str.h>
-
-struct sl_span {
-    const char *ptr;
-    size_t len;
-};
+#include <sluice/wire.h> /* struct sl_span */
 
 struct sl_pubsub_message { /* PubsubMessage; spans into what was decoded */
     struct sl_span data, message_id, ordering_key;
@@ -100,7 +96,13 @@ struct sl_pubsub_labels {
 struct sl_pubsub_topic {
     const char *name;
     struct sl_pubsub_labels labels;
-    int64_t retention_ms; /* 0: none */
+    bool has_storage_policy; /* where its messages may lie, as somebody has said */
+    const char **regions;
+    size_t n_regions;
+    bool enforce_in_transit;
+    const char *kms_key;     /* NULL or "": none */
+    int64_t retention_ms;    /* 0: none */
+    const char *unsupported; /* the first field that was set and has no place here; NULL: none; never written */
 };
 struct sl_pubsub_subscription {
     const char *name, *topic;
@@ -117,7 +119,8 @@ struct sl_pubsub_subscription {
     bool has_push;                          /* a push endpoint was asked for: refused; never written */
     int64_t topic_retention_ms;             /* the topic's, as the server tells it */
     bool has_expiration;
-    int64_t ttl_ms; /* without anybody who uses it; 0: it never expires */
+    int64_t ttl_ms;          /* without anybody who uses it; 0: it never expires */
+    const char *unsupported; /* as a topic's */
 };
 struct sl_pubsub_snapshot {
     const char *name, *topic;
@@ -157,6 +160,9 @@ struct sl_seek_request {
 };
 enum sl_code sl_pubsub_read_seek(struct sl_seek_request *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_seek(struct sl_buf *out, const struct sl_seek_request *request);
+/* ModifyPushConfigRequest: the subscription, and whether it asks for push. */
+enum sl_code sl_pubsub_read_modify_push(const char **subscription, bool *has_push, const void *data, size_t len, struct sl_arena *arena,
+                                        struct sl_err *err);
 /* Get*, Delete*: field 1 is the name. List*: field 1 the parent, 2 page_size, 3 page_token. */
 enum sl_code sl_pubsub_read_name(const char **name, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_name(struct sl_buf *out, const char *name);
@@ -169,5 +175,22 @@ void sl_pubsub_put_item(struct sl_buf *out, const void *message, size_t len);
 enum sl_code sl_pubsub_read_items(struct sl_span **items, size_t *n, const char **page_token, const void *data, size_t len,
                                   struct sl_arena *arena, struct sl_err *err);
 void sl_pubsub_put_page_token(struct sl_buf *out, const char *token);
+
+/* google.iam.v1, as a server sees it. Strings and bytes arena-held. */
+struct sl_policy_change { /* SetIamPolicyRequest */
+    const char *resource;
+    struct sl_span policy; /* its version, bindings and audit configs, checked, as they are kept */
+    struct sl_span etag;   /* empty: written over whatever is there */
+};
+enum sl_code sl_iam_read_set_policy(struct sl_policy_change *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err);
+void sl_iam_put_policy(struct sl_buf *out, struct sl_span policy, struct sl_span etag);
+struct sl_permissions { /* TestIamPermissionsRequest */
+    const char *resource;
+    const char **names;
+    size_t n;
+};
+enum sl_code sl_iam_read_test_permissions(struct sl_permissions *out, const void *data, size_t len, struct sl_arena *arena,
+                                          struct sl_err *err);
+void sl_iam_put_permissions(struct sl_buf *out, const char *const *names, size_t n);
 
 #endif

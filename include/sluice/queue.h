@@ -16,7 +16,6 @@ bool sl_queue_try_push(struct sl_queue *queue, void *item); /* never blocks */
 bool sl_queue_pop(struct sl_queue *queue, void **item,
                   int64_t timeout_ms); /* timeout < 0: for ever; 0: don't wait. false: timeout or closed and drained */
 void sl_queue_close(struct sl_queue *queue);
-bool sl_queue_closed(const struct sl_queue *queue); /* closed and drained */
 size_t sl_queue_length(const struct sl_queue *queue);
 
 #endif

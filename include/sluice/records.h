@@ -32,6 +32,8 @@ extern const char *const SL_RUN_COLUMNS[];
 
 /* Newer by RULES 2: (timestamp, publish time, execution_id). */
 bool sl_run_newer(const struct sl_run *a, const struct sl_run *b);
+/* RULES 2: is this report of a known execution news? */
+bool sl_run_is_update(const struct sl_run *known, enum sl_status status, int64_t timestamp_us);
 
 /* One gate: the current decision of (phase, date, profile, generation). */
 struct sl_gate {

@@ -57,11 +57,12 @@ const char *sl_replay_quarantine(const char *topic, struct sl_arena *arena);
 bool sl_replay_is_recorded(const struct sl_ops *ops, const struct sl_dead_letter *letter);
 
 struct sl_replay_options {
-    struct sl_replay_policy policy;       /* id and quarantine are set by the run */
-    const struct sl_letter_box *box;      /* NULL: the ledger's own list */
-    int64_t rate;                         /* letters a second; 0: as fast as it goes */
-    bool hold;                            /* triggers that it would fire wait on the pending list */
-    size_t window_messages, window_bytes; /* held at once; 0: 100,000 and 256 MB. Dates are in order within it */
+    struct sl_replay_policy policy;  /* id and quarantine are set by the run */
+    const struct sl_letter_box *box; /* NULL: the ledger's own list */
+    int64_t rate;                    /* letters a second; 0: as fast as it goes */
+    bool hold;                       /* triggers that it would fire wait on the pending list */
+    size_t window_messages,
+        window_bytes; /* held at once; 0: 100,000 and 256 MB (of the ledger's list: read at once). Dates are in order within it */
     const volatile int *stop;
     void (*pause)(int64_t ms);
     void (*progress)(void *arg, size_t done); /* after every batch; may be NULL */

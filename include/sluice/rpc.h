@@ -163,8 +163,9 @@ void sl_rpc_server_destroy(struct sl_rpc_server **server);
 void sl_rpc_reply(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *data, size_t len); /* unary; copies */
 /* unary, not OK; `details`: a google.rpc.Status, copied, which goes along as grpc-status-details-bin */
 void sl_rpc_refuse(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status, const void *details, size_t len);
-void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len);         /* stream; queued in order, copies */
-size_t sl_rpc_unsent_bytes(const struct sl_rpc_peer_call *call);                       /* not taken by flow control yet */
+void sl_rpc_send(struct sl_rpc_peer_call *call, const void *data, size_t len); /* stream; queued in order, copies */
+void sl_rpc_drop(struct sl_rpc_peer_call *call);                 /* stream: forgets what is queued and not begun to be written */
+size_t sl_rpc_unsent_bytes(const struct sl_rpc_peer_call *call); /* not taken by flow control yet */
 void sl_rpc_finish(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status); /* stream: ends it after what was sent */
 void sl_rpc_abort(struct sl_rpc_peer_call *call,
                   const struct sl_rpc_status *status);           /* stream: ends it now, whatever is unsent; not for OK */

@@ -96,13 +96,12 @@ struct sl_date_coverage {
     sl_date date;
     struct sl_coverage coverage;
 };
-enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
-                                sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
-                                struct sl_err *err);
+enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_processor *processor, sl_date from, sl_date to, bool every_day,
+                                struct sl_date_coverage **out, size_t *n, struct sl_arena *arena, struct sl_err *err);
 
 /* Completeness of a phase on a date by its check's table, entity and window (whatever its mode), asked afresh; today's known gaps count. SL_INVALID: it has no such check. Arena-held. */
-enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct sl_completeness_facts *out,
-                                    struct sl_arena *arena, struct sl_err *err);
+enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us,
+                                    struct sl_completeness_facts *out, struct sl_arena *arena, struct sl_err *err);
 
 /* Run until the bus has ended or, with until_idle_ms >= 0, until idle (RULES 30; SL_UNAVAILABLE after 30 s without a stream, or with an outbox row that fails); `stop` (may be
  * NULL) is read often and ends it within 10 s. Threads: a reader that decodes, the decider (the caller), a publisher, a loader, a checkpointer. */

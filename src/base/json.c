@@ -228,11 +228,27 @@ void sl_json_put_time(struct sl_json *json, const char *key, int64_t us)
     sl_json_time(json, us);
 }
 
-void sl_json_put_strs(struct sl_json *json, const char *key, const char *const *texts, size_t n)
+static void put_array(struct sl_json *json, const char *const *texts, size_t n)
 {
-    sl_json_key(json, key);
     sl_json_array(json);
     for (size_t i = 0; i < n; i++)
         sl_json_str(json, texts[i]);
     sl_json_end_array(json);
+}
+
+void sl_json_put_strs(struct sl_json *json, const char *key, const char *const *texts, size_t n)
+{
+    sl_json_key(json, key);
+    put_array(json, texts, n);
+}
+
+const char *sl_json_names(const char *const *names, size_t n, struct sl_arena *arena)
+{
+    struct sl_buf text = {0};
+    struct sl_json json;
+    sl_json_init(&json, &text);
+    put_array(&json, names, n);
+    const char *out = sl_arena_strndup(arena, sl_buf_text(&text), text.len);
+    sl_buf_fini(&text);
+    return out;
 }

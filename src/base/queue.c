@@ -3,12 +3,13 @@
 #include <sluice/queue.h>
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/mem.h>
+
+#define TIMEOUT_MAX_MS ((int64_t)1 << 40) /* 35 years: for ever */
 
 struct sl_queue {
     pthread_mutex_t mutex;
@@ -18,19 +19,14 @@ struct sl_queue {
     bool closed;
 };
 
-/* Waiting is on the monotonic clock: a set wall clock neither hangs nor hurries anybody. */
 void sl_queue_create(struct sl_queue **out, size_t limit)
 {
     struct sl_queue *queue = sl_calloc(1, sizeof(*queue));
     queue->limit = limit > 0 ? limit : 1;
     queue->ring = sl_calloc(queue->limit, sizeof(*queue->ring));
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&queue->mutex, NULL);
-    pthread_cond_init(&queue->not_empty, &monotonic);
-    pthread_cond_init(&queue->not_full, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&queue->not_empty);
+    sl_cond_init(&queue->not_full);
     *out = queue;
 }
 
@@ -88,32 +84,13 @@ bool sl_queue_try_push(struct sl_queue *queue, void *item)
     return room;
 }
 
-static struct timespec deadline_after(int64_t timeout_ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t limit_ms = timeout_ms < (int64_t)1 << 40 ? timeout_ms : (int64_t)1 << 40;
-    at.tv_sec += (time_t)(limit_ms / 1000);
-    at.tv_nsec += (long)(limit_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 /* Under the mutex: wait for an item, the close or the timeout. */
 static void wait_for_item(struct sl_queue *queue, int64_t timeout_ms)
 {
-    if (timeout_ms == 0 || queue->count > 0)
-        return;
-    struct timespec deadline = timeout_ms > 0 ? deadline_after(timeout_ms) : (struct timespec){0};
-    while (!queue->closed && queue->count == 0) {
-        if (timeout_ms < 0)
-            pthread_cond_wait(&queue->not_empty, &queue->mutex);
-        else if (pthread_cond_timedwait(&queue->not_empty, &queue->mutex, &deadline) == ETIMEDOUT)
-            return;
-    }
+    const int64_t until_ms = timeout_ms < 0 || timeout_ms > TIMEOUT_MAX_MS ? SL_MS_NEVER : sl_monotonic_ms() + timeout_ms;
+    bool in_time = timeout_ms != 0;
+    while (in_time && !queue->closed && queue->count == 0)
+        in_time = sl_cond_wait(&queue->not_empty, &queue->mutex, until_ms);
 }
 
 bool sl_queue_pop(struct sl_queue *queue, void **item, int64_t timeout_ms)
@@ -142,14 +119,6 @@ static struct sl_queue *lock_const(const struct sl_queue *queue)
     struct sl_queue *locked = (struct sl_queue *)queue;
     pthread_mutex_lock(&locked->mutex);
     return locked;
-}
-
-bool sl_queue_closed(const struct sl_queue *queue)
-{
-    struct sl_queue *locked = lock_const(queue);
-    bool closed = locked->closed && locked->count == 0;
-    pthread_mutex_unlock(&locked->mutex);
-    return closed;
 }
 
 size_t sl_queue_length(const struct sl_queue *queue)

@@ -99,14 +99,11 @@ bool sl_apply_modify(struct sl_broker *broker, struct sl_subscription *subscript
 
 static struct sl_subscription *find(struct sl_broker *broker, struct sl_event *event, const struct sl_ack_request *request)
 {
-    const struct sl_span *name = &request->subscription;
-    struct sl_subscription *subscription = sl_catalog_subscription(&broker->catalog, name->ptr, name->len);
-    if (request->n == 0)
+    struct sl_subscription *subscription = sl_find_subscription_span(broker, event, request->subscription);
+    if (subscription && request->n == 0)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "No ack ids specified.");
-    else if (event->len > REQUEST_MAX_BYTES)
+    else if (subscription && event->len > REQUEST_MAX_BYTES)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Request payload size exceeds the limit: %zu bytes.", REQUEST_MAX_BYTES);
-    else if (!subscription)
-        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
     if (event->status.code != SL_RPC_OK)
         return NULL;
     subscription->used_ms = broker->now_ms;

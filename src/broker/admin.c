@@ -11,6 +11,90 @@ bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_e
     return code != SL_OK;
 }
 
+bool sl_name_given(struct sl_event *event, const char *name, const char *kind)
+{
+    if (*name == '\0')
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [%s] name: (name=)", kind);
+    return *name != '\0';
+}
+
+enum sl_answer sl_refuse_unsupported(struct sl_event *event, const char *field)
+{
+    return sl_event_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement %s", field);
+}
+
+/* ---- masks ---- */
+
+enum sl_answer sl_refuse_empty_mask(struct sl_event *event, const char *kind)
+{
+    return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                           "The update_mask in the Update%sRequest must be set, and must contain a non-empty paths list.", kind);
+}
+
+/* "a.b" is within a. */
+static const char *field_of(const char *const *fields, const char *path)
+{
+    for (; *fields; fields++) {
+        size_t len = strlen(*fields);
+        if (strncmp(*fields, path, len) == 0 && (path[len] == '\0' || path[len] == '.'))
+            return *fields;
+    }
+    return NULL;
+}
+
+enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path, bool empty)
+{
+    const char *missing = field_of(fields->missing, path);
+    if (missing)
+        return empty ? SL_ANSWER_NOW : sl_refuse_unsupported(event, missing);
+    if (field_of(fields->fixed, path))
+        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                               "Invalid update_mask provided in the Update%sRequest: the '%.100s' field in the %s is not mutable.",
+                               fields->kind, path, fields->kind);
+    return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                           "Invalid update_mask provided in the Update%sRequest: '%.100s' is not a known %s field. Note that field paths "
+                           "must be of the form %s.",
+                           fields->kind, path, fields->kind, fields->example);
+}
+
+/* ---- labels ---- */
+
+#define LABELS_MAX      64
+#define LABEL_CHARS_MAX 63
+
+/* Small letters and letters of other alphabets (bytes of their UTF-8), digits, _ and -. */
+static bool label_text_valid(const char *text)
+{
+    size_t chars = 0;
+    for (const char *at = text; *at; at++) {
+        bool plain = (*at >= 'a' && *at <= 'z') || (*at >= '0' && *at <= '9') || *at == '_' || *at == '-';
+        if (!plain && !(*at & 0x80))
+            return false;
+        chars += (*at & 0xc0) != 0x80; /* not for what goes on with a letter */
+    }
+    return chars <= LABEL_CHARS_MAX;
+}
+
+static bool label_key_valid(const char *key)
+{
+    return ((*key >= 'a' && *key <= 'z') || (*key & 0x80)) && label_text_valid(key);
+}
+
+bool sl_labels_valid(struct sl_event *event, const struct sl_pubsub_labels *labels)
+{
+    if (labels->n > LABELS_MAX)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A resource has at most %d labels; here are %zu", LABELS_MAX, labels->n);
+    for (size_t i = 0; i < labels->n && event->status.code == SL_RPC_OK; i++)
+        if (!label_key_valid(labels->keys[i]) || !label_text_valid(labels->values[i]))
+            sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
+                            "Invalid label %.100s=%.100s: keys begin with a small letter; keys and values have at most %d small letters, "
+                            "digits, _ and -",
+                            labels->keys[i], labels->values[i], LABEL_CHARS_MAX);
+    return event->status.code == SL_RPC_OK;
+}
+
+/* ---- topics ---- */
+
 size_t sl_page_size(int asked)
 {
     if (asked <= 0)
@@ -21,7 +105,7 @@ size_t sl_page_size(int asked)
 struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name)
 {
     struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name, strlen(name));
-    if (!topic)
+    if (!topic && sl_name_given(event, name, "topics"))
         sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
     return topic;
 }
@@ -42,10 +126,23 @@ bool sl_retention_valid(int64_t ms)
 
 static bool settings_valid(struct sl_event *event, const struct sl_pubsub_topic *config)
 {
-    if (config->retention_ms == 0 || sl_retention_valid(config->retention_ms))
-        return true;
-    sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_retention_duration must be between 10 minutes and 31 days");
+    if (config->retention_ms != 0 && !sl_retention_valid(config->retention_ms))
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_retention_duration must be between 10 minutes and 31 days");
+    else if (config->unsupported)
+        sl_refuse_unsupported(event, config->unsupported);
+    else if (config->has_storage_policy && config->n_regions == 0)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "message_storage_policy.allowed_persistence_regions must not be empty");
+    else
+        return sl_labels_valid(event, &config->labels);
     return false;
+}
+
+/* As clients see it. */
+static void put_now(struct sl_buf *out, const struct sl_pubsub_topic *config)
+{
+    enum { STATE = 9 };
+    sl_pubsub_put_topic(out, config);
+    sl_put_number(out, STATE, SL_STATE_ACTIVE);
 }
 
 enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
@@ -60,13 +157,15 @@ enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
         return sl_event_refuse(event, SL_RPC_ALREADY_EXISTS, "Topic already exists");
     if (!settings_valid(event, &config))
         return SL_ANSWER_NOW;
-    sl_pubsub_put_topic(&event->response, &config);
     sl_batch_commit(broker);
-    struct sl_topic_row row = {.name = config.name, .config = event->response.data, .config_len = event->response.len};
+    sl_buf_clear(&broker->out);
+    sl_pubsub_put_topic(&broker->out, &config);
+    struct sl_topic_row row = {.name = config.name, .config = broker->out.data, .config_len = broker->out.len};
     int64_t id;
     if (sl_store_add_topic(broker->store, &row, &id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
     sl_catalog_add_topic(&broker->catalog, id, &config);
+    put_now(&event->response, &config);
     return SL_ANSWER_NOW;
 }
 
@@ -75,7 +174,7 @@ enum sl_answer sl_get_topic(struct sl_broker *broker, struct sl_event *event)
     const char *name;
     struct sl_topic *topic = sl_read_name(broker, event, &name) ? sl_find_topic(broker, event, name) : NULL;
     if (topic)
-        sl_pubsub_put_topic(&event->response, &topic->config);
+        put_now(&event->response, &topic->config);
     return SL_ANSWER_NOW;
 }
 
@@ -93,15 +192,38 @@ static enum sl_code put_topic(struct sl_broker *broker, const struct sl_topic *t
     return code ? code : sl_store_commit(broker->store, err);
 }
 
+static const struct sl_fields FIELDS = {
+    .kind = "Topic",
+    .example = "'kms_key_name' rather than 'kmsKeyName'",
+    .fixed = (const char *const[]){"name", "kms_key_name", "satisfies_pzs", "state", NULL},
+    .missing = (const char *const[]){"schema_settings", "ingestion_data_source_settings", "message_transforms", NULL},
+};
+
+static void set_storage_policy(struct sl_pubsub_topic *out, const struct sl_pubsub_topic *in, bool regions, bool in_transit)
+{
+    if (regions) {
+        out->has_storage_policy = in->has_storage_policy;
+        out->regions = in->regions;
+        out->n_regions = in->n_regions;
+    }
+    if (in_transit)
+        out->enforce_in_transit = in->enforce_in_transit;
+}
+
 static bool apply_topic_path(struct sl_pubsub_topic *out, const struct sl_pubsub_topic *in, const char *path, struct sl_event *event)
 {
     if (strcmp(path, "labels") == 0)
         out->labels = in->labels;
     else if (strcmp(path, "message_retention_duration") == 0)
         out->retention_ms = in->retention_ms;
+    else if (strcmp(path, "message_storage_policy") == 0)
+        set_storage_policy(out, in, true, true);
+    else if (strcmp(path, "message_storage_policy.allowed_persistence_regions") == 0)
+        set_storage_policy(out, in, true, false);
+    else if (strcmp(path, "message_storage_policy.enforce_in_transit") == 0)
+        set_storage_policy(out, in, false, true);
     else
-        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
-                        "Invalid update_mask provided in the UpdateTopicRequest: '%s' is not a field that can be changed", path);
+        sl_refuse_path(event, &FIELDS, path, !in->unsupported);
     return event->status.code == SL_RPC_OK;
 }
 
@@ -117,18 +239,20 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
     if (!topic)
         return SL_ANSWER_NOW;
     if (n == 0)
-        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateTopicRequest must be set");
+        return sl_refuse_empty_mask(event, FIELDS.kind);
     struct sl_pubsub_topic config = topic->config;
     for (size_t i = 0; i < n; i++)
         if (!apply_topic_path(&config, &asked, paths[i], event))
             return SL_ANSWER_NOW;
     if (!settings_valid(event, &config))
         return SL_ANSWER_NOW;
-    sl_pubsub_put_topic(&event->response, &config);
     sl_batch_commit(broker);
-    if (put_topic(broker, topic, config.name, &event->response, &err))
+    sl_buf_clear(&broker->out);
+    sl_pubsub_put_topic(&broker->out, &config);
+    if (put_topic(broker, topic, config.name, &broker->out, &err))
         return sl_refuse_store(broker, event, &err);
     sl_catalog_set_topic(topic, &config);
+    put_now(&event->response, &topic->config);
     return SL_ANSWER_NOW;
 }
 
@@ -138,8 +262,20 @@ bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char *
     int size;
     if (sl_read_failed(event, sl_pubsub_read_list(parent, &size, after, event->data, event->len, &broker->arena, &err), &err))
         return false;
+    if (size < 0)
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "page_size must not be negative, but is %d", size);
     *page = sl_page_size(size);
-    return true;
+    return size >= 0;
+}
+
+bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char **project, size_t *page, const char **after)
+{
+    if (!sl_read_list(broker, event, project, page, after))
+        return false;
+    const char *id = strncmp(*project, "projects/", 9) == 0 ? *project + 9 : "";
+    if (*id == '\0' || strchr(id, '/'))
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [projects] name: (name=%s)", *project);
+    return event->status.code == SL_RPC_OK;
 }
 
 /* A page token is the name that came last. */
@@ -147,7 +283,7 @@ enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event)
 {
     const char *project, *after, *newest = NULL;
     size_t page;
-    if (!sl_read_list(broker, event, &project, &page, &after))
+    if (!sl_read_project_list(broker, event, &project, &page, &after))
         return SL_ANSWER_NOW;
     const char *prefix = sl_arena_printf(&broker->arena, "%s/topics/", project);
     const struct sl_list *topics = &broker->catalog.topics;
@@ -162,7 +298,7 @@ enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event)
         }
         newest = topic->config.name;
         sl_buf_clear(&broker->out);
-        sl_pubsub_put_topic(&broker->out, &topic->config);
+        put_now(&broker->out, &topic->config);
         sl_pubsub_put_item(&event->response, broker->out.data, broker->out.len);
     }
     return SL_ANSWER_NOW;

@@ -12,7 +12,7 @@
 static struct sl_snapshot *find(struct sl_broker *broker, struct sl_event *event, const char *name)
 {
     struct sl_snapshot *snapshot = sl_catalog_snapshot(&broker->catalog, name, strlen(name));
-    if (!snapshot)
+    if (!snapshot && sl_name_given(event, name, "snapshots"))
         sl_event_refuse(event, SL_RPC_NOT_FOUND, "Snapshot does not exist (resource=%s)", name);
     return snapshot;
 }
@@ -79,7 +79,7 @@ enum sl_answer sl_create_snapshot(struct sl_broker *broker, struct sl_event *eve
     struct sl_pubsub_snapshot config = {.name = request.name, .topic = subscription->config.topic, .labels = request.labels};
     if (!*config.name)
         config.name = made_up_name(broker, request.subscription);
-    if (!new_name_valid(broker, event, config.name))
+    if (!new_name_valid(broker, event, config.name) || !sl_labels_valid(event, &config.labels))
         return SL_ANSWER_NOW;
     sl_batch_commit(broker);
     if (expiry_of(broker, subscription, &config.expire_us, &err))
@@ -100,6 +100,13 @@ enum sl_answer sl_get_snapshot(struct sl_broker *broker, struct sl_event *event)
     return SL_ANSWER_NOW;
 }
 
+static const struct sl_fields FIELDS = {
+    .kind = "Snapshot",
+    .example = "'expire_time' rather than 'expireTime'",
+    .fixed = (const char *const[]){"name", "topic", NULL},
+    .missing = (const char *const[]){NULL},
+};
+
 static bool apply_path(struct sl_broker *broker, struct sl_event *event, struct sl_pubsub_snapshot *out,
                        const struct sl_pubsub_snapshot *in, const char *path)
 {
@@ -110,8 +117,7 @@ static bool apply_path(struct sl_broker *broker, struct sl_event *event, struct 
     else if (strcmp(path, "expire_time") == 0)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "expire_time is not in the future");
     else
-        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
-                        "Invalid update_mask provided in the UpdateSnapshotRequest: '%s' is not a field that can be changed", path);
+        sl_refuse_path(event, &FIELDS, path, false);
     return event->status.code == SL_RPC_OK;
 }
 
@@ -127,11 +133,13 @@ enum sl_answer sl_update_snapshot(struct sl_broker *broker, struct sl_event *eve
     if (!snapshot)
         return SL_ANSWER_NOW;
     if (n == 0)
-        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateSnapshotRequest must be set");
+        return sl_refuse_empty_mask(event, FIELDS.kind);
     struct sl_pubsub_snapshot config = snapshot->config;
     for (size_t i = 0; i < n; i++)
         if (!apply_path(broker, event, &config, &asked, paths[i]))
             return SL_ANSWER_NOW;
+    if (!sl_labels_valid(event, &config.labels))
+        return SL_ANSWER_NOW;
     sl_pubsub_put_snapshot(&event->response, &config);
     sl_batch_commit(broker);
     if (sl_store_set_snapshot_config(broker->store, snapshot->id, event->response.data, event->response.len, &err) ||
@@ -146,7 +154,7 @@ enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *even
 {
     const char *project, *after, *newest = NULL;
     size_t page, n = 0;
-    if (!sl_read_list(broker, event, &project, &page, &after))
+    if (!sl_read_project_list(broker, event, &project, &page, &after))
         return SL_ANSWER_NOW;
     const char *prefix = sl_arena_printf(&broker->arena, "%s/snapshots/", project);
     const struct sl_list *snapshots = &broker->catalog.snapshots;

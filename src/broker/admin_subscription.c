@@ -9,22 +9,30 @@
 #define RETENTION_MS      (INT64_C(7) * 24 * 3600 * 1000)
 #define ACK_DEADLINE_S    10
 #define DELIVERY_ATTEMPTS 5
+#define PUSH_ENDPOINT     "push_config.push_endpoint"
 #define BACKOFF_MAX_MS    (INT64_C(600) * 1000)
+
+struct sl_subscription *sl_find_subscription_span(struct sl_broker *broker, struct sl_event *event, struct sl_span name)
+{
+    struct sl_subscription *subscription = sl_catalog_subscription(&broker->catalog, name.ptr, name.len);
+    if (!subscription && sl_name_given(event, name.len ? "given" : "", "subscriptions"))
+        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name.len, name.ptr);
+    return subscription;
+}
 
 struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name)
 {
-    struct sl_subscription *subscription = sl_catalog_subscription(&broker->catalog, name, strlen(name));
-    if (!subscription)
-        sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%s)", name);
-    return subscription;
+    return sl_find_subscription_span(broker, event, (struct sl_span){name, strlen(name)});
 }
 
 /* As clients see it: with what is its topic's. */
 static void put_now(struct sl_buf *out, const struct sl_subscription *subscription)
 {
+    enum { STATE = 19 };
     struct sl_pubsub_subscription config = subscription->config;
     config.topic_retention_ms = subscription->topic->deleted ? 0 : subscription->topic->config.retention_ms;
     sl_pubsub_put_subscription(out, &config);
+    sl_put_number(out, STATE, SL_STATE_ACTIVE);
 }
 
 static void set_defaults(struct sl_pubsub_subscription *config)
@@ -83,9 +91,11 @@ static bool settings_valid(struct sl_broker *broker, struct sl_event *event, con
     else if (config->ttl_ms != 0 && config->ttl_ms < TTL_MIN_MS)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "expiration_policy.ttl must be at least 1 day");
     else if (config->has_push)
-        sl_event_refuse(event, SL_RPC_UNIMPLEMENTED, "This broker does not implement push delivery");
+        sl_refuse_unsupported(event, PUSH_ENDPOINT);
+    else if (config->unsupported)
+        sl_refuse_unsupported(event, config->unsupported);
     else
-        return dead_letter_valid(broker, event, config);
+        return sl_labels_valid(event, &config->labels) && dead_letter_valid(broker, event, config);
     return false;
 }
 
@@ -117,16 +127,18 @@ static enum sl_answer add(struct sl_broker *broker, struct sl_event *event, cons
     struct sl_err err;
     sl_batch_commit(broker);
     struct sl_topic *topic = sl_catalog_topic(&broker->catalog, config->topic, strlen(config->topic));
+    sl_buf_clear(&broker->out);
+    sl_pubsub_put_subscription(&broker->out, config);
     struct sl_subscription_row row = {.topic = topic->id,
                                       .name = config->name,
                                       .floor = topic->committed,
                                       .born = topic->committed,
-                                      .config = event->response.data,
-                                      .config_len = event->response.len};
+                                      .config = broker->out.data,
+                                      .config_len = broker->out.len};
     if (sl_store_add_subscription(broker->store, &row, &row.id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
-    sl_catalog_add_subscription(&broker->catalog, config, topic, &row,
-                                (uint64_t)broker->now_us & ((UINT64_C(1) << (SL_SERIAL_BITS - 1)) - 1));
+    put_now(&event->response, sl_catalog_add_subscription(&broker->catalog, config, topic, &row,
+                                                          (uint64_t)broker->now_us & ((UINT64_C(1) << (SL_SERIAL_BITS - 1)) - 1)));
     return SL_ANSWER_NOW;
 }
 
@@ -141,7 +153,6 @@ enum sl_answer sl_create_subscription(struct sl_broker *broker, struct sl_event 
         return SL_ANSWER_NOW;
     config.detached = false; /* only the server says these */
     config.topic_retention_ms = 0;
-    sl_pubsub_put_subscription(&event->response, &config);
     return add(broker, event, &config);
 }
 
@@ -249,6 +260,14 @@ static const struct {
     {"enable_exactly_once_delivery", set_exactly_once},
 };
 
+static const struct sl_fields OTHERS = {
+    .kind = "Subscription",
+    .example = "'push_config' rather than 'pushConfig'",
+    .fixed = (const char *const[]){"name", "topic", "filter", "enable_message_ordering", "detached", "topic_message_retention_duration",
+                                   "state", NULL},
+    .missing = (const char *const[]){"bigquery_config", "cloud_storage_config", "bigtable_config", "message_transforms", NULL},
+};
+
 static bool apply_path(struct sl_pubsub_subscription *out, const struct sl_pubsub_subscription *in, const char *path)
 {
     for (size_t i = 0; i < sizeof(FIELDS) / sizeof(FIELDS[0]); i++)
@@ -266,12 +285,14 @@ static enum sl_answer apply_update(struct sl_broker *broker, struct sl_event *ev
     set_defaults(config);
     if (!settings_valid(broker, event, config))
         return SL_ANSWER_NOW;
-    sl_pubsub_put_subscription(&event->response, config);
     sl_batch_commit(broker);
-    if (sl_store_set_subscription_config(broker->store, subscription->id, event->response.data, event->response.len, &err) ||
+    sl_buf_clear(&broker->out);
+    sl_pubsub_put_subscription(&broker->out, config);
+    if (sl_store_set_subscription_config(broker->store, subscription->id, broker->out.data, broker->out.len, &err) ||
         sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
     sl_catalog_set_subscription(subscription, config);
+    put_now(&event->response, subscription);
     return SL_ANSWER_NOW;
 }
 
@@ -287,27 +308,37 @@ enum sl_answer sl_update_subscription(struct sl_broker *broker, struct sl_event 
     if (!subscription)
         return SL_ANSWER_NOW;
     if (n == 0)
-        return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "The update_mask in the UpdateSubscriptionRequest must be set");
+        return sl_refuse_empty_mask(event, OTHERS.kind);
     struct sl_pubsub_subscription config = subscription->config;
     for (size_t i = 0; i < n; i++)
         if (!apply_path(&config, &asked, paths[i]))
-            return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT,
-                                   "Invalid update_mask provided in the UpdateSubscriptionRequest: '%s' is not a field that can be changed",
-                                   paths[i]);
+            sl_refuse_path(event, &OTHERS, paths[i], !asked.unsupported);
+    if (event->status.code != SL_RPC_OK)
+        return SL_ANSWER_NOW;
     return apply_update(broker, event, subscription, &config);
+}
+
+/* What is here is pulled from already: only push can't be had. */
+enum sl_answer sl_modify_push_config(struct sl_broker *broker, struct sl_event *event)
+{
+    const char *name;
+    bool has_push;
+    struct sl_err err;
+    if (sl_read_failed(event, sl_pubsub_read_modify_push(&name, &has_push, event->data, event->len, &broker->arena, &err), &err) ||
+        !sl_find_subscription(broker, event, name))
+        return SL_ANSWER_NOW;
+    return has_push ? sl_refuse_unsupported(event, PUSH_ENDPOINT) : SL_ANSWER_NOW;
 }
 
 /* A page token is the name that came last. */
 enum sl_answer sl_list_subscriptions(struct sl_broker *broker, struct sl_event *event)
 {
     const char *project, *after, *newest = NULL;
-    int size;
-    struct sl_err err;
-    if (sl_read_failed(event, sl_pubsub_read_list(&project, &size, &after, event->data, event->len, &broker->arena, &err), &err))
+    size_t page, n = 0;
+    if (!sl_read_project_list(broker, event, &project, &page, &after))
         return SL_ANSWER_NOW;
     const char *prefix = sl_arena_printf(&broker->arena, "%s/subscriptions/", project);
     const struct sl_list *subscriptions = &broker->catalog.subscriptions;
-    size_t page = sl_page_size(size), n = 0;
     for (size_t i = sl_catalog_subscription_after(&broker->catalog, *after ? after : prefix); i < subscriptions->n; i++) {
         const struct sl_subscription *subscription = subscriptions->items[i];
         if (strncmp(subscription->config.name, prefix, strlen(prefix)) != 0)

@@ -41,7 +41,10 @@ bool sl_broker_failed(struct sl_broker *broker, struct sl_err *err)
 
 static enum sl_code open_store(struct sl_broker *broker, const struct sl_broker_options *options, struct sl_err *err)
 {
-    struct sl_store_options store = {.vfs = options->vfs, .max_pages = options->max_pages, .checkpoint_pages = options->vfs ? 64 : 0};
+    struct sl_store_options store = {.vfs = options->vfs,
+                                     .max_pages = options->max_pages,
+                                     .checkpoint_pages = options->vfs ? 64 : 0,
+                                     .keep_nothing = options->vfs != NULL};
     char *lock_path = sl_path_join(options->path, "lock");
     char *store_path = sl_path_join(options->path, "broker.db");
     enum sl_code code = sl_dir_make(options->path, err);
@@ -93,6 +96,7 @@ enum sl_code sl_broker_create(struct sl_broker **out, const struct sl_broker_opt
     *out = broker;
     broker->stream_age_ms = options->stream_age_ms > 0 ? options->stream_age_ms : STREAM_AGE_MS;
     broker->heartbeat_ms = options->heartbeat_ms > 0 ? options->heartbeat_ms : HEARTBEAT_MS;
+    broker->may_shrink = true;
     pthread_mutex_init(&broker->mutex, NULL);
     sl_inbox_init(&broker->inbox);
     sl_arena_init(&broker->arena);
@@ -107,6 +111,15 @@ enum sl_code sl_broker_create(struct sl_broker **out, const struct sl_broker_opt
 const char *sl_broker_address(const struct sl_broker *broker)
 {
     return broker->address;
+}
+
+bool sl_broker_is_local(const char *listen)
+{
+    static const char *const LOCAL[] = {"unix:", "127.", "localhost:", "[::1]:"};
+    for (size_t i = 0; i < sizeof LOCAL / sizeof LOCAL[0]; i++)
+        if (strncmp(listen, LOCAL[i], strlen(LOCAL[i])) == 0)
+            return true;
+    return false;
 }
 
 /* ---- questions ---- */

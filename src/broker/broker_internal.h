@@ -36,12 +36,16 @@ enum sl_method {
     SL_PULL,
     SL_ACKNOWLEDGE,
     SL_MODIFY_ACK_DEADLINE,
+    SL_MODIFY_PUSH_CONFIG,
     SL_CREATE_SNAPSHOT,
     SL_GET_SNAPSHOT,
     SL_UPDATE_SNAPSHOT,
     SL_LIST_SNAPSHOTS,
     SL_DELETE_SNAPSHOT,
     SL_SEEK,
+    SL_SET_POLICY,
+    SL_GET_POLICY,
+    SL_TEST_PERMISSIONS,
     SL_BACKLOG,
     SL_LOOK,
     SL_STREAMING_PULL,
@@ -78,7 +82,7 @@ struct sl_event { /* heap; a call's lives until its answer */
     struct sl_rpc_status status;
     struct sl_buf response;
     struct sl_buf details; /* a google.rpc.Status that goes with a refusal */
-    /* a call that is slow (0: it is not), or a pull that waits */
+    /* a call that is slow or what a slow stream says (0: it is not), or a pull that waits */
     int64_t until_ms;
     struct sl_subscription *subscription;
     int32_t max_messages;
@@ -203,9 +207,13 @@ bool sl_resource_name_valid(const char *name, const char *kind);
 /* ---- streams ---- */
 
 struct sl_stream {                 /* heap; made on the rpc loop, freed by the broker thread at its end */
-    struct sl_rpc_peer_call *call; /* not used any more once finished */
+    struct sl_rpc_peer_call *call; /* not used any more once finished, and not ending */
     atomic_bool blocked;           /* the transport has enough; cleared at "writable". Any thread */
     bool finished;
+    bool ending; /* finished, but for a message that is on its way: until it has gone, or end_ms */
+    struct sl_rpc_status end;
+    int64_t end_ms;
+    int64_t slow_ms;                      /* what it says is heard so late; set before anybody else has it */
     struct sl_subscription *subscription; /* NULL before its first request and after its end */
     struct sl_flow flow;
     int deadline_s;
@@ -258,10 +266,11 @@ struct sl_broker {
     bool confirming;          /* a stream has a confirmation */
     uint64_t holder;          /* the newest that was given to a stream or a pull */
     struct sl_event *pulls;   /* waiting, oldest first */
-    struct sl_event *delayed; /* slow calls, by the time at which they go on */
+    struct sl_event *delayed; /* slow calls and requests of slow streams, by the time at which they go on */
     struct sl_batch batch;
     struct sl_arena arena;     /* of one event */
     struct sl_buf out;         /* a response being made */
+    bool may_shrink;           /* the file, perhaps */
     bool stopping, quit, more; /* more: there was too much to look at in one round */
     int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
     int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
@@ -310,6 +319,7 @@ enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_acknowledge(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_modify_ack_deadline(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_modify_push_config(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_list_topic_snapshots(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_detach_subscription(struct sl_broker *broker, struct sl_event *event);
@@ -320,15 +330,36 @@ enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *even
 enum sl_answer sl_delete_snapshot(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_seek(struct sl_broker *broker, struct sl_event *event);
 enum sl_answer sl_look(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_set_policy(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_get_policy(struct sl_broker *broker, struct sl_event *event);
+enum sl_answer sl_test_permissions(struct sl_broker *broker, struct sl_event *event);
 
 /* admin.c, admin_subscription.c */
 /* Deletes it, streams and all; commits. */
 enum sl_code sl_drop_subscription(struct sl_broker *broker, struct sl_subscription *subscription, struct sl_err *err);
 struct sl_topic *sl_find_topic(struct sl_broker *broker, struct sl_event *event, const char *name); /* NULL: refused */
 struct sl_subscription *sl_find_subscription(struct sl_broker *broker, struct sl_event *event, const char *name);
+struct sl_subscription *sl_find_subscription_span(struct sl_broker *broker, struct sl_event *event, struct sl_span name);
+/* A call without a name; false: it is refused. `kind` as in sl_resource_name_valid(). */
+bool sl_name_given(struct sl_event *event, const char *name, const char *kind);
 bool sl_retention_valid(int64_t ms);
+/* The service's rules; false: refused. */
+bool sl_labels_valid(struct sl_event *event, const struct sl_pubsub_labels *labels);
+#define SL_STATE_ACTIVE 1
+/* What an update may not change, and what the broker has not at all; each ends in NULL. */
+struct sl_fields {
+    const char *kind;    /* "Topic" */
+    const char *example; /* of how a path is spelled: "'kms_key_name' rather than 'kmsKeyName'" */
+    const char *const *fixed, *const *missing;
+};
+/* `empty`: what is missing here is not asked for, but taken away, and so it is already. */
+enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fields, const char *path, bool empty);
+enum sl_answer sl_refuse_empty_mask(struct sl_event *event, const char *kind);
+enum sl_answer sl_refuse_unsupported(struct sl_event *event, const char *field);
 bool sl_read_name(struct sl_broker *broker, struct sl_event *event, const char **name);
 bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after);
+/* Of a whole project, "projects/P". */
+bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char **project, size_t *page, const char **after);
 bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err);
 #define SL_PAGE_DEFAULT 100
 #define SL_PAGE_MAX     1000
@@ -443,6 +474,7 @@ struct sl_now sl_now(void);
 bool sl_fault_take(struct sl_broker *broker, size_t method, struct sl_rpc_status *status, int64_t *slow_ms);
 void sl_delay(struct sl_broker *broker, struct sl_event *event); /* until its until_ms */
 struct sl_event *sl_delayed_take(struct sl_broker *broker);      /* one whose time has come; NULL */
+void sl_delayed_forget(struct sl_broker *broker, const struct sl_stream *stream);
 int64_t sl_delayed_due_ms(const struct sl_broker *broker);
 
 /* serve.c */

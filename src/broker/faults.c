@@ -80,8 +80,6 @@ static enum sl_code read_slow(struct order *order, char **rest, struct sl_err *e
     int64_t n;
     if (read_method(order, rest, &fault, &n, err))
         return err->code;
-    if (fault == &order->faults[SL_STREAMING_PULL])
-        return sl_fail(err, SL_INVALID, "a stream can't be slow; it can fail, or be dropped");
     fault->n_slow = (int)n;
     return read_number(strtok_r(NULL, " \t\r", rest), SLOW_MAX_MS, "milliseconds", &fault->slow_ms, err);
 }
@@ -164,6 +162,20 @@ struct sl_event *sl_delayed_take(struct sl_broker *broker)
     broker->delayed = event->next;
     event->until_ms = 0;
     return event;
+}
+
+void sl_delayed_forget(struct sl_broker *broker, const struct sl_stream *stream)
+{
+    struct sl_event **place = &broker->delayed;
+    while (*place) {
+        struct sl_event *event = *place;
+        if (event->stream != stream) {
+            place = &event->next;
+            continue;
+        }
+        *place = event->next;
+        sl_event_free(event);
+    }
 }
 
 int64_t sl_delayed_due_ms(const struct sl_broker *broker)

@@ -5,19 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/clock.h>
 #include <sluice/mem.h>
 
 #define INBOX_MAX_BYTES ((size_t)64 * 1000 * 1000) /* three requests of the greatest size, or 150,000 small messages */
 
 void sl_inbox_init(struct sl_inbox *inbox)
 {
-    pthread_condattr_t attributes;
     *inbox = (struct sl_inbox){0};
     pthread_mutex_init(&inbox->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&inbox->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    sl_cond_init(&inbox->wake);
 }
 
 void sl_inbox_fini(struct sl_inbox *inbox)
@@ -69,11 +66,9 @@ bool sl_inbox_push(struct sl_inbox *inbox, struct sl_event *event, bool limited)
 
 struct sl_event *sl_inbox_take(struct sl_inbox *inbox, int64_t until_ms)
 {
-    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
     pthread_mutex_lock(&inbox->mutex);
-    int waited = 0;
-    while (!inbox->first && waited == 0)
-        waited = pthread_cond_timedwait(&inbox->wake, &inbox->mutex, &until);
+    while (!inbox->first && sl_cond_wait(&inbox->wake, &inbox->mutex, until_ms))
+        ;
     struct sl_event *events = inbox->first;
     inbox->first = inbox->last = NULL;
     inbox->bytes = 0;

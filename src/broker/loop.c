@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <sluice/clock.h>
+
 #define QUIET_MS 500 /* without events for this long, even a few acked messages are deleted */
 
 static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, struct sl_event *event) = {
@@ -25,23 +27,25 @@ static enum sl_answer (*const METHODS[SL_N_METHODS])(struct sl_broker *broker, s
     [SL_PULL] = sl_pull,
     [SL_ACKNOWLEDGE] = sl_acknowledge,
     [SL_MODIFY_ACK_DEADLINE] = sl_modify_ack_deadline,
+    [SL_MODIFY_PUSH_CONFIG] = sl_modify_push_config,
     [SL_CREATE_SNAPSHOT] = sl_create_snapshot,
     [SL_GET_SNAPSHOT] = sl_get_snapshot,
     [SL_UPDATE_SNAPSHOT] = sl_update_snapshot,
     [SL_LIST_SNAPSHOTS] = sl_list_snapshots,
     [SL_DELETE_SNAPSHOT] = sl_delete_snapshot,
     [SL_SEEK] = sl_seek,
+    [SL_SET_POLICY] = sl_set_policy,
+    [SL_GET_POLICY] = sl_get_policy,
+    [SL_TEST_PERMISSIONS] = sl_test_permissions,
     [SL_BACKLOG] = sl_backlog,
     [SL_LOOK] = sl_look,
 };
 
 struct sl_now sl_now(void)
 {
-    struct timespec day, steady;
+    struct timespec day;
     clock_gettime(CLOCK_REALTIME, &day);
-    clock_gettime(CLOCK_MONOTONIC, &steady);
-    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000,
-                           .ms = (int64_t)steady.tv_sec * 1000 + steady.tv_nsec / 1000000};
+    return (struct sl_now){.us = (int64_t)day.tv_sec * 1000000 + day.tv_nsec / 1000, .ms = sl_monotonic_ms()};
 }
 
 static void read_clocks(struct sl_broker *broker)
@@ -135,13 +139,12 @@ static void stop(struct sl_broker *broker)
 
 static void apply_event(struct sl_broker *broker, struct sl_event *event)
 {
-    switch (event->kind) {
-    case SL_EVENT_CALL:
-        if (event->until_ms > broker->now_ms && !broker->stopping)
-            sl_delay(broker, event);
-        else
-            apply_call(broker, event);
+    if (event->until_ms > broker->now_ms && !broker->stopping) {
+        sl_delay(broker, event);
         return;
+    }
+    switch (event->kind) {
+    case SL_EVENT_CALL: apply_call(broker, event); return;
     case SL_EVENT_OPENED: sl_stream_opened(broker, event->stream); break;
     case SL_EVENT_MESSAGE:
         sl_stream_message(broker, event->stream, event->data, event->len);
@@ -169,7 +172,7 @@ static void apply_events(struct sl_broker *broker, struct sl_event *event)
         event = next;
     }
     while ((event = sl_delayed_take(broker)))
-        apply_call(broker, event);
+        apply_event(broker, event);
 }
 
 /* ---- rounds ---- */
@@ -204,17 +207,32 @@ static void commit(struct sl_broker *broker)
         sl_batch_commit(broker);
 }
 
-/* In quiet moments: what everybody has acked goes, step by step. */
 static void trim(struct sl_broker *broker)
 {
     struct sl_err err;
-    if (broker->now_ms < broker->quiet_ms || broker->retry_ms > broker->now_ms || !sl_trim_waiting(broker))
-        return;
     if (sl_trim_step(broker, 1, &err))
         sl_batch_refuse_publishes(broker, &err);
     else
         sl_batch_commit(broker);
     sl_forget_deleted_topics(broker);
+}
+
+static void shrink(struct sl_broker *broker)
+{
+    struct sl_err err;
+    if (sl_store_shrink(broker->store, &broker->may_shrink, &err))
+        sl_batch_refuse_publishes(broker, &err);
+}
+
+/* In quiet moments: what everybody has acked goes, step by step, and then the room that it took. */
+static void tidy(struct sl_broker *broker)
+{
+    if (broker->now_ms < broker->quiet_ms || broker->retry_ms > broker->now_ms)
+        return;
+    if (sl_trim_waiting(broker))
+        trim(broker);
+    else if (broker->may_shrink)
+        shrink(broker);
 }
 
 /* When the next round must be. */
@@ -225,7 +243,7 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
         return broker->now_ms;
     if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker) || broker->retry_ms > broker->now_ms)
         due = earlier(due, broker->retry_ms);
-    if (sl_trim_waiting(broker))
+    if (sl_trim_waiting(broker) || broker->may_shrink)
         due = earlier(due, broker->quiet_ms > broker->retry_ms ? broker->quiet_ms : broker->retry_ms);
     due = earlier(due, broker->retention_ms);
     due = earlier(due, sl_delayed_due_ms(broker));
@@ -246,7 +264,7 @@ static int64_t work(struct sl_broker *broker)
         more = sl_sift(broker);
         more |= sl_deliver_all(broker);
         streams_ms = sl_streams_tick(broker);
-        trim(broker);
+        tidy(broker);
     }
     if (sl_store_poisoned(broker->store) && !sl_broker_has_failed(broker)) {
         struct sl_err err;
@@ -270,6 +288,7 @@ int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
     if (sl_broker_has_failed(broker)) {
         sl_batch_commit(broker); /* answers what is left */
         fail_everybody(broker);
+        due = sl_streams_tick(broker); /* of those that are ending */
     }
     return due;
 }

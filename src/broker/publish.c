@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGES_MAX       ((size_t)1000)
-#define DATA_MAX_BYTES     ((size_t)11000000) /* the service's limit is 10,000,000: a dead letter with its attributes has room */
-#define ATTRIBUTES_MAX     ((size_t)100 + 5)  /* 5 more: those of dead letters */
+#define MESSAGES_MAX ((size_t)1000)
+/* The service takes 10,000,000 bytes of a request and says this above 10 MiB. Between the two there is room here for a dead letter of 10,000,000 bytes with its attributes. */
+#define REQUEST_MAX_BYTES  ((size_t)10485760)
+#define ATTRIBUTES_MAX     ((size_t)100 + 5) /* 5 more: those of dead letters */
 #define KEY_MAX_BYTES      ((size_t)256)
 #define VALUE_MAX_BYTES    ((size_t)1024)
 #define ORDERING_MAX_BYTES ((size_t)1024)
@@ -66,8 +67,6 @@ static bool message_valid(struct sl_event *event, const struct sl_pubsub_message
 {
     if (message->data.len == 0 && message->n_attributes == 0)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Some messages are empty");
-    else if (message->data.len > DATA_MAX_BYTES)
-        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu bytes of data; at most %zu", message->data.len, DATA_MAX_BYTES);
     else if (message->n_attributes > ATTRIBUTES_MAX)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "A message has %zu attributes; at most %zu", message->n_attributes,
                         ATTRIBUTES_MAX - 5);
@@ -86,6 +85,10 @@ static bool same_text(struct sl_span a, struct sl_span b)
 
 static bool request_valid(struct sl_event *event, const struct sl_pubsub_message *messages, size_t n)
 {
+    if (event->len > REQUEST_MAX_BYTES) {
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Request payload size exceeds the limit: %zu bytes.", REQUEST_MAX_BYTES);
+        return false;
+    }
     if (n == 0 || n > MESSAGES_MAX) {
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, n == 0 ? "No messages to publish" : "Too many messages to publish");
         return false;
@@ -128,7 +131,8 @@ enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event)
         return SL_ANSWER_NOW;
     struct sl_topic *topic = sl_catalog_topic(&broker->catalog, name.ptr, name.len);
     if (!topic)
-        return sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
+        return name.len == 0 ? sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [topics] name: (name=)")
+                             : sl_event_refuse(event, SL_RPC_NOT_FOUND, "Topic not found");
     if (broker->batch.refuse_publishes) {
         event->status = broker->batch.refusal;
         return SL_ANSWER_NOW;

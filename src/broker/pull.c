@@ -10,12 +10,11 @@ enum sl_answer sl_pull(struct sl_broker *broker, struct sl_event *event)
     struct sl_err err;
     if (sl_read_failed(event, sl_pubsub_read_pull(&request, event->data, event->len, &broker->arena, &err), &err))
         return SL_ANSWER_NOW;
+    event->subscription = sl_find_subscription_span(broker, event, request.subscription);
+    if (!event->subscription)
+        return SL_ANSWER_NOW;
     if (request.max_messages <= 0)
         return sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "No max_messages specified");
-    const struct sl_span *name = &request.subscription;
-    event->subscription = sl_catalog_subscription(&broker->catalog, name->ptr, name->len);
-    if (!event->subscription)
-        return sl_event_refuse(event, SL_RPC_NOT_FOUND, "Subscription does not exist (resource=%.*s)", (int)name->len, name->ptr);
     if (event->subscription->config.detached)
         return sl_event_refuse(event, SL_RPC_FAILED_PRECONDITION, SL_DETACHED);
     event->subscription->used_ms = broker->now_ms;

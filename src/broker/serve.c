@@ -3,6 +3,7 @@
 
 #define PUBLISHER  "/google.pubsub.v1.Publisher/"
 #define SUBSCRIBER "/google.pubsub.v1.Subscriber/"
+#define IAM        "/google.iam.v1.IAMPolicy/"
 
 const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_CREATE_TOPIC] = {PUBLISHER "CreateTopic", false},
@@ -22,12 +23,16 @@ const struct sl_rpc_method SL_METHODS[SL_N_METHODS] = {
     [SL_PULL] = {SUBSCRIBER "Pull", false},
     [SL_ACKNOWLEDGE] = {SUBSCRIBER "Acknowledge", false},
     [SL_MODIFY_ACK_DEADLINE] = {SUBSCRIBER "ModifyAckDeadline", false},
+    [SL_MODIFY_PUSH_CONFIG] = {SUBSCRIBER "ModifyPushConfig", false},
     [SL_CREATE_SNAPSHOT] = {SUBSCRIBER "CreateSnapshot", false},
     [SL_GET_SNAPSHOT] = {SUBSCRIBER "GetSnapshot", false},
     [SL_UPDATE_SNAPSHOT] = {SUBSCRIBER "UpdateSnapshot", false},
     [SL_LIST_SNAPSHOTS] = {SUBSCRIBER "ListSnapshots", false},
     [SL_DELETE_SNAPSHOT] = {SUBSCRIBER "DeleteSnapshot", false},
     [SL_SEEK] = {SUBSCRIBER "Seek", false},
+    [SL_SET_POLICY] = {IAM "SetIamPolicy", false},
+    [SL_GET_POLICY] = {IAM "GetIamPolicy", false},
+    [SL_TEST_PERMISSIONS] = {IAM "TestIamPermissions", false},
     [SL_BACKLOG] = {"/sluice.broker.v1.Broker/Backlog", false},
     [SL_LOOK] = {"/sluice.broker.v1.Broker/Look", false},
     [SL_STREAMING_PULL] = {SUBSCRIBER "StreamingPull", true},
@@ -52,10 +57,18 @@ static void on_call(void *arg, struct sl_rpc_peer_call *call, size_t method, con
     sl_reply(event);
 }
 
+/* When what a stream says is heard; 0: at once. */
+static int64_t heard_ms(const struct sl_stream *stream)
+{
+    return stream->slow_ms > 0 ? sl_now().ms + stream->slow_ms : 0;
+}
+
 static void push(struct sl_broker *broker, struct sl_stream *stream, enum sl_event_kind kind)
 {
     struct sl_event *event = sl_event_create(kind, NULL, 0);
     event->stream = stream;
+    if (kind == SL_EVENT_HALF_CLOSED)
+        event->until_ms = heard_ms(stream);
     sl_inbox_push(&broker->inbox, event, false);
 }
 
@@ -70,6 +83,7 @@ static void on_opened(void *arg, struct sl_rpc_peer_call *call, size_t method)
         return;
     }
     struct sl_stream *stream = sl_stream_create(call);
+    stream->slow_ms = slow_ms;
     sl_rpc_set_data(call, stream);
     push(broker, stream, SL_EVENT_OPENED);
 }
@@ -82,6 +96,7 @@ static void on_message(void *arg, struct sl_rpc_peer_call *call, const void *dat
         return;
     struct sl_event *event = sl_event_create(SL_EVENT_MESSAGE, data, len);
     event->stream = stream;
+    event->until_ms = heard_ms(stream);
     if (sl_inbox_push(&broker->inbox, event, true))
         return;
     sl_event_free(event);

@@ -37,6 +37,8 @@ static const char *const SQL[SL_ST_N] = {
     [SL_ST_ADD_SNAPSHOT_ACKED] = "INSERT INTO snapshot_acked(snapshot, first, last) VALUES(?1, ?2, ?3)",
     [SL_ST_DELETE_SNAPSHOT] = "DELETE FROM snapshots WHERE id = ?1",
     [SL_ST_DELETE_SNAPSHOT_ACKED] = "DELETE FROM snapshot_acked WHERE snapshot = ?1",
+    [SL_ST_PUT_POLICY] = "INSERT OR REPLACE INTO policies(resource, revision, policy) VALUES(?1, ?2, ?3)",
+    [SL_ST_GET_POLICY] = "SELECT revision, policy FROM policies WHERE resource = ?1",
     [SL_ST_ADD_MESSAGE] = "INSERT INTO messages(id, publish_us, body) VALUES(?1, ?2, ?3)",
     [SL_ST_DELETE_MESSAGES] = "DELETE FROM messages WHERE id > ?1 AND id <= ?2",
     [SL_ST_GET] = "SELECT id, publish_us, body FROM messages WHERE id = ?1",
@@ -210,10 +212,10 @@ static enum sl_code configure(struct sl_store *store, const struct sl_store_opti
     sqlite3_extended_result_codes(store->db, 1);
     sqlite3_busy_timeout(store->db, 10000);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (sl_store_check_version(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
+    if (sl_store_check_version(store, err) || sl_store_before_shrinking(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
         pragma(store, options->synchronous_normal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) ||
         pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) || settle_log(store, err) ||
-        sl_store_migrate(store, err))
+        sl_store_migrate(store, err) || sl_store_prepare_shrinking(store, options, err))
         return err->code;
     if (options->max_pages > 0 && pragma_number(store, "max_page_count", options->max_pages, err))
         return err->code;

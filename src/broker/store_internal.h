@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 #include <sluice/error.h>
+#include <sluice/str.h>
 
 #include "core_internal.h"
 
 /* A message's key is topic << 40 | n: a topic's messages lie together, in order, under one integer. */
-#define SL_STORE_N_BITS     40
-#define SL_STORE_N_MAX      ((INT64_C(1) << SL_STORE_N_BITS) - 1) /* messages of one topic, ever */
-#define SL_STORE_TOPICS_MAX ((INT64_C(1) << (62 - SL_STORE_N_BITS)) - 1)
+#define SL_STORE_N_BITS 40
+#define SL_STORE_N_MAX  ((INT64_C(1) << SL_STORE_N_BITS) - 1) /* messages of one topic, ever */
 
 struct sl_store_options {
     const char *vfs;   /* tests; NULL: the default */
@@ -26,6 +26,7 @@ struct sl_store_options {
     /* Tests: from so many pages of log on, the committing thread moves it into the file, through the checkpointer's handle, and there is no
      * other thread; 0: as usual. */
     int checkpoint_pages;
+    bool keep_nothing;       /* tests: every unused page is given back */
     bool synchronous_normal; /* tests: commits are not synced, so a power loss takes them */
 };
 
@@ -107,9 +108,14 @@ enum sl_code sl_store_add_snapshot(struct sl_store *store, const struct sl_snaps
                                    struct sl_err *err);
 enum sl_code sl_store_set_snapshot_config(struct sl_store *store, int64_t id, const void *config, size_t len, struct sl_err *err);
 enum sl_code sl_store_delete_snapshot(struct sl_store *store, int64_t id, struct sl_err *err);
+enum sl_code sl_store_put_policy(struct sl_store *store, const char *resource, int64_t revision, const void *policy, size_t len,
+                                 struct sl_err *err);
 /* Deletes messages of the topic after `from` up to `upto`, at most `limit` of their numbers; *trimmed: how far it came. */
 enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, int64_t upto, int64_t limit, int64_t *trimmed,
                            struct sl_err *err);
+
+/* Gives some of the file's unused pages back, a commit of its own; *more: there are more than should be. */
+enum sl_code sl_store_shrink(struct sl_store *store, bool *more, struct sl_err *err);
 
 /* ---- reading; what was read is borrowed until the next read or write ---- */
 
@@ -118,6 +124,9 @@ struct sl_stored {
     const char *body;
     size_t len;
 };
+/* Appends the policy. SL_NOT_FOUND: nobody has set one. */
+enum sl_code sl_store_get_policy(struct sl_store *store, const char *resource, int64_t *revision, struct sl_buf *policy,
+                                 struct sl_err *err);
 enum sl_code sl_store_get(struct sl_store *store, int64_t topic, int64_t n, struct sl_stored *out, struct sl_err *err); /* SL_NOT_FOUND */
 /* The messages first..last, ascending: open, then next until SL_NOT_FOUND, then close (always). One at a time. */
 enum sl_code sl_store_scan_open(struct sl_store *store, int64_t topic, int64_t first, int64_t last, struct sl_err *err);

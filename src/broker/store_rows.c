@@ -352,6 +352,35 @@ enum sl_code sl_store_delete_snapshot(struct sl_store *store, int64_t id, struct
     return code ? code : write_id(store, SL_ST_DELETE_SNAPSHOT_ACKED, id, err);
 }
 
+enum sl_code sl_store_put_policy(struct sl_store *store, const char *resource, int64_t revision, const void *policy, size_t len,
+                                 struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = use_to_write(store, SL_ST_PUT_POLICY, &stmt, err);
+    if (code)
+        return code;
+    sqlite3_bind_text(stmt, 1, resource, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, revision);
+    bind_blob(stmt, 3, policy, len);
+    return sl_store_run(store, stmt, err);
+}
+
+enum sl_code sl_store_get_policy(struct sl_store *store, const char *resource, int64_t *revision, struct sl_buf *policy, struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = sl_store_use(store, SL_ST_GET_POLICY, &stmt, err);
+    if (code)
+        return code;
+    sqlite3_bind_text(stmt, 1, resource, -1, SQLITE_STATIC);
+    code = sl_store_step(store, stmt, err);
+    if (code == SL_OK) {
+        *revision = sqlite3_column_int64(stmt, 0);
+        sl_buf_add(policy, sqlite3_column_blob(stmt, 1), (size_t)sqlite3_column_bytes(stmt, 1));
+    }
+    sqlite3_reset(stmt);
+    return code;
+}
+
 enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, int64_t upto, int64_t limit, int64_t *trimmed,
                            struct sl_err *err)
 {

@@ -29,6 +29,12 @@ static const char *const STEPS[] = {
     " PRIMARY KEY(subscription, n)) WITHOUT ROWID;"
     "CREATE TABLE snapshot_acked(snapshot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(snapshot, first))"
     " WITHOUT ROWID;",
+    /* IAM policies, by the name of what they are of: they go with it. revision: when it was set, and later than the one before. */
+    "CREATE TABLE policies(resource TEXT PRIMARY KEY, revision INTEGER NOT NULL, policy BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TRIGGER topic_policy AFTER UPDATE OF name ON topics WHEN new.name IS NULL"
+    " BEGIN DELETE FROM policies WHERE resource = old.name; END;"
+    "CREATE TRIGGER subscription_policy AFTER DELETE ON subscriptions BEGIN DELETE FROM policies WHERE resource = old.name; END;"
+    "CREATE TRIGGER snapshot_policy AFTER DELETE ON snapshots BEGIN DELETE FROM policies WHERE resource = old.name; END;",
 };
 
 #define VERSION ((int64_t)(sizeof(STEPS) / sizeof(STEPS[0])))

@@ -37,6 +37,8 @@ enum sl_store_statement {
     SL_ST_ADD_SNAPSHOT_ACKED,
     SL_ST_DELETE_SNAPSHOT,
     SL_ST_DELETE_SNAPSHOT_ACKED,
+    SL_ST_PUT_POLICY,
+    SL_ST_GET_POLICY,
     SL_ST_ADD_MESSAGE,
     SL_ST_DELETE_MESSAGES,
     SL_ST_GET,
@@ -51,6 +53,7 @@ struct sl_store {
     char *path;
     uint32_t id;
     bool open_tx, scanning;
+    bool keep_nothing, shrinks, shrinking; /* it can give pages back; it has, and the file is still to be cut */
     atomic_bool poisoned;
     sqlite3_stmt *statements[SL_ST_N];
     int wal_next_pages;
@@ -71,6 +74,11 @@ enum sl_code sl_store_migrate(struct sl_store *store, struct sl_err *err);
 enum sl_code sl_store_check_version(struct sl_store *store, struct sl_err *err); /* before any write */
 enum sl_code sl_store_start_checkpointer(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
 void sl_store_stop_checkpointer(struct sl_store *store);
+/* Moves what it can of the log into the file, now. */
+void sl_store_checkpoint(struct sl_store *store);
+/* Before anything is in the file; and once its tables are there. */
+enum sl_code sl_store_before_shrinking(struct sl_store *store, struct sl_err *err);
+enum sl_code sl_store_prepare_shrinking(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
 
 /* A prepared statement, ready to be bound; SL_INTERNAL when the store is poisoned. */
 enum sl_code sl_store_use(struct sl_store *store, enum sl_store_statement id, sqlite3_stmt **out, struct sl_err *err);

@@ -10,6 +10,8 @@
 
 #include <sluice/mem.h>
 
+#define ENDING_MS 5000 /* for a client to read the message that is on its way */
+
 struct sl_stream *sl_stream_create(struct sl_rpc_peer_call *call)
 {
     struct sl_stream *stream = sl_calloc(1, sizeof(*stream));
@@ -31,6 +33,37 @@ static void leave_subscription(struct sl_stream *stream)
     stream->subscription = NULL;
 }
 
+/* What is unsent is not leased any more. What has not begun is forgotten; a message in the middle of its bytes goes on, because a client takes half a message for a broken
+ * stream, whatever the status behind it says. But a client that does not read must not hold the stream open. */
+static void begin_end(struct sl_stream *stream, const struct sl_rpc_status *status)
+{
+    sl_rpc_drop(stream->call);
+    atomic_store(&stream->blocked, true); /* before asking, as in sl_stream_send() */
+    if (sl_rpc_unsent_bytes(stream->call) == 0) {
+        sl_rpc_finish(stream->call, status);
+        return;
+    }
+    stream->ending = true;
+    stream->end = *status;
+    stream->end_ms = SL_NEVER; /* its time begins with the next tick */
+}
+
+/* When to look again. */
+static int64_t tick_end(const struct sl_broker *broker, struct sl_stream *stream)
+{
+    if (stream->end_ms == SL_NEVER)
+        stream->end_ms = broker->now_ms + ENDING_MS;
+    bool gone = sl_rpc_unsent_bytes(stream->call) == 0;
+    if (!gone && stream->end_ms > broker->now_ms)
+        return stream->end_ms;
+    stream->ending = false;
+    if (gone)
+        sl_rpc_finish(stream->call, &stream->end);
+    else
+        sl_rpc_abort(stream->call, &stream->end);
+    return SL_NEVER;
+}
+
 void sl_stream_finish(struct sl_stream *stream, enum sl_rpc_code code, const char *fmt, ...)
 {
     struct sl_rpc_status status = {.code = code};
@@ -42,9 +75,8 @@ void sl_stream_finish(struct sl_stream *stream, enum sl_rpc_code code, const cha
     va_end(args);
     stream->finished = true;
     leave_subscription(stream);
-    /* What is unsent is not leased any more: a client that does not read must not hold the stream open. */
-    if (code != SL_RPC_OK && sl_rpc_unsent_bytes(stream->call) > 0)
-        sl_rpc_abort(stream->call, &status);
+    if (code != SL_RPC_OK)
+        begin_end(stream, &status);
     else
         sl_rpc_finish(stream->call, &status);
 }
@@ -74,6 +106,9 @@ void sl_stream_opened(struct sl_broker *broker, struct sl_stream *stream)
 void sl_stream_closed(struct sl_broker *broker, struct sl_stream *stream)
 {
     sl_stream_finish(stream, SL_RPC_CANCELLED, "the client is gone");
+    if (stream->ending)
+        sl_rpc_abort(stream->call, &stream->end);
+    sl_delayed_forget(broker, stream);
     if (stream->before)
         stream->before->after = stream->after;
     else
@@ -266,6 +301,8 @@ void sl_streams_finish_all(struct sl_broker *broker, const struct sl_subscriptio
 
 static int64_t tick(struct sl_broker *broker, struct sl_stream *stream)
 {
+    if (stream->ending)
+        return tick_end(broker, stream);
     if (stream->finished)
         return SL_NEVER;
     int64_t end_ms = stream->opened_ms + broker->stream_age_ms;

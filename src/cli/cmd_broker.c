@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <sluice/broker.h>
+#include <sluice/clock.h>
 #include <sluice/file.h>
 #include <sluice/log.h>
 
@@ -81,17 +82,19 @@ static void look_for_faults(struct faults *faults, struct sl_broker *broker)
 static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *faults)
 {
     const int64_t watchdog_ms = sl_cli_watchdog_ms();
-    int64_t fed_ms = sl_cli_clock_ms();
+    int64_t fed_ms = sl_monotonic_ms();
     bool failed = false;
+    if (!sl_broker_is_local(sl_broker_address(broker)))
+        sl_log(SL_WARNING, "other machines may reach the broker, which asks nobody who they are", {"address", sl_broker_address(broker)});
     print_address(cli, broker);
     sl_cli_notify("READY=1");
     while (sl_cli_stopped() == 0 && !failed) {
         sl_cli_pause(LOOK_EVERY_MS);
         look_for_faults(faults, broker);
         failed = sl_broker_failed(broker, &cli->err);
-        if (watchdog_ms > 0 && sl_cli_clock_ms() - fed_ms >= watchdog_ms) {
+        if (watchdog_ms > 0 && sl_monotonic_ms() - fed_ms >= watchdog_ms) {
             sl_cli_notify("WATCHDOG=1");
-            fed_ms = sl_cli_clock_ms();
+            fed_ms = sl_monotonic_ms();
         }
     }
     sl_cli_notify("STOPPING=1");
@@ -101,6 +104,13 @@ static int serve(struct sl_cli *cli, struct sl_broker *broker, struct faults *fa
         return SL_EXIT_FAILED;
     }
     return sl_cli_stopped() == SIGINT ? SL_EXIT_INTERRUPTED : SL_EXIT_OK;
+}
+
+static void say_missing(const struct faults *faults)
+{
+    struct stat now;
+    if (faults->path != NULL && stat(faults->path, &now) != 0)
+        sl_log(SL_WARNING, "there is no file of faults yet", {"path", faults->path});
 }
 
 /* A broken order is an error at the start, a warning later. */
@@ -113,6 +123,8 @@ static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
         cli->err.code = SL_UNAVAILABLE;
     if (code == SL_OK)
         code = order_faults(&faults, broker, &cli->err);
+    if (code == SL_OK)
+        say_missing(&faults);
     int exit_code = code == SL_OK ? serve(cli, broker, &faults) : sl_cli_failed(cli, NULL);
     sl_broker_destroy(&broker);
     return exit_code;
@@ -140,7 +152,8 @@ const struct sl_command SL_CMD_BROKER = {
             "stdout is {\"listening\":\"127.0.0.1:8085\"}. SIGTERM ends it, a second one at once.\n"
             "--faults makes it fail on purpose. Each line of FILE is one of\n"
             "  fail METHOD N CODE   the next N calls of METHOD (Publish, StreamingPull, ...) are answered with CODE (UNAVAILABLE, ...)\n"
-            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late\n"
+            "  slow METHOD N MS     the next N calls of METHOD are served MS milliseconds late; on a stream: all that\n"
+            "                       it says, so the first message and the answers to pings are late\n"
             "  drop                 all streams end now\n"
             "and a new FILE takes the place of what the old one has left over.",
     .flags = FLAGS,

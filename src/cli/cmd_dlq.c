@@ -14,7 +14,7 @@
 static const struct sl_flag LIST_FLAGS[] = {
     {"subscription", "S", "only what lies on this subscription; `ledger` is the ledger's own list", 0},
     {"filter", "EXPR", "only letters that the expression means; sluice replay --help has its words", 0},
-    {"limit", "N", "at most so many of each subscription; 1000 when not given", 0},
+    {"limit", "N", "at most so many of each subscription, the first that are meant; 1000 when not given", 0},
     {0},
 };
 
@@ -40,6 +40,7 @@ struct listing {
     struct sl_service *service;
     struct sl_pubsub_admin *admin;
     struct sl_rows *rows;
+    size_t n; /* shown of this subscription */
     bool taken, partly;
 };
 
@@ -120,19 +121,27 @@ static enum sl_code list_ledger(struct listing *l)
     return code;
 }
 
+static bool list_letter(void *arg, const struct sl_dead_letter *letter)
+{
+    struct listing *l = arg;
+    if (!is_asked_for(l, letter))
+        return true;
+    if (l->n == l->limit)
+        return false;
+    l->n++;
+    add_row(l->cli, l->rows, letter);
+    return true;
+}
+
 static enum sl_code list_box(struct listing *l, const struct sl_letter_box *box)
 {
     struct sl_cli *cli = l->cli;
     struct sl_letter_look look;
-    struct sl_arena arena = {0};
-    enum sl_code code = sl_letters_look(&look, box, l->service, cli->config, l->limit, cli->now_us, sl_cli_stop(), &arena, &cli->err);
-    for (size_t i = 0; code == SL_OK && i < look.n; i++)
-        if (is_asked_for(l, &look.letters[i]))
-            add_row(cli, l->rows, &look.letters[i]);
+    l->n = 0;
+    enum sl_code code = sl_letters_look(&look, box, l->service, cli->config, cli->now_us, list_letter, l, sl_cli_stop(), &cli->err);
     if (code == SL_OK && !look.all)
         sl_cli_note(cli, "%s has more than %zu messages: --limit N shows more", box->subscription, l->limit);
     l->taken |= look.taken;
-    sl_arena_fini(&arena);
     return code;
 }
 
@@ -309,8 +318,24 @@ static int show_row(struct sl_cli *cli, int64_t id)
     return print_letter(cli, &letter);
 }
 
+struct search {
+    struct sl_cli *cli;
+    const char *message_id;
+    bool found;
+    int exit_code; /* of printing it */
+};
+
+static bool show_if_it(void *arg, const struct sl_dead_letter *letter)
+{
+    struct search *search = arg;
+    search->found = strcmp(letter->message->message_id, search->message_id) == 0;
+    if (search->found)
+        search->exit_code = print_letter(search->cli, letter);
+    return !search->found;
+}
+
 /* Everything that lies there is looked through: the bus knows no question for one message. */
-static enum sl_code find_letter(struct listing *l, const char *message_id, struct sl_dead_letter *out)
+static enum sl_code search_letter(struct listing *l, struct search *search)
 {
     struct sl_cli *cli = l->cli;
     struct sl_letter_box box;
@@ -319,25 +344,25 @@ static enum sl_code find_letter(struct listing *l, const char *message_id, struc
     if (code == SL_OK)
         code = sl_letter_box_find(&box, l->only, l->admin, cli->config, &cli->arena, &cli->err);
     if (code == SL_OK)
-        code = sl_letters_look(&look, &box, l->service, cli->config, 1000000, cli->now_us, sl_cli_stop(), &cli->arena, &cli->err);
+        code = sl_letters_look(&look, &box, l->service, cli->config, cli->now_us, show_if_it, search, sl_cli_stop(), &cli->err);
     sl_pubsub_admin_destroy(&l->admin);
-    for (size_t i = 0; code == SL_OK && i < look.n; i++)
-        if (strcmp(look.letters[i].message->message_id, message_id) == 0) {
-            *out = look.letters[i];
-            return SL_OK;
-        }
-    return code != SL_OK ? code : sl_fail(&cli->err, SL_NOT_FOUND, "no message %s lies on %s", message_id, l->only);
+    if (code == SL_OK && !search->found)
+        code = sl_fail(&cli->err, SL_NOT_FOUND, "no message %s lies on %s", search->message_id, l->only);
+    return code;
 }
 
 static int show_letter(struct sl_cli *cli, const char *subscription, const char *message_id)
 {
     struct listing l = {.cli = cli, .only = subscription};
-    struct sl_dead_letter letter;
+    struct search search = {.cli = cli, .message_id = message_id};
     int exit_code = sl_cli_open_service(cli, true, &l.service);
     if (exit_code != SL_EXIT_OK)
         return exit_code;
     sl_cli_catch_signals();
-    exit_code = find_letter(&l, message_id, &letter) == SL_OK ? print_letter(cli, &letter) : sl_cli_failed(cli, "sluice dlq list");
+    if (search_letter(&l, &search) == SL_OK)
+        exit_code = search.exit_code;
+    else
+        exit_code = sl_cli_stopped() != 0 ? SL_EXIT_INTERRUPTED : sl_cli_failed(cli, "sluice dlq list");
     sl_service_close(&l.service);
     return exit_code;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <sluice/bus.h>
+#include <sluice/clock.h>
 #include <sluice/file.h>
 
 #define LOCK_WAIT_MS  10000
@@ -33,13 +34,13 @@ static int ingest(struct sl_cli *cli, FILE *file, const char *name)
 {
     struct sl_bus *bus = NULL;
     struct sl_worker_counters counters = {0};
-    int64_t start_ms = sl_cli_clock_ms();
+    int64_t start_ms = sl_monotonic_ms();
     size_t max_line = cli->config->message.max_bytes * ESCAPE_FACTOR + LINE_SLACK;
     enum sl_code code = sl_file_bus_create(&bus, file, name, max_line, &cli->err);
     if (code == SL_OK) {
         sl_cli_catch_signals();
         code = feed(cli, bus, &counters);
-        sl_cli_print_counters(cli, &counters, sl_cli_clock_ms() - start_ms, true);
+        sl_cli_print_counters(cli, &counters, sl_monotonic_ms() - start_ms, true);
     }
     sl_bus_destroy(&bus);
     if (code != SL_OK)

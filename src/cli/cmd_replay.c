@@ -6,7 +6,6 @@
 
 #include <sluice/replay.h>
 
-#define LOOK_LIMIT  1000000
 #define MAX_REPLAYS 3
 
 static const struct sl_flag FLAGS[] = {
@@ -194,17 +193,37 @@ static bool recorded(void *arg, const struct sl_dead_letter *letter)
     return sl_replay_is_recorded(arg, letter);
 }
 
-static enum sl_code look_at_rows(struct replaying *r, struct sl_letter_look *look)
+struct gathered { /* without their bodies */
+    struct sl_arena *arena;
+    struct sl_dead_letter *letters;
+    size_t n;
+};
+
+static bool gather(void *arg, const struct sl_dead_letter *letter)
+{
+    struct gathered *gathered = arg;
+    gathered->letters = sl_arena_push(gathered->arena, gathered->letters, &gathered->n, sizeof *gathered->letters);
+    sl_dead_letter_copy(&gathered->letters[gathered->n - 1], letter, gathered->arena);
+    return true;
+}
+
+static enum sl_code gather_rows(struct replaying *r, struct gathered *gathered)
 {
     struct sl_cli *cli = r->cli;
     struct sl_reject_row *rows = NULL, *row = NULL;
     size_t n = 0, n_row = 0;
     enum sl_code code = sl_ledger_rejects(cli->ledger, 0, &rows, &n, &cli->arena, &cli->err);
-    *look = (struct sl_letter_look){.letters = sl_arena_array(&cli->arena, n + 1, sizeof *look->letters), .all = true};
     for (size_t i = 0; i < n && code == SL_OK; i++) {
-        code = sl_ledger_rejects(cli->ledger, rows[i].id, &row, &n_row, &cli->arena, &cli->err);
-        if (code == SL_OK && n_row > 0)
-            sl_dead_letter_of_reject(&look->letters[look->n++], row, cli->config, cli->now_us, &cli->arena);
+        struct sl_arena arena = {0};
+        struct sl_dead_letter letter;
+        code = sl_ledger_rejects(cli->ledger, rows[i].id, &row, &n_row, &arena, &cli->err);
+        if (code == SL_OK && n_row > 0) {
+            sl_dead_letter_of_reject(&letter, row, cli->config, cli->now_us, &arena);
+            gather(gathered, &letter);
+        } else if (code == SL_NOT_FOUND) { /* somebody was quicker */
+            code = SL_OK;
+        }
+        sl_arena_fini(&arena);
     }
     return code;
 }
@@ -215,20 +234,21 @@ static int dry_run(struct replaying *r)
     struct sl_replay_policy *policy = &r->options.policy;
     struct sl_replay_step *steps;
     struct sl_replay_bar *bars;
-    struct sl_letter_look look;
+    struct sl_letter_look look = {0};
+    struct gathered gathered = {.arena = &cli->arena};
     if (r->options.box != NULL)
         policy->quarantine = sl_replay_quarantine(r->box.topic, &cli->arena);
-    enum sl_code code = r->from_ledger ? look_at_rows(r, &look)
-                                       : sl_letters_look(&look, &r->box, r->service, cli->config, LOOK_LIMIT, cli->now_us, sl_cli_stop(),
-                                                         &cli->arena, &cli->err);
+    enum sl_code code = r->from_ledger ? gather_rows(r, &gathered)
+                                       : sl_letters_look(&look, &r->box, r->service, cli->config, cli->now_us, gather, &gathered,
+                                                         sl_cli_stop(), &cli->err);
     if (code != SL_OK)
         return sl_cli_failed(cli, NULL);
     if (sl_cli_stopped() != 0)
         return SL_EXIT_INTERRUPTED;
-    const size_t n = sl_replay_plan(&steps, look.letters, look.n, policy, cli->config, cli->now_us, recorded, &r->ops, &cli->arena);
+    const size_t n = sl_replay_plan(&steps, gathered.letters, gathered.n, policy, cli->config, cli->now_us, recorded, &r->ops, &cli->arena);
     const size_t n_bars = sl_replay_histogram(&bars, steps, n, &cli->arena);
     const int exit_code = print_histogram(cli, bars, n_bars);
-    sl_cli_note(cli, "%zu of %zu letters%s; nothing was changed%s", n, look.n, look.all ? "" : " (there are more)",
+    sl_cli_note(cli, "%zu of %zu letters; nothing was changed%s", n, gathered.n,
                 look.taken ? "; this server delivered them, and has them back" : "");
     return exit_code;
 }

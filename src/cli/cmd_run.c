@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include <sluice/clock.h>
 #include <sluice/file.h>
 #include <sluice/log.h>
 
@@ -58,7 +59,7 @@ static enum sl_code choose_phases(struct running *r)
 static void alive(void *arg)
 {
     struct running *r = arg;
-    const int64_t now_ms = sl_cli_clock_ms();
+    const int64_t now_ms = sl_monotonic_ms();
     if (!r->ready) {
         sl_log(SL_INFO, "the worker is at work", {"bus", sl_service_address(r->service)},
                {"served_by", sl_service_is_ours(r->service) ? "this process" : "another"});
@@ -109,13 +110,13 @@ static void say_what_idle_means(struct running *r)
 static int work(struct running *r)
 {
     struct sl_cli *cli = r->cli;
-    const int64_t start_ms = sl_cli_clock_ms();
+    const int64_t start_ms = sl_monotonic_ms();
     enum sl_code code = sl_service_bus(&r->bus, r->service, r->phases, r->n_phases, &cli->err);
     if (code == SL_OK) {
         say_what_idle_means(r);
         code = decide(r);
         sl_bus_destroy(&r->bus);
-        sl_cli_print_counters(cli, &r->counters, sl_cli_clock_ms() - start_ms, r->until_idle_ms >= 0);
+        sl_cli_print_counters(cli, &r->counters, sl_monotonic_ms() - start_ms, r->until_idle_ms >= 0);
     }
     if (r->failed) {
         sl_cli_failed(cli, NULL);

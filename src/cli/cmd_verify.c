@@ -1,21 +1,6 @@
 /* cmd_verify.c - is everything there that a phase owes: runs, rows of every unit, events for what has no rows. */
 #include "commands.h"
 
-static const char *units_json(struct sl_cli *cli, const struct sl_finding *finding)
-{
-    struct sl_buf buf;
-    struct sl_json json;
-    sl_buf_init(&buf);
-    sl_json_init(&json, &buf);
-    sl_json_array(&json);
-    for (size_t i = 0; i < finding->n_units; i++)
-        sl_json_str(&json, finding->units[i]);
-    sl_json_end_array(&json);
-    const char *text = sl_arena_strndup(&cli->arena, sl_buf_text(&buf), buf.len);
-    sl_buf_fini(&buf);
-    return text;
-}
-
 static int run(struct sl_cli *cli)
 {
     static const struct sl_field FIELDS[] = {{"date", false, false},      {"finding", false, false}, {"severity", false, false},
@@ -36,7 +21,7 @@ static int run(struct sl_cli *cli)
                         findings[i].severity == SL_SEV_CRITICAL ? SL_PAINT_BAD : SL_PAINT_WARN);
         sl_rows_str(rows, findings[i].processor);
         sl_rows_str(rows, findings[i].table);
-        sl_rows_json(rows, units_json(cli, &findings[i]));
+        sl_rows_json(rows, sl_json_names(findings[i].units, findings[i].n_units, &cli->arena));
         sl_rows_str(rows, findings[i].detail);
     }
     if (sl_rows_finish(&rows, &cli->err) != SL_OK)

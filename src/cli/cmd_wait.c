@@ -3,6 +3,8 @@
 
 #include "commands.h"
 
+#include <sluice/clock.h>
+
 #define LOOK_EVERY_MS   250
 #define DEFAULT_TIMEOUT "1h"
 
@@ -38,7 +40,7 @@ static bool is_over(const struct waiting *w)
 {
     if (w->known && (w->gate.state == w->state || !sl_gate_can_become(&w->gate, w->state)))
         return true;
-    return sl_cli_stopped() != 0 || sl_cli_clock_ms() >= w->until_ms;
+    return sl_cli_stopped() != 0 || sl_monotonic_ms() >= w->until_ms;
 }
 
 static enum sl_code wait_for(struct sl_cli *cli, struct waiting *w)
@@ -46,7 +48,7 @@ static enum sl_code wait_for(struct sl_cli *cli, struct waiting *w)
     enum sl_code code = look(cli, w);
     while (code == SL_OK && !is_over(w)) {
         bool changed = false;
-        int64_t left_ms = w->until_ms - sl_cli_clock_ms();
+        int64_t left_ms = w->until_ms - sl_monotonic_ms();
         sl_cli_pause(left_ms < LOOK_EVERY_MS ? left_ms : LOOK_EVERY_MS);
         code = sl_ledger_changed(cli->ledger, &changed, &cli->err);
         if (code == SL_OK && changed)
@@ -83,7 +85,7 @@ static int run(struct sl_cli *cli)
         return sl_cli_usage(cli, "--for %.40s is no state of a gate", state);
     if (!sl_duration_parse(timeout == NULL ? DEFAULT_TIMEOUT : timeout, &timeout_ms) || timeout_ms > INT64_MAX / 2)
         return sl_cli_usage(cli, "--timeout %.40s is no duration; expected something like 30s, 5m or 1h", timeout);
-    w.until_ms = sl_cli_clock_ms() + timeout_ms;
+    w.until_ms = sl_monotonic_ms() + timeout_ms;
     sl_cli_catch_signals();
     enum sl_code code = wait_for(cli, &w);
     if (code == SL_INVALID)

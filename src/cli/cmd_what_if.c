@@ -61,8 +61,8 @@ static void print_gate(struct sl_cli *cli, struct sl_rows *rows, const struct sl
     sl_rows_str(rows, after == NULL ? NULL : after->quality_tier);
     sl_rows_str(rows, gate->before.trigger_id);
     sl_rows_str(rows, after == NULL ? NULL : after->trigger_id);
-    sl_rows_json(rows, sl_names_json(cli, gate->rules, gate->n_rules));
-    sl_rows_json(rows, sl_names_json(cli, gate->lacks, gate->n_lacks));
+    sl_rows_json(rows, sl_json_names(gate->rules, gate->n_rules, &cli->arena));
+    sl_rows_json(rows, sl_json_names(gate->lacks, gate->n_lacks, &cli->arena));
 }
 
 static bool is_shown(const struct sl_cli *cli, const struct sl_what_if_gate *gate)

@@ -136,6 +136,5 @@ int sl_cli_stopped(void);              /* the signal, or 0 */
 void sl_cli_ask_stop(int number);      /* as the signal would */
 /* Sleeps unless stopped. */
 void sl_cli_pause(int64_t ms);
-int64_t sl_cli_clock_ms(void); /* monotonic */
 
 #endif

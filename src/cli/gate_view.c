@@ -21,25 +21,10 @@ enum sl_paint sl_state_paint(enum sl_state state)
     return SL_PAINT_NONE;
 }
 
-const char *sl_names_json(struct sl_cli *cli, const char *const *names, size_t n)
-{
-    struct sl_buf buf;
-    struct sl_json json;
-    sl_buf_init(&buf);
-    sl_json_init(&json, &buf);
-    sl_json_array(&json);
-    for (size_t i = 0; i < n; i++)
-        sl_json_str(&json, names[i]);
-    sl_json_end_array(&json);
-    const char *text = sl_arena_strdup(&cli->arena, sl_buf_text(&buf));
-    sl_buf_fini(&buf);
-    return text;
-}
-
 const char *sl_reasons_json(struct sl_cli *cli, sl_reasons reasons)
 {
     const char *names[SL_N_REASONS];
-    return sl_names_json(cli, names, sl_reasons_names(reasons, names));
+    return sl_json_names(names, sl_reasons_names(reasons, names), &cli->arena);
 }
 
 static const char *list(const char *json)

@@ -16,8 +16,7 @@
     }
 void sl_gate_row(struct sl_cli *cli, struct sl_rows *rows, const struct sl_gate *gate);
 enum sl_paint sl_state_paint(enum sl_state state);
-/* JSON arrays of names. Arena. */
-const char *sl_names_json(struct sl_cli *cli, const char *const *names, size_t n);
+/* A JSON array of names. Arena. */
 const char *sl_reasons_json(struct sl_cli *cli, sl_reasons reasons);
 /* All of them, as `gates` and `pending` print them. */
 int sl_print_gates(struct sl_cli *cli, const struct sl_gate *gates, size_t n);

@@ -6,8 +6,9 @@
 #include "command.h"
 
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
+
+#include <sluice/clock.h>
 
 static volatile int stop; /* the signal; read and written atomically: threads look at it too */
 static volatile unsigned budget_s;
@@ -63,14 +64,6 @@ void sl_cli_ask_stop(int number)
 
 void sl_cli_pause(int64_t ms)
 {
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     if (sl_cli_stopped() == 0 && ms > 0)
-        nanosleep(&left, NULL);
-}
-
-int64_t sl_cli_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+        sl_pause_ms(ms);
 }

@@ -60,7 +60,7 @@ static const struct known EVENT[] = {
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
 struct seen {
-    struct sl_proto_field *fields; /* one, unless it may repeat */
+    struct sl_wire_field *fields; /* one, unless it may repeat */
     size_t n;
 };
 
@@ -76,36 +76,37 @@ struct turning {
     struct sl_buf unknown;
 };
 
-static bool turn(struct turning *t, const char *bytes, size_t len);
+static bool turn(struct turning *t, struct sl_span bytes);
 
 /* ---- collecting ---- */
 
-static enum sl_proto_type type_of(enum kind kind)
+static enum sl_wire_type type_of(enum kind kind)
 {
     if (kind == STATUS || kind == COUNT || kind == FLAG)
-        return SL_PROTO_VARINT;
-    return kind == SECONDS ? SL_PROTO_FIXED64 : SL_PROTO_BYTES;
+        return SL_WIRE_VARINT;
+    return kind == SECONDS ? SL_WIRE_FIXED64 : SL_WIRE_BYTES;
 }
 
-static bool check_field(const struct turning *t, const struct known *known, const struct seen *seen, const struct sl_proto_field *field)
+static bool check_field(const struct turning *t, const struct known *known, const struct seen *seen, const struct sl_wire_field *field)
 {
-    const enum sl_proto_type type = type_of(known->kind);
+    const enum sl_wire_type type = type_of(known->kind);
     if (known->kind == TEXT || known->kind == TEXTS) {
         if (!sl_proto_is_text(t->decode, t->where, known->name, field))
             return false;
-    } else if (field->type != type) {
-        return sl_refuse(t->decode, SL_REJECT_WRONG_TYPE, "%s%s has wire type %d; expected %d", t->where, known->name, (int)field->type,
-                         (int)type);
+    } else if (sl_wire_type_of(field) != type) {
+        return sl_refuse(t->decode, SL_REJECT_WRONG_TYPE, "%s%s has wire type %d; expected %d", t->where, known->name,
+                         (int)sl_wire_type_of(field), (int)type);
     }
     return seen->n == 0 || known->kind == TEXTS || known->kind == EVENTS ||
            sl_refuse(t->decode, SL_REJECT_DUPLICATE_KEY, "%s%s comes twice; expected each field once", t->where, known->name);
 }
 
-static bool collect_field(struct turning *t, const struct sl_proto_field *field)
+/* `raw`: tag and all. */
+static bool collect_field(struct turning *t, const struct sl_wire_field *field, struct sl_span raw)
 {
     for (size_t i = 0; i < t->n; i++) {
         struct seen *seen = &t->seen[i];
-        if (t->table[i].number != field->number)
+        if (t->table[i].number != sl_wire_number(field))
             continue;
         if (!check_field(t, &t->table[i], seen, field))
             return false;
@@ -113,23 +114,23 @@ static bool collect_field(struct turning *t, const struct sl_proto_field *field)
         seen->fields[seen->n - 1] = *field;
         return true;
     }
-    sl_buf_add(&t->unknown, field->raw, field->raw_len);
+    sl_buf_add(&t->unknown, raw.ptr, raw.len);
     return true;
 }
 
-static bool collect(struct turning *t, const char *bytes, size_t len)
+static bool collect(struct turning *t, struct sl_span bytes)
 {
-    struct sl_proto proto = sl_proto_open(bytes, len);
-    struct sl_proto_field field;
-    while (sl_proto_next(&proto, &field))
-        if (!collect_field(t, &field))
+    struct sl_wire wire = sl_wire_open(bytes, "", NULL);
+    struct sl_wire_field field;
+    for (const char *from = wire.at; sl_wire_next(&wire, &field); from = wire.at)
+        if (!collect_field(t, &field, (struct sl_span){from, (size_t)(wire.at - from)}))
             return false;
-    return !proto.why || sl_proto_refuse(t->decode, t->what, &proto);
+    return !wire.why || sl_proto_refuse(t->decode, t->what, &wire);
 }
 
 /* ---- writing ---- */
 
-static bool put_status(const struct turning *t, const struct known *known, const struct sl_proto_field *field)
+static bool put_status(const struct turning *t, const struct known *known, const struct sl_wire_field *field)
 {
     if (field->value == 0)
         return true;
@@ -142,21 +143,22 @@ static bool put_status(const struct turning *t, const struct known *known, const
 }
 
 /* In whole microseconds; the years that a date can have. */
-static bool put_time(const struct turning *t, const struct known *known, const struct sl_proto_field *time)
+static bool put_time(const struct turning *t, const struct known *known, const struct sl_wire_field *time)
 {
     static const int64_t FIRST_S = INT64_C(-62135596800), LAST_S = INT64_C(253402300799);
-    struct sl_proto proto = sl_proto_open(time->ptr, time->len);
-    struct sl_proto_field field;
+    struct sl_wire wire = sl_wire_open(time->bytes, "", NULL);
+    struct sl_wire_field field;
     int64_t parts[3] = {0};
     char text[SL_TIME_LEN + 1];
-    while (sl_proto_next(&proto, &field)) {
-        if (field.number > 2 || field.type != SL_PROTO_VARINT)
+    while (sl_wire_next(&wire, &field)) {
+        const uint32_t number = sl_wire_number(&field);
+        if (number > 2 || sl_wire_type_of(&field) != SL_WIRE_VARINT)
             return sl_refuse(t->decode, SL_REJECT_WRONG_TYPE, "%s has a field %u of wire type %d; expected a google.protobuf.Timestamp",
-                             known->name, (unsigned)field.number, (int)field.type);
-        parts[field.number] = (int64_t)field.value;
+                             known->name, (unsigned)number, (int)sl_wire_type_of(&field));
+        parts[number] = (int64_t)field.value;
     }
-    if (proto.why)
-        return sl_proto_refuse(t->decode, known->name, &proto);
+    if (wire.why)
+        return sl_proto_refuse(t->decode, known->name, &wire);
     if (parts[1] < FIRST_S || parts[1] > LAST_S || parts[2] < 0 || parts[2] > 999999999)
         return sl_refuse(t->decode, SL_REJECT_BAD_VALUE, "%s is %lld s and %lld ns; expected a time in the years 1 to 9999", known->name,
                          (long long)parts[1], (long long)parts[2]);
@@ -164,7 +166,7 @@ static bool put_time(const struct turning *t, const struct known *known, const s
     return true;
 }
 
-static bool put_seconds(const struct turning *t, const struct known *known, const struct sl_proto_field *field)
+static bool put_seconds(const struct turning *t, const struct known *known, const struct sl_wire_field *field)
 {
     double seconds;
     memcpy(&seconds, &field->value, sizeof seconds);
@@ -179,11 +181,11 @@ static void put_texts(const struct turning *t, const struct known *known, const 
     sl_json_key(t->json, known->name);
     sl_json_array(t->json);
     for (size_t i = 0; i < seen->n; i++)
-        sl_json_strn(t->json, seen->fields[i].ptr, seen->fields[i].len);
+        sl_json_strn(t->json, seen->fields[i].bytes.ptr, seen->fields[i].bytes.len);
     sl_json_end_array(t->json);
 }
 
-static bool put_event(const struct turning *t, const struct sl_proto_field *field, size_t index)
+static bool put_event(const struct turning *t, const struct sl_wire_field *field, size_t index)
 {
     struct seen seen[N(EVENT)] = {0};
     const char *what = sl_arena_printf(t->decode->arena, "coverage_events[%zu]", index);
@@ -194,7 +196,7 @@ static bool put_event(const struct turning *t, const struct sl_proto_field *fiel
                             .table = EVENT,
                             .n = N(EVENT),
                             .seen = seen};
-    return turn(&event, field->ptr, field->len);
+    return turn(&event, field->bytes);
 }
 
 static bool put_events(const struct turning *t, const struct known *known, const struct seen *seen)
@@ -208,11 +210,11 @@ static bool put_events(const struct turning *t, const struct known *known, const
     return true;
 }
 
-static bool put_object(const struct turning *t, const struct known *known, const struct sl_proto_field *field)
+static bool put_object(const struct turning *t, const struct known *known, const struct sl_wire_field *field)
 {
     sl_json_key(t->json, known->name);
     sl_json_object(t->json);
-    if (!sl_proto_put_members(t->decode, t->json, known->name, field->ptr, field->len, 2))
+    if (!sl_proto_put_members(t->decode, t->json, known->name, field->bytes, 2))
         return false;
     sl_json_end_object(t->json);
     return true;
@@ -220,12 +222,12 @@ static bool put_object(const struct turning *t, const struct known *known, const
 
 static bool put_field(const struct turning *t, const struct known *known, const struct seen *seen)
 {
-    const struct sl_proto_field *field = &seen->fields[0];
+    const struct sl_wire_field *field = &seen->fields[0];
     switch (known->kind) {
     case TEXT:
-        if (field->len > 0) {
+        if (field->bytes.len > 0) {
             sl_json_key(t->json, known->name);
-            sl_json_strn(t->json, field->ptr, field->len);
+            sl_json_strn(t->json, field->bytes.ptr, field->bytes.len);
         }
         return true;
     case STATUS: return put_status(t, known, field);
@@ -236,15 +238,15 @@ static bool put_field(const struct turning *t, const struct known *known, const 
     case TEXTS: put_texts(t, known, seen); return true;
     case EVENTS: return put_events(t, known, seen);
     case OBJECT: return put_object(t, known, field);
-    case EXTRA: return sl_proto_put_members(t->decode, t->json, known->name, field->ptr, field->len, 1);
+    case EXTRA: return sl_proto_put_members(t->decode, t->json, known->name, field->bytes, 1);
     }
     return true;
 }
 
 /* One message: an object of what the table knows, and the bytes of the rest. */
-static bool turn(struct turning *t, const char *bytes, size_t len)
+static bool turn(struct turning *t, struct sl_span bytes)
 {
-    bool fine = collect(t, bytes, len);
+    bool fine = collect(t, bytes);
     sl_json_object(t->json);
     for (size_t i = 0; fine && i < t->n; i++)
         fine = t->seen[i].n == 0 || put_field(t, &t->table[i], &t->seen[i]);
@@ -263,7 +265,7 @@ bool sl_proto_completion(struct sl_decode *decode, const char *bytes, size_t len
     sl_json_init(&json, &text);
     struct turning turning = {
         .decode = decode, .json = &json, .what = "the body", .where = "", .table = COMPLETION, .n = N(COMPLETION), .seen = seen};
-    const bool fine = turn(&turning, bytes, len);
+    const bool fine = turn(&turning, (struct sl_span){bytes, len});
     if (fine) {
         decode->json = sl_arena_strndup(decode->arena, text.data, text.len);
         decode->json_len = text.len;

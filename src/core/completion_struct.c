@@ -12,12 +12,14 @@ struct at {
     const char *name; /* of the field, for sentences */
 };
 
-static bool put_value(const struct at *at, const struct sl_proto_field *value, unsigned depth);
+static const struct sl_wire_field NOTHING = {.key = SL_KEY(1, SL_WIRE_BYTES), .bytes = {"", 0}};
 
-static bool refuse_number(const struct at *at, const struct sl_proto_field *field)
+static bool put_value(const struct at *at, const struct sl_wire_field *value, unsigned depth);
+
+static bool refuse_number(const struct at *at, const struct sl_wire_field *field)
 {
     return sl_refuse(at->decode, SL_REJECT_WRONG_TYPE, "%s has a field %u of wire type %d; expected a google.protobuf.Struct", at->name,
-                     (unsigned)field->number, (int)field->type);
+                     (unsigned)sl_wire_number(field), (int)sl_wire_type_of(field));
 }
 
 static bool enter(const struct at *at, unsigned depth)
@@ -27,65 +29,65 @@ static bool enter(const struct at *at, unsigned depth)
 }
 
 /* An entry of the map: key 1, value 2; either may be left out where it has its default. */
-static bool put_member(const struct at *at, const struct sl_proto_field *entry, unsigned depth)
+static bool put_member(const struct at *at, const struct sl_wire_field *entry, unsigned depth)
 {
-    struct sl_proto proto = sl_proto_open(entry->ptr, entry->len);
-    struct sl_proto_field field, key = {.ptr = "", .type = SL_PROTO_BYTES}, value = {.ptr = "", .type = SL_PROTO_BYTES};
-    while (sl_proto_next(&proto, &field)) {
-        if (field.number > 2 || field.type != SL_PROTO_BYTES)
+    struct sl_wire wire = sl_wire_open(entry->bytes, "", NULL);
+    struct sl_wire_field field, key = NOTHING, value = NOTHING;
+    while (sl_wire_next(&wire, &field)) {
+        if (field.key != SL_KEY(1, SL_WIRE_BYTES) && field.key != SL_KEY(2, SL_WIRE_BYTES))
             return refuse_number(at, &field);
-        *(field.number == 1 ? &key : &value) = field;
+        *(field.key == SL_KEY(1, SL_WIRE_BYTES) ? &key : &value) = field;
     }
-    if (proto.why)
-        return sl_proto_refuse(at->decode, at->name, &proto);
+    if (wire.why)
+        return sl_proto_refuse(at->decode, at->name, &wire);
     if (!sl_proto_is_text(at->decode, "a key of ", at->name, &key))
         return false;
-    sl_json_key(at->json, sl_arena_strndup(at->decode->arena, key.ptr, key.len));
+    sl_json_key(at->json, sl_arena_strndup(at->decode->arena, key.bytes.ptr, key.bytes.len));
     return put_value(at, &value, depth);
 }
 
-static bool put_members(const struct at *at, const char *bytes, size_t len, unsigned depth)
+static bool put_members(const struct at *at, struct sl_span bytes, unsigned depth)
 {
-    struct sl_proto proto = sl_proto_open(bytes, len);
-    struct sl_proto_field field;
-    while (sl_proto_next(&proto, &field)) {
-        if (field.number != 1 || field.type != SL_PROTO_BYTES)
+    struct sl_wire wire = sl_wire_open(bytes, "", NULL);
+    struct sl_wire_field field;
+    while (sl_wire_next(&wire, &field)) {
+        if (field.key != SL_KEY(1, SL_WIRE_BYTES))
             return refuse_number(at, &field);
         if (!put_member(at, &field, depth))
             return false;
     }
-    return !proto.why || sl_proto_refuse(at->decode, at->name, &proto);
+    return !wire.why || sl_proto_refuse(at->decode, at->name, &wire);
 }
 
-static bool put_object(const struct at *at, const struct sl_proto_field *field, unsigned depth)
+static bool put_object(const struct at *at, const struct sl_wire_field *field, unsigned depth)
 {
     if (!enter(at, depth))
         return false;
     sl_json_object(at->json);
-    if (!put_members(at, field->ptr, field->len, depth + 1))
+    if (!put_members(at, field->bytes, depth + 1))
         return false;
     sl_json_end_object(at->json);
     return true;
 }
 
-static bool put_list(const struct at *at, const struct sl_proto_field *list, unsigned depth)
+static bool put_list(const struct at *at, const struct sl_wire_field *list, unsigned depth)
 {
-    struct sl_proto proto = sl_proto_open(list->ptr, list->len);
-    struct sl_proto_field field;
+    struct sl_wire wire = sl_wire_open(list->bytes, "", NULL);
+    struct sl_wire_field field;
     if (!enter(at, depth))
         return false;
     sl_json_array(at->json);
-    while (sl_proto_next(&proto, &field)) {
-        if (field.number != 1 || field.type != SL_PROTO_BYTES)
+    while (sl_wire_next(&wire, &field)) {
+        if (field.key != SL_KEY(1, SL_WIRE_BYTES))
             return refuse_number(at, &field);
         if (!put_value(at, &field, depth + 1))
             return false;
     }
     sl_json_end_array(at->json);
-    return !proto.why || sl_proto_refuse(at->decode, at->name, &proto);
+    return !wire.why || sl_proto_refuse(at->decode, at->name, &wire);
 }
 
-static bool put_number(const struct at *at, const struct sl_proto_field *field)
+static bool put_number(const struct at *at, const struct sl_wire_field *field)
 {
     double number;
     memcpy(&number, &field->value, sizeof number);
@@ -95,19 +97,20 @@ static bool put_number(const struct at *at, const struct sl_proto_field *field)
     return true;
 }
 
-static bool put_kind(const struct at *at, const struct sl_proto_field *field, unsigned depth)
+static bool put_kind(const struct at *at, const struct sl_wire_field *field, unsigned depth)
 {
-    static const enum sl_proto_type TYPES[] = {[1] = SL_PROTO_VARINT, [2] = SL_PROTO_FIXED64, [3] = SL_PROTO_BYTES,
-                                               [4] = SL_PROTO_VARINT, [5] = SL_PROTO_BYTES,   [6] = SL_PROTO_BYTES};
-    if (field->number > 6 || field->type != TYPES[field->number])
+    static const enum sl_wire_type TYPES[] = {
+        [1] = SL_WIRE_VARINT, [2] = SL_WIRE_FIXED64, [3] = SL_WIRE_BYTES, [4] = SL_WIRE_VARINT, [5] = SL_WIRE_BYTES, [6] = SL_WIRE_BYTES};
+    const uint32_t number = sl_wire_number(field);
+    if (number > 6 || sl_wire_type_of(field) != TYPES[number])
         return refuse_number(at, field);
-    switch (field->number) {
+    switch (number) {
     case 1: sl_json_null(at->json); return true;
     case 2: return put_number(at, field);
     case 3:
         if (!sl_proto_is_text(at->decode, "a text of ", at->name, field))
             return false;
-        sl_json_strn(at->json, field->ptr, field->len);
+        sl_json_strn(at->json, field->bytes.ptr, field->bytes.len);
         return true;
     case 4: sl_json_bool(at->json, field->value != 0); return true;
     case 5: return put_object(at, field, depth);
@@ -116,24 +119,24 @@ static bool put_kind(const struct at *at, const struct sl_proto_field *field, un
 }
 
 /* One kind; none is null. */
-static bool put_value(const struct at *at, const struct sl_proto_field *value, unsigned depth)
+static bool put_value(const struct at *at, const struct sl_wire_field *value, unsigned depth)
 {
-    struct sl_proto proto = sl_proto_open(value->ptr, value->len);
-    struct sl_proto_field field, kind = {0};
-    while (sl_proto_next(&proto, &field)) {
-        if (kind.number)
+    struct sl_wire wire = sl_wire_open(value->bytes, "", NULL);
+    struct sl_wire_field field, kind = {0};
+    while (sl_wire_next(&wire, &field)) {
+        if (kind.key)
             return sl_refuse(at->decode, SL_REJECT_DUPLICATE_KEY, "%s has a value of two kinds; expected one", at->name);
         kind = field;
     }
-    if (proto.why)
-        return sl_proto_refuse(at->decode, at->name, &proto);
-    if (kind.number)
+    if (wire.why)
+        return sl_proto_refuse(at->decode, at->name, &wire);
+    if (kind.key)
         return put_kind(at, &kind, depth);
     sl_json_null(at->json);
     return true;
 }
 
-bool sl_proto_put_members(struct sl_decode *decode, struct sl_json *json, const char *name, const char *bytes, size_t len, unsigned depth)
+bool sl_proto_put_members(struct sl_decode *decode, struct sl_json *json, const char *name, struct sl_span bytes, unsigned depth)
 {
-    return put_members(&(struct at){decode, json, name}, bytes, len, depth);
+    return put_members(&(struct at){decode, json, name}, bytes, depth);
 }

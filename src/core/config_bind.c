@@ -77,7 +77,7 @@ int64_t sl_bind_int(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
-double sl_bind_number(const json_t *object, const char *key)
+static double number_of(const json_t *object, const char *key)
 {
     return json_number_value(json_object_get(object, key));
 }
@@ -191,7 +191,7 @@ static struct sl_condition bind_condition(struct sl_arena *arena, const json_t *
     return condition;
 }
 
-static const char *bind_unit_column(struct sl_arena *arena, const json_t *object)
+const char *sl_bind_unit_column(struct sl_arena *arena, const json_t *object)
 {
     const char *column = sl_bind_str(arena, object, "unit_column");
     return sl_str_eq(column, "none") ? NULL : column;
@@ -204,7 +204,7 @@ static void bind_calendar(struct sl_config *config, const json_t *json, struct s
     struct sl_calendar_config *calendar = sl_arena_alloc(arena, sizeof *calendar);
     calendar->table = sl_bind_str(arena, json, "table");
     calendar->date_column = sl_bind_str(arena, json, "date_column");
-    calendar->unit_column = bind_unit_column(arena, json);
+    calendar->unit_column = sl_bind_unit_column(arena, json);
     calendar->planned = bind_condition(arena, json_object_get(json, "planned"));
     calendar->done = bind_condition(arena, json_object_get(json, "done"));
     calendar->cancelled = bind_condition(arena, json_object_get(json, "cancelled"));
@@ -267,16 +267,16 @@ static void bind_quality(struct sl_config *config, const json_t *json, struct sl
     for (size_t i = 0; i < 4; i++)
         config->quality.thresholds[i] = json_number_value(json_array_get(json_object_get(json, "thresholds"), i));
     for (size_t i = 0; i < 5; i++)
-        config->quality.ceilings[i] = sl_bind_number(json_object_get(json, "ceilings"), tiers[i]);
+        config->quality.ceilings[i] = number_of(json_object_get(json, "ceilings"), tiers[i]);
     config->quality.thin = sl_bind_share(json, "thin");
     config->quality.thin_early = sl_bind_share(json, "thin_early");
     config->quality.early_units = (int)sl_bind_int(json, "early_units");
-    config->quality.expected_early = sl_bind_number(expected, "early");
-    config->quality.expected_mid = sl_bind_number(expected, "mid");
-    config->quality.expected_full = sl_bind_number(expected, "full");
-    config->quality.expected_none = sl_bind_number(expected, "none");
+    config->quality.expected_early = number_of(expected, "early");
+    config->quality.expected_mid = number_of(expected, "mid");
+    config->quality.expected_full = number_of(expected, "full");
+    config->quality.expected_none = number_of(expected, "none");
     config->quality.historical_tier = sl_bind_str(arena, historical, "tier");
-    config->quality.historical_score = sl_bind_number(historical, "score");
+    config->quality.historical_score = number_of(historical, "score");
     config->quality.season_month = config->calendar ? config->calendar->season_month : 10;
     config->quality.season_day = config->calendar ? config->calendar->season_day : 15;
 }

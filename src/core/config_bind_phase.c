@@ -5,17 +5,11 @@
 
 #define MODES "off|soft|strict"
 
-static const char *bind_unit_column(struct sl_arena *arena, const json_t *object)
-{
-    const char *column = sl_bind_str(arena, object, "unit_column");
-    return sl_str_eq(column, "none") ? NULL : column;
-}
-
 static void bind_source(struct sl_source *source, const json_t *json, struct sl_arena *arena)
 {
     source->table = sl_bind_str(arena, json, "table");
     source->date_column = sl_bind_str(arena, json, "date_column");
-    source->unit_column = bind_unit_column(arena, json);
+    source->unit_column = sl_bind_unit_column(arena, json);
     source->columns = sl_bind_pairs(arena, json_object_get(json, "columns"), &source->n_columns);
 }
 

@@ -158,13 +158,13 @@ void sl_config_bind_phases(struct sl_config *config, const json_t *root, struct 
 const char *sl_bind_str(struct sl_arena *arena, const json_t *object, const char *key);
 const char **sl_bind_strs(struct sl_arena *arena, const json_t *list, size_t *n);
 struct sl_pair *sl_bind_pairs(struct sl_arena *arena, const json_t *map, size_t *n);
-int64_t sl_bind_ms(const json_t *object, const char *key);    /* -1 */
-int sl_bind_days(const json_t *object, const char *key);      /* 0 */
-int sl_bind_minutes(const json_t *object, const char *key);   /* -1 */
-int64_t sl_bind_int(const json_t *object, const char *key);   /* 0 */
-double sl_bind_number(const json_t *object, const char *key); /* 0 */
-double sl_bind_share(const json_t *object, const char *key);  /* 0 */
-bool sl_bind_bool(const json_t *object, const char *key);     /* false */
+int64_t sl_bind_ms(const json_t *object, const char *key);                     /* -1 */
+int sl_bind_days(const json_t *object, const char *key);                       /* 0 */
+int sl_bind_minutes(const json_t *object, const char *key);                    /* -1 */
+int64_t sl_bind_int(const json_t *object, const char *key);                    /* 0 */
+const char *sl_bind_unit_column(struct sl_arena *arena, const json_t *object); /* "none": NULL */
+double sl_bind_share(const json_t *object, const char *key);                   /* 0 */
+bool sl_bind_bool(const json_t *object, const char *key);                      /* false */
 struct sl_window sl_bind_window(const json_t *object, const char *key);
 /* Place of the value in "a|b|c", 0 when absent. */
 int sl_bind_choice(const json_t *object, const char *key, const char *choices);

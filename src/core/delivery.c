@@ -73,7 +73,7 @@ bool sl_processor_delivered(const struct sl_proc_facts *facts, size_t n_done, bo
     return sl_standing_delivers(sl_processor_standing(facts, n_done), facts->need, strict);
 }
 
-sl_date sl_bootstrap_end(const struct sl_phase *phase, const struct sl_facts *facts)
+static sl_date bootstrap_end(const struct sl_phase *phase, const struct sl_facts *facts)
 {
     if (phase->bootstrap_days <= 0 || facts->season_first == SL_DATE_NONE)
         return SL_DATE_NONE;
@@ -82,6 +82,6 @@ sl_date sl_bootstrap_end(const struct sl_phase *phase, const struct sl_facts *fa
 
 bool sl_in_bootstrap(const struct sl_phase *phase, const struct sl_facts *facts)
 {
-    sl_date end = sl_bootstrap_end(phase, facts);
+    sl_date end = bootstrap_end(phase, facts);
     return end != SL_DATE_NONE && facts->date < end;
 }

@@ -81,7 +81,7 @@ sl_date sl_facts_date(struct sl_facts_reader *r, const json_t *object, const cha
     return date;
 }
 
-int64_t sl_facts_time(struct sl_facts_reader *r, const json_t *object, const char *key)
+static int64_t read_time(struct sl_facts_reader *r, const json_t *object, const char *key)
 {
     int64_t us = 0;
     bool has_offset = false;
@@ -178,7 +178,7 @@ static const struct sl_run *read_run(struct sl_facts_reader *r, const json_t *pr
     if (!status || !sl_status_parse(status, strlen(status), &run->status))
         sl_facts_fault(r, "a %s has no status", key);
     run->execution_id = sl_facts_text(r, json, "execution_id");
-    run->timestamp_us = sl_facts_time(r, json, "timestamp");
+    run->timestamp_us = read_time(r, json, "timestamp");
     run->generation = (int)sl_facts_int(r, json, "generation", 0, INT32_MAX, 0);
     run->record_count = sl_facts_int(r, json, "record_count", 0, INT64_MAX, -1);
     run->records_failed = sl_facts_int(r, json, "records_failed", 0, INT64_MAX, -1);
@@ -324,7 +324,7 @@ static void read_identity(struct sl_facts_reader *r, const json_t *root)
     const char *profile = sl_facts_text(r, root, "profile");
     facts->date = sl_facts_date(r, root, "date");
     facts->today = sl_facts_date(r, root, "today");
-    facts->now_us = sl_facts_time(r, root, "now");
+    facts->now_us = read_time(r, root, "now");
     facts->generation = (int)sl_facts_int(r, root, "generation", 1, INT32_MAX, 0);
     facts->config_hash = sl_facts_text(r, root, "config_hash");
     if (!profile || !sl_profile_parse(profile, &facts->profile))
@@ -361,11 +361,11 @@ static void read_clocks(struct sl_facts_reader *r, const json_t *root)
     const json_t *clocks = sl_facts_object(r, root, "clocks");
     facts->drained = sl_facts_bool(r, clocks, "drained");
     facts->clock_ms = sl_facts_int(r, clocks, "clock_ms", -1, ten_thousand_years_ms, -1);
-    facts->first_completion_us = sl_facts_time(r, clocks, "first_completion");
-    facts->last_report_us = sl_facts_time(r, clocks, "last_report");
+    facts->first_completion_us = read_time(r, clocks, "first_completion");
+    facts->last_report_us = read_time(r, clocks, "last_report");
     facts->settled = sl_facts_bool(r, clocks, "settled");
     facts->in_progress = sl_facts_bool(r, clocks, "in_progress");
-    facts->blocked_by_gaps_since_us = sl_facts_time(r, clocks, "blocked_by_gaps_since");
+    facts->blocked_by_gaps_since_us = read_time(r, clocks, "blocked_by_gaps_since");
 }
 
 static void read_suppression(struct sl_facts_reader *r, const json_t *root)

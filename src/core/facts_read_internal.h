@@ -29,7 +29,6 @@ size_t sl_facts_count(struct sl_facts_reader *r, const json_t *object, const cha
 double sl_facts_number(struct sl_facts_reader *r, const json_t *object, const char *key);
 bool sl_facts_bool(struct sl_facts_reader *r, const json_t *object, const char *key);
 sl_date sl_facts_date(struct sl_facts_reader *r, const json_t *object, const char *key);
-int64_t sl_facts_time(struct sl_facts_reader *r, const json_t *object, const char *key); /* null: 0 */
 const json_t *sl_facts_object(struct sl_facts_reader *r, const json_t *object, const char *key);
 const json_t *sl_facts_array(struct sl_facts_reader *r, const json_t *object, const char *key);
 /* Names of a list; never NULL unless `gaps` lets them be. */

@@ -20,8 +20,6 @@ enum sl_standing sl_processor_standing(const struct sl_proc_facts *facts, size_t
 /* Does that standing deliver (DESIGN section 1, RULES 9, 11, 12)? */
 bool sl_standing_delivers(enum sl_standing standing, enum sl_need need, bool strict);
 
-/* The first date after the bootstrap of the phase, or SL_DATE_NONE when it has none. */
-sl_date sl_bootstrap_end(const struct sl_phase *phase, const struct sl_facts *facts);
 bool sl_in_bootstrap(const struct sl_phase *phase, const struct sl_facts *facts);
 
 /* The error of the processor's primary, or NULL. */

@@ -155,23 +155,6 @@ char *sl_reasons_text(sl_reasons set, char *out)
     return out;
 }
 
-bool sl_reasons_parse(const char *text, sl_reasons *out)
-{
-    sl_reasons set = 0;
-    if (!text)
-        return false;
-    while (*text) {
-        size_t len = strcspn(text, ",");
-        size_t code = code_of(REASONS, LENGTH(REASONS), text, len);
-        if (code == NO_CODE || (text[len] == ',' && text[len + 1] == '\0'))
-            return false;
-        set |= SL_REASON_BIT(code);
-        text += len + (text[len] == ',');
-    }
-    *out = set;
-    return true;
-}
-
 const char *sl_reject_name(enum sl_reject reject)
 {
     return NAME_OF(REJECTS, reject);
@@ -180,14 +163,6 @@ const char *sl_reject_name(enum sl_reject reject)
 const char *sl_trigger_reason_name(enum sl_trigger_reason reason)
 {
     return NAME_OF(TRIGGER_REASONS, reason);
-}
-
-bool sl_trigger_reason_parse(const char *text, enum sl_trigger_reason *out)
-{
-    size_t code = CODE_OF(TRIGGER_REASONS, text);
-    if (code != NO_CODE)
-        *out = (enum sl_trigger_reason)code;
-    return code != NO_CODE;
 }
 
 const char *sl_severity_name(enum sl_severity severity)

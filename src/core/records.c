@@ -18,3 +18,10 @@ bool sl_run_newer(const struct sl_run *a, const struct sl_run *b)
         return a->publish_us > b->publish_us;
     return strcmp(a->execution_id, b->execution_id) > 0;
 }
+
+bool sl_run_is_update(const struct sl_run *known, enum sl_status status, int64_t timestamp_us)
+{
+    if (known->status == status || status == SL_RUN_RUNNING)
+        return false;
+    return known->status == SL_RUN_RUNNING || timestamp_us > known->timestamp_us;
+}

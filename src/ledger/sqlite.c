@@ -101,6 +101,37 @@ enum sl_code sl_lsqlite_run(struct sl_lsqlite *self, sqlite3_stmt *stmt, int64_t
     return SL_OK;
 }
 
+enum sl_code sl_lsqlite_run_with(struct sl_lsqlite *self, enum sl_lsqlite_id id, const char *sql, int64_t value, int64_t *changed,
+                                 struct sl_err *err)
+{
+    sqlite3_stmt *stmt;
+    enum sl_code code = sl_lsqlite_use(self, id, sql, &stmt, err);
+    if (code)
+        return code;
+    sl_lsqlite_bind_int(stmt, 1, value);
+    return sl_lsqlite_run(self, stmt, changed, err);
+}
+
+enum sl_code sl_lsqlite_one_int(struct sl_lsqlite *self, sqlite3_stmt *stmt, int64_t null, int64_t *out, struct sl_err *err)
+{
+    enum sl_code code = sl_lsqlite_step(self, stmt, err);
+    if (code)
+        return code;
+    *out = sl_lsqlite_int_or(stmt, 0, null);
+    sqlite3_reset(stmt);
+    return SL_OK;
+}
+
+enum sl_code sl_lsqlite_one_text(struct sl_lsqlite *self, sqlite3_stmt *stmt, const char **out, struct sl_arena *arena, struct sl_err *err)
+{
+    enum sl_code code = sl_lsqlite_step(self, stmt, err);
+    if (code)
+        return code;
+    *out = sl_lsqlite_text(stmt, 0, arena);
+    sqlite3_reset(stmt);
+    return SL_OK;
+}
+
 int64_t sl_lsqlite_last_id(struct sl_lsqlite *self)
 {
     return sqlite3_last_insert_rowid(self->db);
@@ -170,13 +201,7 @@ static enum sl_code read_data_version(struct sl_lsqlite *self, int64_t *out, str
 {
     sqlite3_stmt *stmt;
     enum sl_code code = sl_lsqlite_use(self, SQ_DATA_VERSION, SQL_DATA_VERSION, &stmt, err);
-    if (code == SL_OK)
-        code = sl_lsqlite_step(self, stmt, err);
-    if (code)
-        return code;
-    *out = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    return code ? code : sl_lsqlite_one_int(self, stmt, 0, out, err);
 }
 
 static enum sl_code changed(struct sl_ledger *ledger, bool *out, struct sl_err *err)

@@ -42,14 +42,10 @@ static enum sl_code facts_id_of(struct sl_lsqlite *self, sl_date date, const cha
         return code;
     sl_lsqlite_bind_int(stmt, 1, date);
     sl_lsqlite_bind_text(stmt, 2, hash);
-    code = sl_lsqlite_step(self, stmt, err);
+    code = sl_lsqlite_one_int(self, stmt, 0, out, err);
     if (code == SL_NOT_FOUND)
         return sl_fail(err, SL_CORRUPT, "ledger %s: facts %s are there and are not", self->path, hash);
-    if (code)
-        return code;
-    *out = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    return code;
 }
 
 static enum sl_code put_facts(struct sl_lsqlite *self, sl_date date, const char *facts, size_t len, int64_t *id, struct sl_err *err)
@@ -157,25 +153,16 @@ enum sl_code sl_lsqlite_config_get(struct sl_ledger *ledger, const char *hash, c
     if (code)
         return code;
     sl_lsqlite_bind_text(stmt, 1, hash);
-    code = sl_lsqlite_step(self, stmt, err);
+    code = sl_lsqlite_one_text(self, stmt, normal, arena, err);
     if (code == SL_NOT_FOUND)
         return sl_fail(err, code, "no config %.12s is recorded", hash);
-    if (code)
-        return code;
-    *normal = sl_lsqlite_text(stmt, 0, arena);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    return code;
 }
 
 /* The next chunk of received ids; *n is how many there were. */
 static enum sl_code prune_inbox(struct sl_lsqlite *self, int64_t before_us, int64_t *n, struct sl_err *err)
 {
-    sqlite3_stmt *stmt;
-    enum sl_code code = sl_lsqlite_use(self, SQ_PRUNE_INBOX, SQL_PRUNE_INBOX, &stmt, err);
-    if (code)
-        return code;
-    sl_lsqlite_bind_int(stmt, 1, before_us);
-    return sl_lsqlite_run(self, stmt, n, err);
+    return sl_lsqlite_run_with(self, SQ_PRUNE_INBOX, SQL_PRUNE_INBOX, before_us, n, err);
 }
 
 static enum sl_code pick(struct sl_lsqlite *self, int64_t before_us, struct picked **out, size_t *n, struct sl_arena *arena,
@@ -195,16 +182,6 @@ static enum sl_code pick(struct sl_lsqlite *self, int64_t before_us, struct pick
     return code == SL_NOT_FOUND ? SL_OK : code;
 }
 
-static enum sl_code run_with(struct sl_lsqlite *self, enum sl_lsqlite_id id, const char *sql, int64_t value, struct sl_err *err)
-{
-    sqlite3_stmt *stmt;
-    enum sl_code code = sl_lsqlite_use(self, id, sql, &stmt, err);
-    if (code)
-        return code;
-    sl_lsqlite_bind_int(stmt, 1, value);
-    return sl_lsqlite_run(self, stmt, NULL, err);
-}
-
 /* The next chunk of decisions that a newer one of their gate has replaced, and the facts that nobody uses then. */
 static enum sl_code prune_decisions(struct sl_lsqlite *self, int64_t before_us, int64_t *n, struct sl_err *err)
 {
@@ -213,9 +190,9 @@ static enum sl_code prune_decisions(struct sl_lsqlite *self, int64_t before_us, 
     size_t n_rows = 0;
     enum sl_code code = pick(self, before_us, &rows, &n_rows, &arena, err);
     for (size_t i = 0; i < n_rows && code == SL_OK; i++) {
-        code = run_with(self, SQ_PRUNE_DECISION, SQL_PRUNE_DECISION, rows[i].id, err);
+        code = sl_lsqlite_run_with(self, SQ_PRUNE_DECISION, SQL_PRUNE_DECISION, rows[i].id, NULL, err);
         if (code == SL_OK)
-            code = run_with(self, SQ_PRUNE_FACTS, SQL_PRUNE_FACTS, rows[i].facts_id, err);
+            code = sl_lsqlite_run_with(self, SQ_PRUNE_FACTS, SQL_PRUNE_FACTS, rows[i].facts_id, NULL, err);
     }
     *n = (int64_t)n_rows;
     sl_arena_fini(&arena);

@@ -315,12 +315,7 @@ static enum sl_code last_fixed(struct sl_lsqlite *self, enum sl_load_kind kind, 
     if (code)
         return code;
     sl_lsqlite_bind_int(stmt, 1, kind);
-    code = sl_lsqlite_step(self, stmt, err);
-    if (code)
-        return code;
-    *seq = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    return sl_lsqlite_one_int(self, stmt, 0, seq, err);
 }
 
 static enum sl_code fix_new(struct sl_lsqlite *self, size_t max_rows, size_t max_bytes, struct sl_load_job *job, struct sl_arena *arena,

@@ -251,11 +251,5 @@ enum sl_code sl_lsqlite_next_due(struct sl_ledger *ledger, int64_t *out_us, stru
     sqlite3_stmt *stmt;
     *out_us = SL_NEVER_US;
     enum sl_code code = sl_lsqlite_use(self, SQ_GATES_NEXT_DUE, SQL_GATES_NEXT_DUE, &stmt, err);
-    if (code == SL_OK)
-        code = sl_lsqlite_step(self, stmt, err);
-    if (code == SL_OK && sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-        *out_us = sqlite3_column_int64(stmt, 0);
-    if (code == SL_OK)
-        code = sl_lsqlite_step(self, stmt, err);
-    return code == SL_NOT_FOUND ? SL_OK : code;
+    return code ? code : sl_lsqlite_one_int(self, stmt, SL_NEVER_US, out_us, err);
 }

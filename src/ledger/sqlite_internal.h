@@ -132,6 +132,13 @@ enum sl_code sl_lsqlite_failed(struct sl_lsqlite *self, int rc, struct sl_err *e
 enum sl_code sl_lsqlite_step(struct sl_lsqlite *self, sqlite3_stmt *stmt, struct sl_err *err);
 /* Run a statement that gives no rows, and reset it. `changed` (may be NULL): rows it changed. */
 enum sl_code sl_lsqlite_run(struct sl_lsqlite *self, sqlite3_stmt *stmt, int64_t *changed, struct sl_err *err);
+/* Run the statement `id` with `value` as its one parameter. */
+enum sl_code sl_lsqlite_run_with(struct sl_lsqlite *self, enum sl_lsqlite_id id, const char *sql, int64_t value, int64_t *changed,
+                                 struct sl_err *err);
+/* The first column of the one row that a bound statement gives, which is reset; SL_NOT_FOUND (without a sentence) when there is no row.
+ * `null` stands for NULL; the text is copied into the arena. */
+enum sl_code sl_lsqlite_one_int(struct sl_lsqlite *self, sqlite3_stmt *stmt, int64_t null, int64_t *out, struct sl_err *err);
+enum sl_code sl_lsqlite_one_text(struct sl_lsqlite *self, sqlite3_stmt *stmt, const char **out, struct sl_arena *arena, struct sl_err *err);
 /* The last inserted row's id. */
 int64_t sl_lsqlite_last_id(struct sl_lsqlite *self);
 /* Several statements as one: a transaction of their own unless one is open. `*own` goes to the end call, which commits or rolls back by `code`

@@ -28,24 +28,23 @@
 
 /* One statement, so that all numbers are of one moment: (what, number, instant). Loads of a kind are done in order. */
 #define UNLOADED(table, kind)                                                                                                              \
-    "(SELECT count(*) FROM " table " WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM loads WHERE kind = " kind                         \
-    " AND done_us IS NOT NULL))"
+    "SELECT count(*) FROM " table " WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM loads WHERE kind = " kind                          \
+    " AND done_us IS NOT NULL)"
+#define UNLOADED_EVENTS UNLOADED("events", "0")
+#define UNLOADED_RUNS   UNLOADED("runs", "1")
 #define SQL_COUNTS                                                                                                                         \
     "SELECT state, count(*), min(since_us) FROM gates g WHERE NOT EXISTS (SELECT 1 FROM gates h WHERE h.phase ="                           \
     " g.phase AND h.date = g.date AND h.profile = g.profile AND h.generation > g.generation) GROUP BY state"                               \
     " UNION ALL SELECT 100, count(*), 0 FROM outbox"                                                                                       \
     " UNION ALL SELECT 101, count(*), 0 FROM outbox WHERE failing_since_us BETWEEN 1 AND ?1"                                               \
     " UNION ALL SELECT 102, count(*), 0 FROM rejects"                                                                                      \
-    " UNION ALL SELECT 103, " UNLOADED(                                                                                                    \
-        "events", "0") ", 0"                                                                                                               \
-                       " UNION ALL SELECT 104, " UNLOADED(                                                                                 \
-                           "runs",                                                                                                         \
-                           "1") ", 0"                                                                                                      \
-                                " UNION ALL SELECT 105, count(*), 0 FROM runs"                                                             \
-                                " UNION ALL SELECT 106, 0, coalesce(max(done_us), 0) FROM loads"                                           \
-                                " UNION ALL SELECT 107, 0, max(coalesce((SELECT received_us FROM runs ORDER BY seq DESC LIMIT 1), 0),"     \
-                                " coalesce((SELECT decided_us FROM decisions ORDER BY id DESC LIMIT 1), 0),"                               \
-                                " coalesce((SELECT received_us FROM inbox ORDER BY id DESC LIMIT 1), 0))"
+    " UNION ALL SELECT 103, (" UNLOADED_EVENTS "), 0"                                                                                      \
+    " UNION ALL SELECT 104, (" UNLOADED_RUNS "), 0"                                                                                        \
+    " UNION ALL SELECT 105, count(*), 0 FROM runs"                                                                                         \
+    " UNION ALL SELECT 106, 0, coalesce(max(done_us), 0) FROM loads"                                                                       \
+    " UNION ALL SELECT 107, 0, max(coalesce((SELECT received_us FROM runs ORDER BY seq DESC LIMIT 1), 0),"                                 \
+    " coalesce((SELECT decided_us FROM decisions ORDER BY id DESC LIMIT 1), 0),"                                                           \
+    " coalesce((SELECT received_us FROM inbox ORDER BY id DESC LIMIT 1), 0))"
 
 enum sl_code sl_lsqlite_known_gap_add(struct sl_ledger *ledger, struct sl_known_gap *gap, struct sl_err *err)
 {
@@ -100,13 +99,8 @@ enum sl_code sl_lsqlite_known_gaps(struct sl_ledger *ledger, struct sl_known_gap
 static enum sl_code remove_id(struct sl_lsqlite *self, enum sl_lsqlite_id statement, const char *sql, const char *what, int64_t id,
                               struct sl_err *err)
 {
-    sqlite3_stmt *stmt;
     int64_t changed = 0;
-    enum sl_code code = sl_lsqlite_use(self, statement, sql, &stmt, err);
-    if (code)
-        return code;
-    sl_lsqlite_bind_int(stmt, 1, id);
-    code = sl_lsqlite_run(self, stmt, &changed, err);
+    enum sl_code code = sl_lsqlite_run_with(self, statement, sql, id, &changed, err);
     if (code == SL_OK && changed == 0)
         return sl_fail(err, SL_NOT_FOUND, "no %s %lld", what, (long long)id);
     return code;
@@ -289,12 +283,8 @@ enum sl_code sl_lsqlite_clock_get(struct sl_ledger *ledger, const char *phase, i
     if (code)
         return code;
     sl_lsqlite_bind_text(stmt, 1, phase);
-    code = sl_lsqlite_step(self, stmt, err);
-    if (code)
-        return code == SL_NOT_FOUND ? SL_OK : code;
-    *ms = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    code = sl_lsqlite_one_int(self, stmt, 0, ms, err);
+    return code == SL_NOT_FOUND ? SL_OK : code;
 }
 
 enum sl_code sl_lsqlite_clock_set(struct sl_ledger *ledger, const char *phase, int64_t ms, struct sl_err *err)

@@ -84,12 +84,7 @@ static enum sl_code next_topic(struct sl_lsqlite *self, const char *topic, const
     if (code)
         return code;
     sl_lsqlite_bind_text(stmt, 1, topic);
-    code = sl_lsqlite_step(self, stmt, err);
-    if (code)
-        return code;
-    *out = sl_lsqlite_text(stmt, 0, arena);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    return sl_lsqlite_one_text(self, stmt, out, arena, err);
 }
 
 struct claim {
@@ -227,22 +222,13 @@ enum sl_code sl_lsqlite_outbox_claim(struct sl_ledger *ledger, const char *owner
 
 static enum sl_code delete_row(struct sl_lsqlite *self, int64_t id, struct sl_err *err)
 {
-    sqlite3_stmt *stmt;
     int64_t changed = 0;
-    enum sl_code code = sl_lsqlite_use(self, SQ_OUTBOX_DONE, SQL_OUTBOX_DONE, &stmt, err);
-    if (code)
-        return code;
-    sl_lsqlite_bind_int(stmt, 1, id);
-    code = sl_lsqlite_run(self, stmt, &changed, err);
+    enum sl_code code = sl_lsqlite_run_with(self, SQ_OUTBOX_DONE, SQL_OUTBOX_DONE, id, &changed, err);
     if (code)
         return code;
     if (changed == 0)
         return sl_fail(err, SL_NOT_FOUND, "no outbox row %lld", (long long)id);
-    code = sl_lsqlite_use(self, SQ_OUTBOX_BODY_DONE, SQL_OUTBOX_BODY_DONE, &stmt, err);
-    if (code)
-        return code;
-    sl_lsqlite_bind_int(stmt, 1, id);
-    return sl_lsqlite_run(self, stmt, NULL, err);
+    return sl_lsqlite_run_with(self, SQ_OUTBOX_BODY_DONE, SQL_OUTBOX_BODY_DONE, id, NULL, err);
 }
 
 enum sl_code sl_lsqlite_outbox_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err)

@@ -42,12 +42,7 @@ static enum sl_code due_table(struct sl_lsqlite *self, int64_t now_us, const cha
     if (code)
         return code;
     sl_lsqlite_bind_int(stmt, 1, now_us);
-    code = sl_lsqlite_step(self, stmt, err);
-    if (code)
-        return code;
-    *out = sl_lsqlite_text(stmt, 0, arena);
-    sqlite3_reset(stmt);
-    return SL_OK;
+    return sl_lsqlite_one_text(self, stmt, out, arena, err);
 }
 
 static void read_stamp(sqlite3_stmt *stmt, struct sl_stamp_row *out, struct sl_arena *arena)
@@ -107,13 +102,7 @@ enum sl_code sl_lsqlite_stamps_due(struct sl_ledger *ledger, int64_t now_us, siz
 
 enum sl_code sl_lsqlite_stamp_done(struct sl_ledger *ledger, int64_t id, struct sl_err *err)
 {
-    struct sl_lsqlite *self = sl_lsqlite_of(ledger);
-    sqlite3_stmt *stmt;
-    enum sl_code code = sl_lsqlite_use(self, SQ_STAMP_DONE, SQL_STAMP_DONE, &stmt, err);
-    if (code)
-        return code;
-    sl_lsqlite_bind_int(stmt, 1, id);
-    return sl_lsqlite_run(self, stmt, NULL, err);
+    return sl_lsqlite_run_with(sl_lsqlite_of(ledger), SQ_STAMP_DONE, SQL_STAMP_DONE, id, NULL, err);
 }
 
 enum sl_code sl_lsqlite_stamp_failed(struct sl_ledger *ledger, int64_t id, const char *error, int64_t now_us, int64_t next_us, bool alarmed,
@@ -138,12 +127,5 @@ enum sl_code sl_lsqlite_stamps_next(struct sl_ledger *ledger, int64_t *due_us, s
     sqlite3_stmt *stmt;
     enum sl_code code = sl_lsqlite_use(self, SQ_STAMPS_NEXT, SQL_STAMPS_NEXT, &stmt, err);
     *due_us = SL_NEVER_US;
-    if (code)
-        return code;
-    code = sl_lsqlite_step(self, stmt, err);
-    if (code == SL_OK) {
-        *due_us = sl_lsqlite_int_or(stmt, 0, SL_NEVER_US);
-        sqlite3_reset(stmt);
-    }
-    return code;
+    return code ? code : sl_lsqlite_one_int(self, stmt, SL_NEVER_US, due_us, err);
 }

@@ -30,7 +30,7 @@ enum sl_code sl_ops_completeness(const struct sl_ops *ops, const struct sl_phase
     *out = (struct sl_completeness_report){.phase = phase, .date = date, .threshold = configured};
     if (strict && configured < SL_STRICT_COMPLETENESS)
         out->threshold = SL_STRICT_COMPLETENESS;
-    enum sl_code code = sl_worker_completeness(ops->worker, phase, date, &facts, arena, err);
+    enum sl_code code = sl_worker_completeness(ops->worker, phase, date, ops->now_us, &facts, arena, err);
     if (code != SL_OK)
         return code;
     if (facts.error != NULL)

@@ -99,78 +99,104 @@ struct looking {
     struct sl_letter_look *out;
     const struct sl_letter_box *box;
     const struct sl_config *config;
-    size_t limit;
     int64_t now_us;
-    struct sl_arena *arena;
+    sl_letter_seen seen;
+    void *arg;
+    const volatile int *stop;
 };
 
-static void add_letter(struct looking *l, const struct sl_received *received)
+static bool goes_on(const struct looking *l)
 {
-    const struct sl_pubsub_message *from = &received->message;
-    struct sl_message *message = sl_arena_alloc(l->arena, sizeof *message);
-    struct sl_attribute *attributes = sl_arena_array(l->arena, from->n_attributes + 1, sizeof *attributes);
-    for (size_t i = 0; i < from->n_attributes; i++) {
-        attributes[i].key = sl_arena_strndup(l->arena, from->attributes[i].key.ptr, from->attributes[i].key.len);
-        attributes[i].value = sl_arena_strndup(l->arena, from->attributes[i].value.ptr, from->attributes[i].value.len);
-    }
-    *message = (struct sl_message){.subscription = l->box->subscription,
-                                   .message_id = sl_arena_strndup(l->arena, from->message_id.ptr, from->message_id.len),
-                                   .publish_us = from->publish_us,
-                                   .data = from->data.ptr,
-                                   .len = from->data.len,
-                                   .attributes = attributes,
-                                   .n_attributes = from->n_attributes,
-                                   .delivery_attempt = received->delivery_attempt};
-    l->out->letters = sl_arena_push(l->arena, l->out->letters, &l->out->n, sizeof *l->out->letters);
-    sl_dead_letter_read(&l->out->letters[l->out->n - 1], message, l->box->phase, l->config, l->now_us, l->arena);
+    return l->out->all && __atomic_load_n(l->stop, __ATOMIC_RELAXED) == 0;
 }
 
-static enum sl_code ask_pages(struct looking *l, struct sl_pubsub_admin *admin, const volatile int *stop, struct sl_err *err)
+static void see(struct looking *l, const struct sl_received *received, struct sl_arena *arena)
 {
-    const char *from = "";
+    const struct sl_pubsub_message *from = &received->message;
+    struct sl_dead_letter letter;
+    struct sl_attribute *attributes = sl_arena_array(arena, from->n_attributes + 1, sizeof *attributes);
+    for (size_t i = 0; i < from->n_attributes; i++) {
+        attributes[i].key = sl_arena_strndup(arena, from->attributes[i].key.ptr, from->attributes[i].key.len);
+        attributes[i].value = sl_arena_strndup(arena, from->attributes[i].value.ptr, from->attributes[i].value.len);
+    }
+    const struct sl_message message = {.subscription = l->box->subscription,
+                                       .message_id = sl_arena_strndup(arena, from->message_id.ptr, from->message_id.len),
+                                       .publish_us = from->publish_us,
+                                       .data = from->data.ptr,
+                                       .len = from->data.len,
+                                       .attributes = attributes,
+                                       .n_attributes = from->n_attributes,
+                                       .delivery_attempt = received->delivery_attempt};
+    sl_dead_letter_read(&letter, &message, l->box->phase, l->config, l->now_us, arena);
+    l->out->n++;
+    l->out->all = l->seen(l->arg, &letter);
+}
+
+static void see_all(struct looking *l, const struct sl_received *received, size_t n, struct sl_arena *arena)
+{
+    for (size_t i = 0; i < n && l->out->all; i++)
+        see(l, &received[i], arena);
+}
+
+static enum sl_code ask_pages(struct looking *l, struct sl_pubsub_admin *admin, struct sl_err *err)
+{
+    struct sl_buf from = {0};
     enum sl_code code = SL_OK;
     do {
+        struct sl_arena page = {0};
         struct sl_received *received;
+        const char *next = "";
         size_t n;
-        code = sl_pubsub_admin_look(admin, l->box->subscription, from, PAGE, &received, &n, &from, l->arena, err);
-        for (size_t i = 0; code == SL_OK && i < n && l->out->n < l->limit; i++)
-            add_letter(l, &received[i]);
-        l->out->all = *from == '\0' && l->out->n <= l->limit;
-        if (code == SL_OK && l->out->n == l->limit && n > 0)
-            l->out->all = false;
-    } while (code == SL_OK && *from != '\0' && l->out->n < l->limit && __atomic_load_n(stop, __ATOMIC_RELAXED) == 0);
+        code = sl_pubsub_admin_look(admin, l->box->subscription, sl_buf_text(&from), PAGE, &received, &n, &next, &page, err);
+        if (code == SL_OK)
+            see_all(l, received, n, &page);
+        sl_buf_clear(&from);
+        sl_buf_str(&from, next);
+        sl_arena_fini(&page);
+    } while (code == SL_OK && from.len > 0 && goes_on(l));
+    sl_buf_fini(&from);
+    return code;
+}
+
+struct pulled { /* what has to be given back */
+    struct sl_arena arena;
+    const char **ack_ids;
+    size_t n;
+};
+
+static enum sl_code pull_some(struct looking *l, struct sl_pubsub_admin *admin, struct pulled *pulled, size_t *n, struct sl_err *err)
+{
+    struct sl_arena arena = {0};
+    struct sl_received *received;
+    *n = 0;
+    enum sl_code code = sl_pubsub_admin_pull(admin, l->box->subscription, PAGE, &received, n, &arena, err);
+    for (size_t i = 0; i < *n; i++) {
+        pulled->ack_ids = sl_arena_push(&pulled->arena, pulled->ack_ids, &pulled->n, sizeof *pulled->ack_ids);
+        pulled->ack_ids[pulled->n - 1] = sl_arena_strndup(&pulled->arena, received[i].ack_id.ptr, received[i].ack_id.len);
+    }
+    see_all(l, received, *n, &arena);
+    sl_arena_fini(&arena);
     return code;
 }
 
 /* Pulls until nothing has come a few times: one pull may bring less than there is. */
-static enum sl_code pull_all(struct looking *l, struct sl_pubsub_admin *admin, const char ***ack_ids, size_t *n, const volatile int *stop,
-                             struct sl_err *err)
+static enum sl_code pull_all(struct looking *l, struct sl_pubsub_admin *admin, struct pulled *pulled, struct sl_err *err)
 {
     const struct timespec pause = {.tv_nsec = PULL_PAUSE_MS * 1000000L};
     enum sl_code code = SL_OK;
-    for (int in_vain = 0;
-         in_vain < PULLS_IN_VAIN && l->out->n < l->limit && code == SL_OK && __atomic_load_n(stop, __ATOMIC_RELAXED) == 0;) {
-        struct sl_received *received;
-        size_t n_received = 0;
-        code = sl_pubsub_admin_pull(admin, l->box->subscription, PAGE, &received, &n_received, l->arena, err);
-        for (size_t i = 0; i < n_received; i++) {
-            *ack_ids = sl_arena_push(l->arena, *ack_ids, n, sizeof **ack_ids);
-            (*ack_ids)[*n - 1] = sl_arena_strndup(l->arena, received[i].ack_id.ptr, received[i].ack_id.len);
-            if (l->out->n < l->limit)
-                add_letter(l, &received[i]);
-        }
-        in_vain = n_received > 0 ? 0 : in_vain + 1;
-        if (n_received == 0)
+    for (int in_vain = 0; in_vain < PULLS_IN_VAIN && code == SL_OK && goes_on(l);) {
+        size_t n;
+        code = pull_some(l, admin, pulled, &n, err);
+        in_vain = n > 0 ? 0 : in_vain + 1;
+        if (n == 0)
             nanosleep(&pause, NULL);
     }
-    l->out->all = l->out->n < l->limit;
     return code;
 }
 
-static enum sl_code pull_and_give_back(struct looking *l, struct sl_pubsub_admin *admin, const volatile int *stop, struct sl_err *err)
+static enum sl_code pull_and_give_back(struct looking *l, struct sl_pubsub_admin *admin, struct sl_err *err)
 {
-    const char **ack_ids = NULL;
-    size_t n = 0;
+    struct pulled pulled = {0};
     struct sl_err trouble = {0};
     if (l->box->counts_attempts)
         return sl_fail(err, SL_CONFLICT,
@@ -178,26 +204,27 @@ static enum sl_code pull_and_give_back(struct looking *l, struct sl_pubsub_admin
                        "asked in another way",
                        l->box->subscription);
     l->out->taken = true;
-    const enum sl_code code = pull_all(l, admin, &ack_ids, &n, stop, err);
-    const enum sl_code given_back = sl_pubsub_admin_give_back(admin, l->box->subscription, ack_ids, n, &trouble);
+    const enum sl_code code = pull_all(l, admin, &pulled, err);
+    const enum sl_code given_back = sl_pubsub_admin_give_back(admin, l->box->subscription, pulled.ack_ids, pulled.n, &trouble);
     if (given_back != SL_OK)
         sl_log(SL_WARNING, "messages that were looked at could not be given back; they come again when their leases end",
                {"subscription", l->box->subscription}, {"error", trouble.text});
+    sl_arena_fini(&pulled.arena);
     return code;
 }
 
 enum sl_code sl_letters_look(struct sl_letter_look *out, const struct sl_letter_box *box, struct sl_service *service,
-                             const struct sl_config *config, size_t limit, int64_t now_us, const volatile int *stop, struct sl_arena *arena,
+                             const struct sl_config *config, int64_t now_us, sl_letter_seen seen, void *arg, const volatile int *stop,
                              struct sl_err *err)
 {
-    struct looking looking = {.out = out, .box = box, .config = config, .limit = limit, .now_us = now_us, .arena = arena};
+    struct looking looking = {.out = out, .box = box, .config = config, .now_us = now_us, .seen = seen, .arg = arg, .stop = stop};
     struct sl_pubsub_admin *admin = NULL;
-    *out = (struct sl_letter_look){0};
+    *out = (struct sl_letter_look){.all = true};
     enum sl_code code = sl_pubsub_admin_create(&admin, sl_service_peer(service), err);
     if (code == SL_OK)
-        code = ask_pages(&looking, admin, stop, err);
+        code = ask_pages(&looking, admin, err);
     if (code == SL_INVALID && admin != NULL && out->n == 0)
-        code = pull_and_give_back(&looking, admin, stop, err);
+        code = pull_and_give_back(&looking, admin, err);
     sl_pubsub_admin_destroy(&admin);
     return code;
 }

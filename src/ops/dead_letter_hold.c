@@ -1,6 +1,7 @@
 /* dead_letter_hold.c - messages of a dead-letter subscription, received and leased until they are acked or let go.
  * The life of one: received -> held (the bus keeps its lease) -> acked, once what was done with it is safe; or let go with the hold: our broker hands it to the next one at once,
- * another server when its lease has run out. One that comes again while it is held (its lease was lost) is acked along with the first. */
+ * another server when its lease has run out. One that comes again while it is held (its lease was lost) is acked along with the first.
+ * Messages live in the batch that they were received in, which goes once all of them are acked: what a hold costs is bounded by what it may hold, however much goes through it. */
 #include <sluice/dead_letters.h>
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include <sluice/str.h>
 
 #define AT_ONCE       1000
-#define AT_ONCE_BYTES ((size_t)8 * 1000 * 1000)
+#define AT_ONCE_BYTES ((size_t)1000 * 1000) /* one letter that stays keeps so much */
 #define POLL_MS       100
 #define SILENT_MS     3000 /* of a server whose backlog can't be known, or where others may hold what is leased: it has nothing more for us */
 #define PATIENCE_MS   30000 /* with a bus that can't be reached */
@@ -17,12 +18,14 @@
 /* A batch as it was received; its messages are borrowed from it. */
 struct batch {
     struct sl_bus_batch received;
-    struct batch *next;
+    size_t n_held;
+    struct batch *before, *after;
 };
 
 struct held {
-    const struct sl_bus_message *message;
-    struct held *again; /* the same message, received once more */
+    struct batch *batch;
+    const struct sl_bus_message *message; /* gone once it is acked */
+    struct held *again;                   /* the same message, received once more */
     bool acked;
 };
 
@@ -31,11 +34,21 @@ struct sl_letter_hold {
     const struct sl_phase *lies_on;
     const struct sl_config *config;
     struct sl_bus *bus;
-    size_t max_n, max_bytes, n, bytes;
+    size_t max_n, max_bytes, n, bytes; /* bytes: of the batches */
     struct batch *batches;
     struct sl_map *by_id; /* message id -> struct held */
     struct sl_arena arena;
 };
+
+static void drop(struct sl_letter_hold *hold, struct batch *batch)
+{
+    *(batch->before != NULL ? &batch->before->after : &hold->batches) = batch->after;
+    if (batch->after != NULL)
+        batch->after->before = batch->before;
+    hold->bytes -= batch->received.bytes;
+    sl_bus_batch_fini(&batch->received);
+    free(batch);
+}
 
 enum sl_code sl_letter_hold_open(struct sl_letter_hold **out, const struct sl_letter_box *box, struct sl_service *service,
                                  const struct sl_config *config, size_t max_n, size_t max_bytes, struct sl_err *err)
@@ -47,8 +60,9 @@ enum sl_code sl_letter_hold_open(struct sl_letter_hold **out, const struct sl_le
     hold->max_n = max_n;
     hold->max_bytes = max_bytes;
     hold->by_id = sl_map_create();
-    /* twice the limits: what is full is told by us, not by a server that stops sending */
-    const enum sl_code code = sl_service_holding_bus(&hold->bus, service, &hold->phase, 2 * max_n, 2 * max_bytes, err);
+    /* more than the limits: what is full is told by us, not by a server that stops sending */
+    const enum sl_code code = sl_service_holding_bus(&hold->bus, service, &hold->phase, max_n + AT_ONCE, max_bytes + 32 * AT_ONCE_BYTES,
+                                                     err);
     if (code != SL_OK)
         sl_letter_hold_close(out);
     return code;
@@ -60,12 +74,8 @@ void sl_letter_hold_close(struct sl_letter_hold **out)
     if (hold == NULL)
         return;
     sl_bus_destroy(&hold->bus);
-    while (hold->batches != NULL) {
-        struct batch *batch = hold->batches;
-        hold->batches = batch->next;
-        sl_bus_batch_fini(&batch->received);
-        free(batch);
-    }
+    while (hold->batches != NULL)
+        drop(hold, hold->batches);
     sl_map_destroy(&hold->by_id);
     sl_arena_fini(&hold->arena);
     free(hold);
@@ -82,10 +92,11 @@ struct filling {
     struct sl_arena *arena;
 };
 
-static void add(struct filling *f, const struct sl_bus_message *message)
+static void add(struct filling *f, struct batch *batch, const struct sl_bus_message *message)
 {
     struct sl_letter_hold *hold = f->hold;
     struct held *held = sl_arena_alloc(&hold->arena, sizeof *held), *first = sl_map_get(hold->by_id, message->message.message_id);
+    held->batch = batch;
     held->message = message;
     if (first != NULL && !first->acked) {
         held->again = first->again;
@@ -94,7 +105,6 @@ static void add(struct filling *f, const struct sl_bus_message *message)
     }
     sl_map_put(hold->by_id, message->message.message_id, held);
     hold->n++;
-    hold->bytes += message->message.len;
     *f->out = sl_arena_push(f->arena, *f->out, f->n, sizeof **f->out);
     sl_dead_letter_read(&(*f->out)[*f->n - 1], &message->message, hold->lies_on, hold->config, f->now_us, f->arena);
     (*f->out)[*f->n - 1].done = first != NULL;
@@ -103,18 +113,24 @@ static void add(struct filling *f, const struct sl_bus_message *message)
 
 static enum sl_code receive(struct filling *f, size_t *n, struct sl_err *err)
 {
+    struct sl_letter_hold *hold = f->hold;
     struct batch *batch = sl_calloc(1, sizeof *batch);
-    const enum sl_code code = sl_bus_receive(f->hold->bus, AT_ONCE, AT_ONCE_BYTES, POLL_MS, &batch->received, err);
+    const size_t room = hold->max_n - hold->n, at_once = room < AT_ONCE ? room : AT_ONCE;
+    const enum sl_code code = sl_bus_receive(hold->bus, at_once, AT_ONCE_BYTES, POLL_MS, &batch->received, err);
     *n = code == SL_OK ? batch->received.n : 0;
     if (*n == 0) {
         sl_bus_batch_fini(&batch->received);
         free(batch);
         return code;
     }
-    batch->next = f->hold->batches;
-    f->hold->batches = batch;
+    batch->after = hold->batches;
+    if (batch->after != NULL)
+        batch->after->before = batch;
+    hold->batches = batch;
+    hold->bytes += batch->received.bytes;
+    batch->n_held = *n;
     for (size_t i = 0; i < *n; i++)
-        add(f, &batch->received.messages[i]);
+        add(f, batch, &batch->received.messages[i]);
     return SL_OK;
 }
 
@@ -160,24 +176,45 @@ enum sl_code sl_letter_hold_fill(struct sl_letter_hold *hold, int64_t now_us, co
     return code;
 }
 
+void sl_letter_hold_backlog(struct sl_letter_hold *hold, int64_t *undelivered, int64_t *leased)
+{
+    sl_bus_backlog(hold->bus, undelivered, leased);
+}
+
 /* ---- acking ---- */
+
+struct acking {
+    struct sl_letter_hold *hold;
+    struct sl_bus_batch batch;
+    struct batch **from; /* of its messages */
+    size_t n_from;
+};
+
+static void add_to(struct acking *a, struct held *held)
+{
+    struct sl_arena *arena = &a->batch.arena;
+    held->acked = true;
+    a->hold->n--;
+    for (; held != NULL; held = held->again) {
+        a->batch.messages = sl_arena_push(arena, a->batch.messages, &a->batch.n, sizeof *a->batch.messages);
+        a->batch.messages[a->batch.n - 1] = *held->message;
+        a->from = sl_arena_push(arena, a->from, &a->n_from, sizeof *a->from);
+        a->from[a->n_from - 1] = held->batch;
+    }
+}
 
 enum sl_code sl_letter_hold_ack(struct sl_letter_hold *hold, const struct sl_dead_letter *const *letters, size_t n, struct sl_err *err)
 {
-    struct sl_bus_batch batch = {0};
+    struct acking acking = {.hold = hold};
     for (size_t i = 0; i < n; i++) {
         struct held *held = sl_map_get(hold->by_id, letters[i]->message->message_id);
-        if (held == NULL || held->acked)
-            continue;
-        held->acked = true;
-        hold->n--;
-        hold->bytes -= held->message->message.len;
-        for (; held != NULL; held = held->again) {
-            batch.messages = sl_arena_push(&batch.arena, batch.messages, &batch.n, sizeof *batch.messages);
-            batch.messages[batch.n - 1] = *held->message;
-        }
+        if (held != NULL && !held->acked)
+            add_to(&acking, held);
     }
-    const enum sl_code code = batch.n > 0 ? sl_bus_ack(hold->bus, &batch, err) : SL_OK;
-    sl_arena_fini(&batch.arena);
+    const enum sl_code code = acking.batch.n > 0 ? sl_bus_ack(hold->bus, &acking.batch, err) : SL_OK;
+    for (size_t i = 0; i < acking.n_from; i++)
+        if (--acking.from[i]->n_held == 0)
+            drop(hold, acking.from[i]);
+    sl_arena_fini(&acking.batch.arena);
     return code;
 }

@@ -160,6 +160,43 @@ void sl_dead_letter_read(struct sl_dead_letter *out, const struct sl_message *me
     use_config_names(out, config);
 }
 
+/* ---- a copy ---- */
+
+static const struct sl_attribute *copy_attributes(const struct sl_attribute *from, size_t n, struct sl_arena *arena)
+{
+    struct sl_attribute *out = sl_arena_array(arena, n + 1, sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (struct sl_attribute){sl_arena_strdup(arena, from[i].key), sl_arena_strdup(arena, from[i].value)};
+    return out;
+}
+
+void sl_dead_letter_copy(struct sl_dead_letter *out, const struct sl_dead_letter *letter, struct sl_arena *arena)
+{
+    struct sl_message *message = sl_arena_alloc(arena, sizeof *message);
+    *out = *letter;
+    *message = *letter->message;
+    message->data = NULL;
+    message->subscription = sl_arena_strdup(arena, message->subscription);
+    message->message_id = sl_arena_strdup(arena, message->message_id);
+    message->attributes = copy_attributes(message->attributes, message->n_attributes, arena);
+    out->message = message;
+    out->own = copy_attributes(letter->own, letter->n_own, arena);
+    const char **texts[] = {&out->source_subscription,
+                            &out->source_topic,
+                            &out->source_message_id,
+                            &out->source_publish_time,
+                            &out->phase_name,
+                            &out->processor,
+                            &out->execution_id,
+                            &out->status,
+                            &out->reason,
+                            &out->detail,
+                            &out->replay_id,
+                            &out->ordering_key};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        *texts[i] = sl_arena_strdup(arena, *texts[i]);
+}
+
 /* ---- the ledger's own list ---- */
 
 static void attributes_of(struct sl_message *message, const char *json, struct sl_arena *arena)

@@ -8,10 +8,11 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/timex.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
+#include <sluice/broker.h>
+#include <sluice/clock.h>
 #include <sluice/file.h>
 
 #define GIB             (INT64_C(1) << 30)
@@ -101,6 +102,14 @@ static void check_pubsub_emulator(struct sl_doctor *d, const char *host)
     }
 }
 
+static void check_listen(struct sl_doctor *d)
+{
+    const char *listen = d->config->bus.listen;
+    if (d->config->bus.type == SL_BUS_EMBEDDED && listen != NULL && !sl_broker_is_local(listen))
+        sl_doctor_add(d, SL_HEALTH_WARNING, "listen", "bus.listen", "127.0.0.1:PORT or unix:PATH, or a firewall",
+                      "the broker listens on %.100s and asks nobody who they are: whoever reaches it may read, ack and publish", listen);
+}
+
 static void check_other_emulators(struct sl_doctor *d, const char *(*getenv_fn)(const char *))
 {
     static const char *const NAMES[] = {"BIGQUERY_EMULATOR_HOST", "BIGQUERY_EMULATOR_REST_HOST", "STORAGE_EMULATOR_HOST"};
@@ -145,6 +154,7 @@ void sl_doctor_environment(struct sl_doctor *d, const char *(*getenv_fn)(const c
     check_other_emulators(d, getenv_fn);
     if (d->n == before)
         sl_doctor_add(d, SL_HEALTH_OK, "emulator", "environment", NULL, "no emulator variable is in the way");
+    check_listen(d);
     check_credentials(d, get(getenv_fn, "GOOGLE_APPLICATION_CREDENTIALS"));
 }
 
@@ -180,13 +190,6 @@ static void look_at_disk(struct sl_doctor *d, const char *subject, const char *p
     free(dir);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* What one durable write takes beside the ledger: most of a commit. */
 static void time_fsync(struct sl_doctor *d, const char *ledger_path)
 {
@@ -194,9 +197,9 @@ static void time_fsync(struct sl_doctor *d, const char *ledger_path)
     char *dir = sl_path_dirname(ledger_path), *path = sl_path_join(dir, "doctor.XXXXXX");
     const bool is_there = access(dir, F_OK) == 0;
     const int fd = is_there ? mkstemp(path) : -1;
-    const int64_t start_ms = now_ms();
+    const int64_t start_ms = sl_monotonic_ms();
     if (fd >= 0 && write(fd, BLOCK, sizeof BLOCK) == (ssize_t)sizeof BLOCK && fsync(fd) == 0) {
-        d->batch_ms = now_ms() - start_ms;
+        d->batch_ms = sl_monotonic_ms() - start_ms;
         sl_doctor_add(d, d->batch_ms > 1000 ? SL_HEALTH_WARNING : SL_HEALTH_OK, "fsync", dir,
                       d->batch_ms > 1000 ? "a faster disk: every batch waits for it" : NULL, "a durable write takes %lld ms",
                       (long long)d->batch_ms);

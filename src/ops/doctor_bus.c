@@ -171,7 +171,7 @@ void sl_doctor_agent_grant(struct sl_doctor *d, const char *resource, const char
 struct looking {
     struct sl_doctor *doctor;
     struct sl_pubsub_admin *admin;
-    bool no_grants; /* the server has no such service */
+    bool no_grants; /* the server has no such service, or keeps policies and asks nobody for them, as our broker does */
 };
 
 static void say_unknown(struct looking *l, const char *check, const char *subject, const struct sl_err *err)
@@ -299,7 +299,7 @@ static void look_at_credentials(struct sl_doctor *d, struct sl_credentials *cred
 
 void sl_doctor_look_at_bus(struct sl_doctor *d, struct sl_service *service)
 {
-    struct looking looking = {.doctor = d};
+    struct looking looking = {.doctor = d, .no_grants = d->config->bus.type != SL_BUS_PUBSUB};
     struct sl_bus_plan plan;
     struct sl_err err = {0};
     sl_bus_plan(&plan, d->config, d->arena);

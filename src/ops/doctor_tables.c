@@ -2,8 +2,8 @@
 #include <sluice/doctor.h>
 
 #include <string.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/str.h>
 
 #define IMPORT "import it, or mend the config"
@@ -16,6 +16,16 @@ struct table {
     const char *missing; /* names joined by commas; NULL: none */
 };
 
+/* Among names joined by commas. */
+static bool is_listed(const char *names, const char *name)
+{
+    const size_t len = strlen(name);
+    for (const char *at = names; at != NULL && (at = strstr(at, name)) != NULL; at += len)
+        if ((at == names || at[-1] == ' ') && (at[len] == '\0' || at[len] == ','))
+            return true;
+    return false;
+}
+
 static void need(struct table *table, const char *column)
 {
     if (column == NULL)
@@ -23,7 +33,7 @@ static void need(struct table *table, const char *column)
     for (size_t i = 0; i < table->info.n_columns; i++)
         if (strcmp(table->info.columns[i].name, column) == 0)
             return;
-    if (table->missing != NULL && strstr(table->missing, column) != NULL)
+    if (is_listed(table->missing, column))
         return;
     table->missing = table->missing == NULL ? column : sl_arena_printf(table->doctor->arena, "%s, %s", table->missing, column);
 }
@@ -142,17 +152,10 @@ static void check_completeness(struct sl_doctor *d, struct sl_warehouse *warehou
 
 /* ---- how long the questions take ---- */
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* One question per table, as a batch asks them: one after the other in SQLite. Only one day is asked for. */
 static void time_questions(struct sl_doctor *d, struct sl_warehouse *warehouse, sl_date day)
 {
-    const int64_t start_ms = now_ms();
+    const int64_t start_ms = sl_monotonic_ms();
     size_t n_asked = 0;
     for (size_t p = 0; p < d->config->n_phases; p++)
         for (size_t i = 0; i < d->config->phases[p].n_processors; i++) {
@@ -165,7 +168,7 @@ static void time_questions(struct sl_doctor *d, struct sl_warehouse *warehouse, 
                 n_asked++;
         }
     if (n_asked > 0 && d->batch_ms >= 0)
-        d->batch_ms += now_ms() - start_ms;
+        d->batch_ms += sl_monotonic_ms() - start_ms;
 }
 
 void sl_doctor_look_at_tables(struct sl_doctor *d, struct sl_warehouse *warehouse)

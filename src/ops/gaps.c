@@ -172,17 +172,16 @@ static enum sl_code gaps_of_processor(const struct sl_ops *ops, const struct gap
     struct sl_excuses excuses = {ask->known, ask->n_known, ask->phase->name, table, ops->today};
     struct sl_date_coverage *days = NULL;
     size_t n = 0;
-    enum sl_code code = sl_worker_coverage(ops->worker, ask->phase, processor, ask->from, ask->to, ask->every_day, &days, &n, arena, err);
+    enum sl_code code = sl_worker_coverage(ops->worker, processor, ask->from, ask->to, ask->every_day, &days, &n, arena, err);
     if (code != SL_OK)
         return code;
     bool strict = ask->phase->checks.units == SL_STRICT;
-    const struct sl_calendar_config *calendar = ops->config->calendar;
     sl_date *missing = sl_arena_array(arena, n, sizeof *missing);
     *out = (struct sl_gap_report){.table = table, .from = ask->from, .to = ask->to, .missing = missing};
     for (size_t i = 0; i < n; i++) {
         if (table_error(&days[i]) != NULL)
             return sl_fail(err, SL_NOT_FOUND, "%s", table_error(&days[i]));
-        if (calendar != NULL && calendar->history_from != SL_DATE_NONE && days[i].date < calendar->history_from)
+        if (sl_config_is_before_history(ops->config, days[i].date))
             continue;
         enum sl_date_standing standing = sl_date_judge(&days[i], strict, &excuses);
         out->n_present += standing == SL_DATE_PRESENT;

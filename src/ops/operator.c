@@ -52,7 +52,7 @@ enum sl_code sl_ops_decide_due(const struct sl_ops *ops, bool *left_to_worker, s
     return code;
 }
 
-enum sl_code sl_ops_unit_date(const struct sl_ops *ops, const char *unit, sl_date *out, struct sl_arena *arena, struct sl_err *err)
+static enum sl_code unit_date(const struct sl_ops *ops, const char *unit, sl_date *out, struct sl_arena *arena, struct sl_err *err)
 {
     const struct sl_calendar_config *calendar = ops->config->calendar;
     struct sl_calendar_row *rows = NULL;
@@ -126,7 +126,7 @@ static enum sl_code date_of_gap(const struct sl_ops *ops, const struct sl_known_
                                 struct sl_err *err)
 {
     *out = gap->date;
-    return gap->unit == NULL ? SL_OK : sl_ops_unit_date(ops, gap->unit, out, arena, err);
+    return gap->unit == NULL ? SL_OK : unit_date(ops, gap->unit, out, arena, err);
 }
 
 enum sl_code sl_ops_known_gap_add(const struct sl_ops *ops, struct sl_known_gap *gaps, size_t n, struct sl_arena *arena, struct sl_err *err)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sluice/clock.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/json.h>
 #include <sluice/str.h>
@@ -20,10 +21,9 @@ bool sl_replay_is_recorded(const struct sl_ops *ops, const struct sl_dead_letter
     sl_status_parse(letter->status, strlen(letter->status), &status);
     enum sl_code code = sl_ledger_run_get(ops->ledger, letter->phase_name, letter->date, letter->processor, letter->execution_id, &run,
                                           &arena, &err);
-    const bool is_update = code == SL_OK && run.status != status && status != SL_RUN_RUNNING && /* RULES 2 */
-                           (run.status == SL_RUN_RUNNING || letter->timestamp_us > run.timestamp_us);
+    const bool recorded = code == SL_OK && !sl_run_is_update(&run, status, letter->timestamp_us);
     sl_arena_fini(&arena);
-    return code == SL_OK && !is_update;
+    return recorded;
 }
 
 /* ---- messages ---- */
@@ -298,7 +298,7 @@ static enum sl_code into_quarantine(struct sl_replaying *r, const struct sl_repl
 
 enum sl_code sl_replay_batch(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, struct sl_err *err)
 {
-    const int64_t now_us = r->ops->now_us + (sl_replay_clock_ms() - r->started_ms) * 1000;
+    const int64_t now_us = r->ops->now_us + (sl_monotonic_ms() - r->started_ms) * 1000;
     sl_arena_reset(&r->arena);
     switch (steps[0].action) {
     case SL_ACT_KEEP: keep(r, n, steps[0].note); return SL_OK;

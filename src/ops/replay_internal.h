@@ -20,7 +20,6 @@ struct sl_replaying {
     struct sl_arena arena; /* of a batch */
 };
 
-int64_t sl_replay_clock_ms(void); /* monotonic */
 /* Steps of one kind: `n` of them go the same way together. What is safe is let go of. */
 enum sl_code sl_replay_batch(struct sl_replaying *r, const struct sl_replay_step *steps, size_t n, struct sl_err *err);
 

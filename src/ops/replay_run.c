@@ -2,11 +2,12 @@
  * Triggers and letters that are rejected again leave by the outbox: the running worker publishes them, or, while there is none, the replay itself. It holds the worker's lock only
  * for that, so that a worker may start at any time. */
 #include <string.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/file.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/hash.h>
+#include <sluice/str.h>
 
 #include "replay_internal.h"
 
@@ -16,14 +17,6 @@
 #define WINDOW_BYTES    ((size_t)256 * 1000 * 1000)
 #define PAUSE_MS        100
 #define DRAIN_EVERY_MS  1000
-#define DRAIN_WAIT_MS   30000
-
-int64_t sl_replay_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_stopped(const struct sl_replaying *r)
 {
@@ -36,8 +29,8 @@ static enum sl_code drain(struct sl_replaying *r, struct sl_err *err)
 {
     struct sl_lock *lock = NULL;
     size_t left = 0;
-    const int64_t now_us = r->ops->now_us + (sl_replay_clock_ms() - r->started_ms) * 1000;
-    r->drained_ms = sl_replay_clock_ms();
+    const int64_t now_us = r->ops->now_us + (sl_monotonic_ms() - r->started_ms) * 1000;
+    r->drained_ms = sl_monotonic_ms();
     enum sl_code code = sl_worker_lock(&lock, r->ops->config, 0, err);
     r->counts->left_to_worker = code == SL_UNAVAILABLE;
     if (code == SL_UNAVAILABLE)
@@ -83,7 +76,7 @@ static size_t batch_end(const struct sl_replaying *r, const struct sl_replay_ste
 static void keep_rate(const struct sl_replaying *r)
 {
     const int64_t due_ms = r->options->rate > 0 ? r->started_ms + (int64_t)r->done * 1000 / r->options->rate : 0;
-    for (int64_t left_ms; (left_ms = due_ms - sl_replay_clock_ms()) > 0 && !is_stopped(r);)
+    for (int64_t left_ms; (left_ms = due_ms - sl_monotonic_ms()) > 0 && !is_stopped(r);)
         r->options->pause(left_ms < PAUSE_MS ? left_ms : PAUSE_MS);
 }
 
@@ -96,7 +89,7 @@ static enum sl_code run_steps(struct sl_replaying *r, const struct sl_replay_ste
         r->done += end - i;
         if (code == SL_OK && r->options->progress != NULL)
             r->options->progress(r->options->arg, r->done);
-        if (code == SL_OK && sl_replay_clock_ms() - r->drained_ms >= DRAIN_EVERY_MS)
+        if (code == SL_OK && sl_monotonic_ms() - r->drained_ms >= DRAIN_EVERY_MS)
             code = drain(r, err);
         if (end < n)
             keep_rate(r);
@@ -128,10 +121,30 @@ static bool is_enough(const struct sl_replaying *r)
     return is_stopped(r) || (r->options->policy.limit > 0 && r->policy.limit == 0);
 }
 
+/* Nothing new fits into the window. What this replay itself has laid there came after all that it is about, where a server keeps its order; as ours does, which tells its backlog. */
+static enum sl_code end_full(const struct sl_replaying *r, size_t n_own, struct sl_err *err)
+{
+    int64_t undelivered = -1, leased = -1;
+    if (n_own > 0)
+        sl_letter_hold_backlog(r->hold, &undelivered, &leased);
+    if (undelivered >= 0)
+        return SL_OK;
+    return sl_fail(err, SL_CONFLICT, "%zu letters that are not meant are held, and more wait behind them: replay or move those first",
+                   r->counts->read - r->counts->matched);
+}
+
+static size_t count_own(const struct sl_replaying *r, const struct sl_dead_letter *letters, size_t n)
+{
+    size_t n_own = 0;
+    for (size_t i = 0; i < n; i++)
+        n_own += sl_str_eq(letters[i].replay_id, r->id);
+    return n_own;
+}
+
 static enum sl_code from_subscription(struct sl_replaying *r, struct sl_err *err)
 {
     const struct sl_replay_options *options = r->options;
-    size_t n = 1;
+    size_t n = 1, n_own = 0;
     enum sl_code code = sl_letter_hold_open(&r->hold, options->box, r->service, r->ops->config,
                                             options->window_messages > 0 ? options->window_messages : WINDOW_MESSAGES,
                                             options->window_bytes > 0 ? options->window_bytes : WINDOW_BYTES, err);
@@ -140,29 +153,37 @@ static enum sl_code from_subscription(struct sl_replaying *r, struct sl_err *err
         struct sl_dead_letter *letters;
         bool full = false;
         code = sl_letter_hold_fill(r->hold, r->ops->now_us, options->stop, &letters, &n, &full, &arena, err);
+        n_own += code == SL_OK ? count_own(r, letters, n) : 0;
         if (code == SL_OK && n > 0)
             code = run_letters(r, letters, n, &arena, err);
         if (code == SL_OK && n == 0 && full)
-            code = sl_fail(err, SL_CONFLICT,
-                           "%zu letters that are not meant are held, and more wait behind them: replay or move those first",
-                           r->counts->read - r->counts->matched);
+            code = end_full(r, n_own, err);
         sl_arena_fini(&arena);
     }
     return code;
 }
 
-static enum sl_code read_rows(struct sl_replaying *r, struct sl_dead_letter **letters, size_t *n, struct sl_arena *arena,
+struct list { /* the ledger's, as it was at the start: what is rejected again comes behind it */
+    const struct sl_reject_row *rows;
+    size_t n, at;
+};
+
+/* The next of them, a window full. */
+static enum sl_code read_rows(struct sl_replaying *r, struct list *list, struct sl_dead_letter **letters, size_t *n, struct sl_arena *arena,
                               struct sl_err *err)
 {
-    struct sl_reject_row *rows = NULL, *row = NULL;
-    size_t n_rows = 0, n_row = 0, bytes = 0;
-    enum sl_code code = sl_ledger_rejects(r->ops->ledger, 0, &rows, &n_rows, arena, err);
-    *letters = sl_arena_array(arena, n_rows + 1, sizeof **letters);
-    for (size_t i = 0; i < n_rows && code == SL_OK && bytes < WINDOW_BYTES; i++) {
-        code = sl_ledger_rejects(r->ops->ledger, rows[i].id, &row, &n_row, arena, err);
+    const size_t most = r->options->window_bytes > 0 ? r->options->window_bytes : WINDOW_BYTES;
+    struct sl_reject_row *row = NULL;
+    size_t n_row = 0;
+    enum sl_code code = SL_OK;
+    *letters = NULL;
+    *n = 0;
+    for (size_t bytes = 0; list->at < list->n && code == SL_OK && bytes < most; list->at++) {
+        code = sl_ledger_rejects(r->ops->ledger, list->rows[list->at].id, &row, &n_row, arena, err);
         if (code == SL_OK && n_row > 0) {
-            sl_dead_letter_of_reject(&(*letters)[(*n)++], row, r->ops->config, r->ops->now_us, arena);
-            bytes += row->len;
+            *letters = sl_arena_push(arena, *letters, n, sizeof **letters);
+            sl_dead_letter_of_reject(&(*letters)[*n - 1], row, r->ops->config, r->ops->now_us, arena);
+            bytes += row->len + 1;         /* many empty ones end somewhere, too */
         } else if (code == SL_NOT_FOUND) { /* somebody was quicker */
             code = SL_OK;
         }
@@ -173,11 +194,19 @@ static enum sl_code read_rows(struct sl_replaying *r, struct sl_dead_letter **le
 static enum sl_code from_ledger(struct sl_replaying *r, struct sl_err *err)
 {
     struct sl_arena arena = {0};
-    struct sl_dead_letter *letters = NULL;
-    size_t n = 0;
-    enum sl_code code = read_rows(r, &letters, &n, &arena, err);
-    if (code == SL_OK && n > 0)
-        code = run_letters(r, letters, n, &arena, err);
+    struct sl_reject_row *rows = NULL;
+    struct list list = {0};
+    enum sl_code code = sl_ledger_rejects(r->ops->ledger, 0, &rows, &list.n, &arena, err);
+    list.rows = rows;
+    while (code == SL_OK && list.at < list.n && !is_enough(r)) {
+        struct sl_arena window = {0};
+        struct sl_dead_letter *letters;
+        size_t n;
+        code = read_rows(r, &list, &letters, &n, &window, err);
+        if (code == SL_OK && n > 0)
+            code = run_letters(r, letters, n, &window, err);
+        sl_arena_fini(&window);
+    }
     sl_arena_fini(&arena);
     return code;
 }
@@ -212,8 +241,8 @@ enum sl_code sl_replay_run(const struct sl_ops *ops, struct sl_service *service,
                              .options = options,
                              .policy = options->policy,
                              .counts = counts,
-                             .started_ms = sl_replay_clock_ms(),
-                             .drained_ms = sl_replay_clock_ms()};
+                             .started_ms = sl_monotonic_ms(),
+                             .drained_ms = sl_monotonic_ms()};
     *counts = (struct sl_replay_counts){0};
     r.policy.id = sl_uuid_format(sl_uuid4(), r.id);
     enum sl_code code = sl_service_bus(&r.bus, service, NULL, 0, err);

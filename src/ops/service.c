@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sluice/broker.h>
+#include <sluice/clock.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/log.h>
 
@@ -128,12 +128,6 @@ enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *e
 
 /* ---- the embedded broker ---- */
 
-static void pause_ms(int64_t ms)
-{
-    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-    nanosleep(&wait, NULL);
-}
-
 static enum sl_code serve(const struct sl_config *config, const char *address, struct sl_broker **out, struct sl_err *err)
 {
     const struct sl_broker_options options = {.path = config->bus.path, .listen = address};
@@ -168,9 +162,11 @@ static enum sl_code open_embedded(struct sl_service *service, const struct sl_se
     for (int64_t waited_ms = 0; code == SL_CONFLICT || code == SL_UNAVAILABLE; waited_ms += RETRY_MS) {
         if (waited_ms >= wait_ms || (code == SL_UNAVAILABLE && waited_ms >= PORT_WAIT_MS))
             break;
-        pause_ms(RETRY_MS);
+        sl_pause_ms(RETRY_MS);
         code = find_or_serve(service, options->brief, err);
     }
+    if (code == SL_OK && service->broker != NULL && !options->brief && !sl_broker_is_local(service->address))
+        sl_log(SL_WARNING, "other machines may reach the broker, which asks nobody who they are", {"address", service->address});
     if (code != SL_CONFLICT)
         return code;
     err->code = SL_UNAVAILABLE;
@@ -185,19 +181,14 @@ static void *keeper_main(void *arg)
     while (!service->closing && service->broker == NULL) {
         struct sl_broker *broker = NULL;
         struct sl_err err = {0};
-        struct timespec until;
         pthread_mutex_unlock(&service->mutex);
         enum sl_code code = serve(service->config, service->address, &broker, &err);
         if (code == SL_OK)
             sl_log(SL_WARNING, "the process that served the broker has left; this one serves now", {"address", service->address});
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TAKE_EVERY_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
         pthread_mutex_lock(&service->mutex);
         service->broker = broker;
         if (!service->closing && broker == NULL)
-            pthread_cond_timedwait(&service->closed, &service->mutex, &until);
+            sl_cond_wait(&service->closed, &service->mutex, sl_monotonic_ms() + TAKE_EVERY_MS);
     }
     pthread_mutex_unlock(&service->mutex);
     return NULL;
@@ -272,15 +263,11 @@ enum sl_code sl_service_open(struct sl_service **out, const struct sl_config *co
                              struct sl_err *err)
 {
     static const struct sl_service_options DEFAULTS = {0};
-    pthread_condattr_t monotonic;
     struct sl_service *service = sl_calloc(1, sizeof *service);
     service->config = config;
     service->peer.address = service->address;
     pthread_mutex_init(&service->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&service->closed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&service->closed);
     *out = service;
     enum sl_code code = open_by_type(service, options != NULL ? options : &DEFAULTS, err);
     if (code == SL_OK)

@@ -79,7 +79,7 @@ static enum sl_code judge(const struct sl_ops *ops, const struct found *found, s
     }
     if (code == SL_OK && found->processor->n_sources > 0) {
         facts.coverage.asked = true;
-        code = sl_worker_coverage(ops->worker, found->phase, found->processor, date, date, false, &days, &n, arena, err);
+        code = sl_worker_coverage(ops->worker, found->processor, date, date, false, &days, &n, arena, err);
     }
     if (code == SL_OK && n == 1)
         facts.coverage = days[0].coverage;

@@ -153,8 +153,7 @@ static enum sl_code ask_tables(struct verifying *v, sl_date from, sl_date to, st
         const struct sl_processor *processor = &v->phase->processors[i];
         if (processor->n_sources == 0)
             continue;
-        enum sl_code code = sl_worker_coverage(v->ops->worker, v->phase, processor, from, to, false, &answers[i].days, &answers[i].n,
-                                               v->arena, err);
+        enum sl_code code = sl_worker_coverage(v->ops->worker, processor, from, to, false, &answers[i].days, &answers[i].n, v->arena, err);
         if (code != SL_OK)
             return code;
     }

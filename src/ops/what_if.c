@@ -200,7 +200,15 @@ static enum sl_code look_at(struct sl_what_if_run *run, struct sl_what_if_entry 
 
 /* ---- all gates ---- */
 
-static const struct sl_phase *phase_named(const struct sl_config *config, const char *name)
+bool sl_what_if_is_before(const struct sl_config *config, const struct sl_phase *phase, const char *name)
+{
+    bool found = !strcmp(phase->name, name);
+    for (size_t i = 0; !found && i < phase->n_after; i++)
+        found = sl_what_if_is_before(config, &config->phases[phase->after[i]], name);
+    return found;
+}
+
+const struct sl_phase *sl_what_if_phase(const struct sl_config *config, const char *name)
 {
     for (size_t i = 0; i < config->n_phases; i++)
         if (!strcmp(config->phases[i].name, name))
@@ -223,7 +231,7 @@ static void begin_entries(struct sl_what_if_run *run, struct sl_what_if *out, co
                                                    gate->quality_tier};
         struct sl_what_if_entry *entry = &run->entries[run->n++];
         entry->out = mine;
-        entry->phase = phase_named(run->ops->config, gate->phase);
+        entry->phase = sl_what_if_phase(run->ops->config, gate->phase);
         /* generations ascend: the newest stays */
         sl_map_put(run->newest, sl_arena_printf(run->arena, "%s/%s/%d", gate->phase, sl_date_format(gate->date, day), (int)gate->profile),
                    entry);

@@ -36,6 +36,11 @@ struct sl_what_if_run {
     struct sl_map *newest; /* "phase/date/profile" -> entry of the newest generation */
 };
 
+/* By its name, no alias; NULL. */
+const struct sl_phase *sl_what_if_phase(const struct sl_config *config, const char *name);
+/* Is it the name of the phase or of one before it? */
+bool sl_what_if_is_before(const struct sl_config *config, const struct sl_phase *phase, const char *name);
+
 /* Facts of the entry's record under a config, refitted. SL_NOT_FOUND: it has no record, or the config no such phase. */
 enum sl_code sl_what_if_facts(struct sl_what_if_run *run, const struct sl_what_if_entry *entry, const struct sl_config *config,
                               struct sl_facts *out, struct sl_err *err);

@@ -3,21 +3,13 @@
  * What a fact says of the world stays as it was found. Some facts follow from the config too (whether a generation has settled, which gaps lie in the look-back): those are worked out again
  * where the record has what it takes. What the other config asks of the world and nobody asked then is named, with the key that asks; but only as far as the decision comes: a gate
  * that stops at its barrier lacks nothing of the checks. A gap that is there in any case makes the dates that nobody looked at unimportant. */
-#include <sluice/what_if.h>
+#include "what_if_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- both ---- */
-
-static const struct sl_phase *phase_called(const struct sl_config *config, const char *name)
-{
-    for (size_t i = 0; i < config->n_phases; i++)
-        if (!strcmp(config->phases[i].name, name))
-            return &config->phases[i];
-    return NULL;
-}
 
 static const struct sl_processor *processor_called(const struct sl_phase *phase, const char *name)
 {
@@ -33,29 +25,6 @@ static bool comes_after(const struct sl_config *config, const struct sl_phase *p
         if (!strcmp(config->phases[phase->after[i]].name, before))
             return true;
     return false;
-}
-
-static bool runs_are_unknown(const struct sl_config *config, sl_date date)
-{
-    return config->calendar && config->calendar->history_from != SL_DATE_NONE && date < config->calendar->history_from;
-}
-
-static bool is_gap_judged(const struct sl_processor *processor)
-{
-    bool critical = false;
-    for (int profile = 0; profile < SL_N_PROFILES; profile++)
-        critical |= processor->need[profile] == SL_CRITICAL;
-    return critical && processor->n_sources > 0;
-}
-
-static sl_date look_back_from(const struct sl_config *config, const struct sl_facts *facts)
-{
-    sl_date from = facts->date - facts->phase->checks.gaps.look_back_days;
-    if (facts->season_first != SL_DATE_NONE && from < facts->season_first)
-        from = facts->season_first;
-    if (config->calendar && config->calendar->history_from != SL_DATE_NONE && from < config->calendar->history_from)
-        from = config->calendar->history_from;
-    return from;
 }
 
 /* ---- refit ---- */
@@ -82,7 +51,7 @@ static void refit_runs(struct sl_facts *facts, struct sl_arena *arena)
 static void refit_upstream(struct sl_facts *facts, const struct sl_config *config)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < facts->n_upstream && !runs_are_unknown(config, facts->date); i++)
+    for (size_t i = 0; i < facts->n_upstream && !sl_config_is_before_history(config, facts->date); i++)
         if (comes_after(config, facts->phase, facts->upstream[i].phase->name))
             facts->upstream[kept++] = facts->upstream[i];
     facts->n_upstream = kept;
@@ -97,11 +66,11 @@ static bool is_partial(const struct sl_gap *gap)
 static void refit_gaps(struct sl_facts *facts, const struct sl_config *config)
 {
     size_t kept = 0;
-    const sl_date from = look_back_from(config, facts);
+    const sl_date from = sl_gaps_look_back_from(config, facts->phase, facts->date, facts->season_first);
     const bool whole_only = facts->phase->checks.units != SL_STRICT && facts->n_known_gaps == 0;
     for (size_t i = 0; i < facts->n_gaps; i++) {
         const struct sl_gap *gap = &facts->gaps[i];
-        if (is_gap_judged(gap->processor) && (gap->error || gap->date >= from) && !(whole_only && is_partial(gap)))
+        if (sl_processor_is_gap_judged(gap->processor) && (gap->error || gap->date >= from) && !(whole_only && is_partial(gap)))
             facts->gaps[kept++] = *gap;
     }
     facts->n_gaps = kept;
@@ -301,7 +270,7 @@ static void weigh_processors(struct weighing *w)
 static void weigh_upstream_phase(struct weighing *w, const struct sl_phase *before)
 {
     const enum sl_profile profile = w->facts->profile;
-    const struct sl_phase *was = phase_called(w->old, before->name);
+    const struct sl_phase *was = sl_what_if_phase(w->old, before->name);
     const struct sl_upstream_facts *up = NULL;
     for (size_t i = 0; i < w->recorded->n_upstream; i++)
         if (!strcmp(w->recorded->upstream[i].phase->name, before->name))
@@ -324,11 +293,11 @@ static void weigh_upstream_phase(struct weighing *w, const struct sl_phase *befo
 
 static void weigh_upstream(struct weighing *w)
 {
-    if (w->phase->checks.upstream.mode == SL_OFF || w->phase->n_after == 0 || runs_are_unknown(w->config, w->facts->date))
+    if (w->phase->checks.upstream.mode == SL_OFF || w->phase->n_after == 0 || sl_config_is_before_history(w->config, w->facts->date))
         return;
     if (w->was->checks.upstream.mode == SL_OFF)
         lack(w, "phases.%s.checks.upstream: what the phases before delivered", w->phase->name);
-    else if (runs_are_unknown(w->old, w->facts->date))
+    else if (sl_config_is_before_history(w->old, w->facts->date))
         lack(w, "calendar.history_from: what the phases before delivered");
     else
         for (size_t i = 0; i < w->phase->n_after; i++)
@@ -349,7 +318,7 @@ static void weigh_gap_tables(struct weighing *w)
 {
     for (size_t i = 0; i < w->phase->n_processors; i++) {
         const struct sl_processor *is = &w->phase->processors[i], *was = processor_called(w->was, is->name);
-        if (is_gap_judged(is) && (!was || !is_gap_judged(was) || !same_sources(was, is)))
+        if (sl_processor_is_gap_judged(is) && (!was || !sl_processor_is_gap_judged(was) || !same_sources(was, is)))
             lack(w, "phases.%s.processors.%s: its rows on the dates before", w->phase->name, is->name);
     }
 }
@@ -357,7 +326,7 @@ static void weigh_gap_tables(struct weighing *w)
 static void weigh_gaps(struct weighing *w)
 {
     const char *name = w->phase->name;
-    const sl_date from = look_back_from(w->config, w->facts);
+    const sl_date from = sl_gaps_look_back_from(w->config, w->facts->phase, w->facts->date, w->facts->season_first);
     char day[SL_DATE_LEN + 1], last[SL_DATE_LEN + 1];
     if (w->phase->checks.gaps.mode == SL_OFF)
         return;
@@ -432,15 +401,6 @@ static void weigh_completeness(struct weighing *w)
         lack(w, "the sources of %s, or calendar.entities: who has which units", is->completeness.table);
 }
 
-/* Is the phase this one, or one before it? */
-static bool is_before(const struct sl_config *config, const struct sl_phase *phase, const char *name)
-{
-    bool found = !strcmp(phase->name, name);
-    for (size_t i = 0; !found && i < phase->n_after; i++)
-        found = is_before(config, &config->phases[phase->after[i]], name);
-    return found;
-}
-
 static bool has_inputs(const struct sl_phase *phase)
 {
     for (size_t i = 0; i < phase->n_processors; i++)
@@ -456,7 +416,7 @@ static bool changes_tier(const struct weighing *w, const struct sl_config_change
         return has_inputs(w->phase);
     if (!strcmp(change->keys[0], "quality"))
         return change->n_keys < 2 || (strcmp(change->keys[1], "ceilings") != 0 && strcmp(change->keys[1], "historical") != 0);
-    if (strcmp(change->keys[0], "phases") != 0 || change->n_keys < 2 || !is_before(w->config, w->phase, change->keys[1]))
+    if (strcmp(change->keys[0], "phases") != 0 || change->n_keys < 2 || !sl_what_if_is_before(w->config, w->phase, change->keys[1]))
         return false;
     const bool own = !strcmp(change->keys[1], w->phase->name);
     if (change->n_keys < 5)
@@ -499,7 +459,7 @@ void sl_what_if_find_lacks(struct sl_what_if_lacks *out, const struct sl_facts *
                          .arena = arena,
                          .phase = facts->phase};
     *out = (struct sl_what_if_lacks){0};
-    w.was = phase_called(old, facts->phase->name);
+    w.was = sl_what_if_phase(old, facts->phase->name);
     if (!w.was || n_changes == 0)
         return;
     w.reach = reach_of(&w);

@@ -7,15 +7,6 @@
 
 enum { MOST_TRIED = 24, MOST_VALUE = 120 };
 
-/* Is the phase one of `phase` and those before it? */
-static bool is_before(const struct sl_config *config, const struct sl_phase *phase, const char *name)
-{
-    bool found = !strcmp(phase->name, name);
-    for (size_t i = 0; !found && i < phase->n_after; i++)
-        found = is_before(config, &config->phases[phase->after[i]], name);
-    return found;
-}
-
 static bool concerns(const struct sl_what_if_run *run, const struct sl_what_if_entry *entry, const struct sl_config_change *change)
 {
     static const char *const ROOTS[] = {"calendar", "coverage", "pipeline", "quality", "timezone"};
@@ -24,7 +15,7 @@ static bool concerns(const struct sl_what_if_run *run, const struct sl_what_if_e
             return true;
     if (strcmp(change->keys[0], "phases") != 0)
         return false;
-    return change->n_keys < 2 || is_before(run->ops->config, entry->phase, change->keys[1]) ||
+    return change->n_keys < 2 || sl_what_if_is_before(run->ops->config, entry->phase, change->keys[1]) ||
            !strcmp(change->keys[change->n_keys - 1], "after");
 }
 

@@ -17,7 +17,7 @@ static bool starts_with(struct sl_span text, const char *with)
 static void add_entry(struct sl_map **results, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "metadata", NULL);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_span id = {"", 0}, reason = {"", 0};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -39,7 +39,7 @@ static void add_entry(struct sl_map **results, struct sl_span bytes)
 static void read_error_info(struct sl_map **results, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "ErrorInfo", NULL);
-    struct sl_field field;
+    struct sl_wire_field field;
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(3, SL_WIRE_BYTES))
             add_entry(results, field.bytes);
@@ -49,7 +49,7 @@ static void read_any(struct sl_map **results, struct sl_span bytes)
 {
     static const char TYPE[] = "/google.rpc.ErrorInfo";
     struct sl_wire wire = sl_wire_open(bytes, "Any", NULL);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_span type = {"", 0}, value = {"", 0};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -64,7 +64,7 @@ struct sl_map *sl_ack_results_read(const void *details, size_t len)
 {
     struct sl_map *results = NULL;
     struct sl_wire wire = sl_wire_open((struct sl_span){details, len}, "Status", NULL);
-    struct sl_field field;
+    struct sl_wire_field field;
     while (len > 0 && sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(3, SL_WIRE_BYTES))
             read_any(&results, field.bytes);

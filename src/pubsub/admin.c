@@ -3,7 +3,7 @@
 
 #include "wire.h"
 
-enum { MAX_LABELS = 10000, MAX_PATHS = 1000, MAX_ITEMS = 100000 };
+enum { MAX_LABELS = 10000, MAX_PATHS = 1000, MAX_ITEMS = 100000, MAX_REGIONS = 1000 };
 enum { MIN_BACKOFF_MS = 10000, MAX_BACKOFF_MS = 600000 }; /* where a retry policy doesn't say */
 
 static const int64_t MAX_DURATION_S = INT64_C(315576000000); /* 10,000 years, as google.protobuf.Duration has it */
@@ -13,7 +13,7 @@ static const int64_t MAX_DURATION_S = INT64_C(315576000000); /* 10,000 years, as
 void sl_wire_add_label(struct sl_wire *wire, struct sl_pubsub_labels *out, struct sl_span bytes, struct sl_arena *arena)
 {
     struct sl_wire entry = sl_wire_open(bytes, "label", wire->err);
-    struct sl_field field;
+    struct sl_wire_field field;
     size_t n = out->n;
     if (n == MAX_LABELS) {
         sl_wire_fail(wire, "too many labels");
@@ -42,32 +42,59 @@ static void read_duration(struct sl_wire *wire, struct sl_wire_time *time, struc
         *out_ms = time->seconds * 1000 + time->nanos / 1000000;
 }
 
-static enum sl_code read_topic(struct sl_pubsub_topic *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
+static enum sl_code read_storage_policy(struct sl_pubsub_topic *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
-    struct sl_wire wire = sl_wire_open(bytes, "Topic", err);
-    struct sl_field field;
+    struct sl_wire wire = sl_wire_open(bytes, "MessageStoragePolicy", err);
+    struct sl_wire_field field;
+    out->has_storage_policy = true;
+    while (sl_wire_next(&wire, &field)) {
+        if (field.key == SL_KEY(2, SL_WIRE_VARINT))
+            out->enforce_in_transit = field.value != 0;
+        if (field.key != SL_KEY(1, SL_WIRE_BYTES))
+            continue;
+        if (out->n_regions == MAX_REGIONS) {
+            sl_wire_fail(&wire, "too many regions");
+            break;
+        }
+        out->regions = sl_arena_push(arena, out->regions, &out->n_regions, sizeof *out->regions);
+        sl_wire_string(&wire, &field, arena, &out->regions[out->n_regions - 1]);
+    }
+    return wire.code;
+}
+
+/* An empty message asks for nothing. */
+static void note_unsupported(const char **out, const struct sl_wire_field *field, const char *name)
+{
+    if (!*out && field->bytes.len > 0)
+        *out = name;
+}
+
+enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Topic", err);
+    struct sl_wire_field field;
     struct sl_wire_time retention = {0};
     *out = (struct sl_pubsub_topic){.name = ""};
     while (sl_wire_next(&wire, &field)) {
         switch (field.key) {
         case SL_KEY(1, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->name); break;
         case SL_KEY(2, SL_WIRE_BYTES): sl_wire_add_label(&wire, &out->labels, field.bytes, arena); break;
+        case SL_KEY(3, SL_WIRE_BYTES): wire.code = read_storage_policy(out, field.bytes, arena, err); break;
+        case SL_KEY(5, SL_WIRE_BYTES): sl_wire_string(&wire, &field, arena, &out->kms_key); break;
+        case SL_KEY(6, SL_WIRE_BYTES): note_unsupported(&out->unsupported, &field, "schema_settings"); break;
         case SL_KEY(8, SL_WIRE_BYTES): read_duration(&wire, &retention, field.bytes, &out->retention_ms); break;
+        case SL_KEY(10, SL_WIRE_BYTES): note_unsupported(&out->unsupported, &field, "ingestion_data_source_settings"); break;
+        case SL_KEY(13, SL_WIRE_BYTES): note_unsupported(&out->unsupported, &field, "message_transforms"); break;
         default: break;
         }
     }
     return wire.code;
 }
 
-enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
-{
-    return read_topic(out, (struct sl_span){data, len}, arena, err);
-}
-
 static enum sl_code read_dead_letter(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "DeadLetterPolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     if (!out->dead_letter_topic)
         out->dead_letter_topic = "";
     while (sl_wire_next(&wire, &field))
@@ -85,7 +112,7 @@ struct durations {
 static enum sl_code read_retry(struct sl_pubsub_subscription *out, struct durations *durations, struct sl_span bytes, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "RetryPolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     if (!out->has_retry) {
         out->has_retry = true;
         out->min_backoff_ms = MIN_BACKOFF_MS;
@@ -103,7 +130,7 @@ static enum sl_code read_expiration(struct sl_pubsub_subscription *out, struct d
                                     struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "ExpirationPolicy", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     out->has_expiration = true;
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -114,7 +141,7 @@ static enum sl_code read_expiration(struct sl_pubsub_subscription *out, struct d
 static enum sl_code read_push(struct sl_pubsub_subscription *out, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "PushConfig", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     const char *endpoint = "";
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -122,7 +149,7 @@ static enum sl_code read_push(struct sl_pubsub_subscription *out, struct sl_span
     return wire.code;
 }
 
-static void read_subscription_field(struct sl_pubsub_subscription *out, struct sl_wire *wire, const struct sl_field *field,
+static void read_subscription_field(struct sl_pubsub_subscription *out, struct sl_wire *wire, const struct sl_wire_field *field,
                                     struct durations *durations, struct sl_arena *arena)
 {
     switch (field->key) {
@@ -141,6 +168,10 @@ static void read_subscription_field(struct sl_pubsub_subscription *out, struct s
     case SL_KEY(15, SL_WIRE_VARINT): out->detached = field->value != 0; break;
     case SL_KEY(16, SL_WIRE_VARINT): out->exactly_once = field->value != 0; break;
     case SL_KEY(17, SL_WIRE_BYTES): read_duration(wire, &durations->topic_retention, field->bytes, &out->topic_retention_ms); break;
+    case SL_KEY(18, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "bigquery_config"); break;
+    case SL_KEY(22, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "cloud_storage_config"); break;
+    case SL_KEY(25, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "message_transforms"); break;
+    case SL_KEY(27, SL_WIRE_BYTES): note_unsupported(&out->unsupported, field, "bigtable_config"); break;
     default: break;
     }
 }
@@ -149,7 +180,7 @@ enum sl_code sl_pubsub_read_subscription(struct sl_pubsub_subscription *out, con
                                          struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Subscription", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct durations durations = {0};
     *out = (struct sl_pubsub_subscription){.name = "", .topic = "", .filter = ""};
     while (sl_wire_next(&wire, &field))
@@ -160,7 +191,7 @@ enum sl_code sl_pubsub_read_subscription(struct sl_pubsub_subscription *out, con
 static enum sl_code read_mask(const char ***paths, size_t *n, struct sl_span bytes, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "FieldMask", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     while (sl_wire_next(&wire, &field)) {
         if (field.key != SL_KEY(1, SL_WIRE_BYTES))
             continue;
@@ -179,7 +210,7 @@ enum sl_code sl_wire_read_update(struct sl_span *object, const char ***paths, si
                                  struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, what, err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_buf joined = {0};
     *paths = NULL;
     *n = 0;
@@ -198,7 +229,7 @@ enum sl_code sl_pubsub_read_update_topic(struct sl_pubsub_topic *out, const char
 {
     struct sl_span object;
     const enum sl_code code = sl_wire_read_update(&object, paths, n, "UpdateTopicRequest", (struct sl_span){data, len}, arena, err);
-    return code == SL_OK ? read_topic(out, object, arena, err) : code;
+    return code == SL_OK ? sl_pubsub_read_topic(out, object.ptr, object.len, arena, err) : code;
 }
 
 enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *out, const char ***paths, size_t *n, const void *data,
@@ -207,6 +238,22 @@ enum sl_code sl_pubsub_read_update_subscription(struct sl_pubsub_subscription *o
     struct sl_span object;
     const enum sl_code code = sl_wire_read_update(&object, paths, n, "UpdateSubscriptionRequest", (struct sl_span){data, len}, arena, err);
     return code == SL_OK ? sl_pubsub_read_subscription(out, object.ptr, object.len, arena, err) : code;
+}
+
+enum sl_code sl_pubsub_read_modify_push(const char **subscription, bool *has_push, const void *data, size_t len, struct sl_arena *arena,
+                                        struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "ModifyPushConfigRequest", err);
+    struct sl_wire_field field;
+    struct sl_pubsub_subscription asked = {.has_push = false};
+    *subscription = "";
+    while (sl_wire_next(&wire, &field))
+        if (field.key == SL_KEY(1, SL_WIRE_BYTES))
+            sl_wire_string(&wire, &field, arena, subscription);
+        else if (field.key == SL_KEY(2, SL_WIRE_BYTES))
+            wire.code = read_push(&asked, field.bytes, arena, err);
+    *has_push = asked.has_push;
+    return wire.code;
 }
 
 enum sl_code sl_pubsub_read_name(const char **name, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
@@ -220,7 +267,7 @@ enum sl_code sl_pubsub_read_list(const char **parent, int *page_size, const char
                                  struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "request", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *parent = *page_token = "";
     *page_size = 0;
     while (sl_wire_next(&wire, &field))
@@ -237,7 +284,7 @@ enum sl_code sl_pubsub_read_items(struct sl_span **items, size_t *n, const char 
                                   struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "list", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *items = NULL;
     *n = 0;
     *page_token = "";
@@ -275,10 +322,23 @@ static void put_duration(struct sl_buf *out, int number, int64_t ms)
     sl_wire_put_time(out, number, (struct sl_wire_time){ms / 1000, (int32_t)(ms % 1000) * 1000000});
 }
 
+static void put_storage_policy(struct sl_buf *out, const struct sl_pubsub_topic *topic)
+{
+    struct sl_buf policy = {0};
+    for (size_t i = 0; i < topic->n_regions; i++)
+        sl_wire_put_bytes(&policy, 1, topic->regions[i], strlen(topic->regions[i]));
+    sl_wire_put_int(&policy, 2, topic->enforce_in_transit);
+    if (topic->has_storage_policy)
+        sl_wire_put_message(out, 3, &policy);
+    sl_buf_fini(&policy);
+}
+
 void sl_pubsub_put_topic(struct sl_buf *out, const struct sl_pubsub_topic *topic)
 {
     sl_wire_put_text(out, 1, topic->name);
     sl_wire_put_labels(out, 2, &topic->labels);
+    put_storage_policy(out, topic);
+    sl_wire_put_text(out, 5, topic->kms_key);
     if (topic->retention_ms)
         put_duration(out, 8, topic->retention_ms);
 }

@@ -7,7 +7,7 @@ enum sl_code sl_pubsub_read_snapshot(struct sl_pubsub_snapshot *out, const void 
                                      struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "Snapshot", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_wire_time expires = {0};
     *out = (struct sl_pubsub_snapshot){.name = "", .topic = ""};
     while (sl_wire_next(&wire, &field)) {
@@ -35,7 +35,7 @@ enum sl_code sl_pubsub_read_create_snapshot(struct sl_create_snapshot *out, cons
                                             struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "CreateSnapshotRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = (struct sl_create_snapshot){.name = "", .subscription = ""};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -50,7 +50,7 @@ enum sl_code sl_pubsub_read_create_snapshot(struct sl_create_snapshot *out, cons
 enum sl_code sl_pubsub_read_seek(struct sl_seek_request *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "SeekRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_wire_time time = {0};
     *out = (struct sl_seek_request){.subscription = "", .snapshot = ""};
     while (sl_wire_next(&wire, &field)) {

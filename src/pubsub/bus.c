@@ -70,7 +70,7 @@ enum sl_code sl_bus_publish_all(struct sl_bus *bus, const char *topic, const str
 {
     enum sl_code code = SL_OK;
     *done = 0;
-    if (bus->ops->publish_all && n > 1) {
+    if (bus->ops->publish_all && n > 0) {
         code = counted(bus, bus->ops->publish_all(bus, topic, messages, n, err), &bus->counters.published, n);
         *done = code == SL_OK ? n : 0;
         return code;

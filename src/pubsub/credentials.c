@@ -5,7 +5,6 @@
  *
  * One thread per credentials asks; calls that come while there is no token wait for the answer to the request that is under way, so an outage of the token's server costs
  * one request at a time, and every wait ends with a token or a sentence. */
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 #include "grpc_retry.h"
 #include "http.h"
 
-#define NEVER     INT64_MAX
 #define MARGIN_MS 10000
 
 struct waiter {
@@ -105,15 +103,15 @@ static struct waiter *settle(struct sl_credentials *c, enum sl_code code, struct
     return waiters;
 }
 
-/* When to ask: NEVER while nobody needs it. */
+/* When to ask: SL_MS_NEVER while nobody needs it. */
 static int64_t due_ms(const struct sl_credentials *c, int64_t now_ms)
 {
-    int64_t due = NEVER;
+    int64_t due = SL_MS_NEVER;
     if (c->waiters || c->wanted)
         due = now_ms;
     else if (c->header && c->used)
         due = c->refresh_ms;
-    return due != NEVER && due < c->next_try_ms ? c->next_try_ms : due;
+    return due != SL_MS_NEVER && due < c->next_try_ms ? c->next_try_ms : due;
 }
 
 /* ---- the thread ---- */
@@ -152,13 +150,10 @@ static void *thread_main(void *arg)
     pthread_mutex_lock(&c->mutex);
     while (!c->closing) {
         const int64_t now_ms = sl_monotonic_ms(), due = due_ms(c, now_ms);
-        const struct timespec until = {.tv_sec = (time_t)(due / 1000), .tv_nsec = (long)(due % 1000) * 1000000};
         if (due <= now_ms)
             ask(c);
-        else if (due == NEVER)
-            pthread_cond_wait(&c->wake, &c->mutex);
         else
-            pthread_cond_timedwait(&c->wake, &c->mutex, &until);
+            sl_cond_wait(&c->wake, &c->mutex, due);
     }
     pthread_mutex_unlock(&c->mutex);
     return NULL;
@@ -189,14 +184,13 @@ static bool ask_for(void *arg, struct sl_buf *header, sl_rpc_token_done done, vo
 enum sl_code sl_credentials_token(struct sl_credentials *c, struct sl_buf *header, int64_t timeout_ms, struct sl_err *err)
 {
     const int64_t until_ms = sl_monotonic_ms() + timeout_ms;
-    const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000), .tv_nsec = (long)(until_ms % 1000) * 1000000};
     enum sl_code code = SL_OK;
     pthread_mutex_lock(&c->mutex);
     const uint64_t before = c->answers;
     c->wanted = !is_valid(c, sl_monotonic_ms());
     pthread_cond_signal(&c->wake);
     while (c->answers == before && !is_valid(c, sl_monotonic_ms()) && code == SL_OK)
-        if (pthread_cond_timedwait(&c->changed, &c->mutex, &until) == ETIMEDOUT)
+        if (!sl_cond_wait(&c->changed, &c->mutex, until_ms))
             code = sl_fail(err, SL_UNAVAILABLE, "no token from %s yet", c->account.source);
     if (is_valid(c, sl_monotonic_ms())) {
         sl_buf_str(header, c->header);
@@ -341,39 +335,29 @@ static void release(void *arg)
     free(c);
 }
 
-static void set_default(int64_t *value, int64_t otherwise)
-{
-    if (*value <= 0)
-        *value = otherwise;
-}
-
 static void fill_options(struct sl_credentials_options *options)
 {
     if (!options->service)
         options->service = "pubsub";
-    set_default(&options->refresh_before_ms, 225000);
-    set_default(&options->call_ms, 10000);
-    set_default(&options->probe_ms, 3000);
-    set_default(&options->backoff_min_ms, 500);
-    set_default(&options->backoff_max_ms, 30000);
+    sl_set_default(&options->refresh_before_ms, 225000);
+    sl_set_default(&options->call_ms, 10000);
+    sl_set_default(&options->probe_ms, 3000);
+    sl_set_default(&options->backoff_min_ms, 500);
+    sl_set_default(&options->backoff_max_ms, 30000);
 }
 
 static struct sl_credentials *new_credentials(const struct sl_credentials_options *options)
 {
     struct sl_credentials *c = sl_calloc(1, sizeof *c);
-    pthread_condattr_t monotonic;
     if (options)
         c->options = *options;
     fill_options(&c->options);
     c->refs = 1;
     c->backoff = (struct sl_backoff){.min_ms = c->options.backoff_min_ms, .max_ms = c->options.backoff_max_ms, .factor = 2};
     c->tokens = (struct sl_rpc_tokens){.ask = ask_for, .retain = retain, .release = release, .arg = c};
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&c->mutex, NULL);
-    pthread_cond_init(&c->wake, &monotonic);
-    pthread_cond_init(&c->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&c->wake);
+    sl_cond_init(&c->changed);
     return c;
 }
 

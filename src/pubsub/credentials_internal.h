@@ -28,7 +28,5 @@ struct sl_token {
 /* Blocks; `now_s` is the time of day. SL_UNAVAILABLE, or SL_DENIED when asking again can't help. */
 enum sl_code sl_account_token(struct sl_token *out, const struct sl_account *account, int64_t now_s, int64_t call_ms, const bool *stop,
                               struct sl_err *err);
-/* A JWT that the account's key has signed. */
-enum sl_code sl_jwt_sign(struct sl_buf *out, const struct sl_account *account, int64_t issued_s, int64_t expires_s, struct sl_err *err);
 
 #endif

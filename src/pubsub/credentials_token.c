@@ -62,7 +62,7 @@ static void put_claims(struct sl_buf *out, const struct sl_account *account, int
     sl_buf_fini(&text);
 }
 
-enum sl_code sl_jwt_sign(struct sl_buf *out, const struct sl_account *account, int64_t issued_s, int64_t expires_s, struct sl_err *err)
+static enum sl_code jwt_sign(struct sl_buf *out, const struct sl_account *account, int64_t issued_s, int64_t expires_s, struct sl_err *err)
 {
     struct sl_buf text = {0};
     size_t len = 0;
@@ -90,7 +90,7 @@ static enum sl_code sign(struct sl_token *out, const struct sl_account *account,
 {
     sl_buf_str(&out->header, "Bearer ");
     out->lifetime_ms = (JWT_LIFETIME_S - JWT_LEEWAY_S) * INT64_C(1000);
-    return sl_jwt_sign(&out->header, account, now_s - JWT_LEEWAY_S, now_s - JWT_LEEWAY_S + JWT_LIFETIME_S, err);
+    return jwt_sign(&out->header, account, now_s - JWT_LEEWAY_S, now_s - JWT_LEEWAY_S + JWT_LIFETIME_S, err);
 }
 
 /* ---- asked for ---- */

@@ -1,9 +1,7 @@
 /* grpc_bus.c - the bus over gRPC behind the port: what the worker calls, the keeper's thread, birth and end.
  * End: waits a while for answers to acks -> the keeper ends -> streams are cancelled -> channel and loop drain, so that no handler can run any more -> memory. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "grpc_bus_internal.h"
 #include "grpc_publish.h"
@@ -49,21 +47,6 @@ void sl_bus_unlock(struct sl_grpc_bus *bus)
         tell(bus, told);
 }
 
-/* Monotonic, as the condition variables of a bus are. */
-static struct timespec at_ms(int64_t ms)
-{
-    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-}
-
-/* false: the time is over */
-static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_ms)
-{
-    if (until_ms == SL_MS_NEVER)
-        return pthread_cond_wait(cond, mutex) == 0;
-    const struct timespec until = at_ms(until_ms);
-    return pthread_cond_timedwait(cond, mutex, &until) != ETIMEDOUT;
-}
-
 static int64_t tick(struct sl_grpc_bus *bus, int64_t now_ms)
 {
     int64_t next = sl_unary_tick(bus, now_ms);
@@ -84,7 +67,7 @@ static void *keeper_main(void *arg)
             sl_bus_unlock(bus);
             sl_bus_lock(bus);
         } else {
-            wait_until(&bus->wake, &bus->mutex, next);
+            sl_cond_wait(&bus->wake, &bus->mutex, next);
         }
     }
     sl_bus_unlock(bus);
@@ -136,7 +119,7 @@ static enum sl_code grpc_receive(struct sl_bus *self, size_t max_n, size_t max_b
     sl_bus_lock(bus);
     struct sl_lease *lease = sl_leases_take(bus, max_n, max_bytes, sl_monotonic_ms());
     while (!lease && bus->failure.code == SL_OK && timeout_ms != 0) {
-        const bool in_time = wait_until(&bus->arrived, &bus->mutex, until_ms);
+        const bool in_time = sl_cond_wait(&bus->arrived, &bus->mutex, until_ms);
         lease = sl_leases_take(bus, max_n, max_bytes, sl_monotonic_ms());
         if (!in_time)
             break;
@@ -241,12 +224,6 @@ static enum sl_code grpc_publish(struct sl_bus *self, const char *topic, const c
 
 /* ---- life ---- */
 
-static void set_default(int64_t *value, int64_t otherwise)
-{
-    if (*value <= 0)
-        *value = otherwise;
-}
-
 static int64_t share(int64_t of, int64_t among)
 {
     return (of + among - 1) / among;
@@ -259,35 +236,31 @@ static void fill_options(struct sl_grpc_bus_options *options, const struct sl_co
         options->streams = config->bus.streams > 0 ? config->bus.streams : 1;
     if (options->connections <= 0)
         options->connections = config->bus.connections > 0 ? config->bus.connections : 1;
-    set_default(&options->max_outstanding_messages, share(messages > 0 ? 2 * messages : 2000, options->streams));
-    set_default(&options->max_outstanding_bytes, share(bytes > 0 ? 2 * bytes : 20000000, options->streams));
-    set_default(&options->ping_ms, 30000);
-    set_default(&options->answer_ms, 15000);
-    set_default(&options->receipt_ms, 100);
-    set_default(&options->lease_s, 60);
-    set_default(&options->extend_before_ms, 10000);
-    set_default(&options->lease_cap_ms, INT64_C(60) * 60 * 1000);
-    set_default(&options->backoff_min_ms, 100);
-    set_default(&options->backoff_max_ms, 10000);
-    set_default(&options->call_ms, 20000);
-    set_default(&options->publish_ms, 60000);
-    set_default(&options->close_ms, 5000);
+    sl_set_default(&options->max_outstanding_messages, share(messages > 0 ? 2 * messages : 2000, options->streams));
+    sl_set_default(&options->max_outstanding_bytes, share(bytes > 0 ? 2 * bytes : 20000000, options->streams));
+    sl_set_default(&options->ping_ms, 30000);
+    sl_set_default(&options->answer_ms, 15000);
+    sl_set_default(&options->receipt_ms, 100);
+    sl_set_default(&options->lease_s, 10);
+    sl_set_default(&options->extend_before_ms, 10000);
+    sl_set_default(&options->lease_cap_ms, INT64_C(60) * 60 * 1000);
+    sl_set_default(&options->backoff_min_ms, 100);
+    sl_set_default(&options->backoff_max_ms, 10000);
+    sl_set_default(&options->call_ms, 20000);
+    sl_set_default(&options->publish_ms, 60000);
+    sl_set_default(&options->close_ms, 5000);
     /* Emulators are gRPC-Java, which closes connections that are probed more often than every 5 minutes. */
-    set_default(&options->keepalive_ms, config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000);
+    sl_set_default(&options->keepalive_ms, config->bus.type == SL_BUS_EMULATOR ? 300000 : 30000);
     if (options->pings == SL_PINGS_AUTO)
         options->pings = config->bus.type == SL_BUS_EMULATOR ? SL_PINGS_LEARNED : SL_PINGS_DEMANDED;
 }
 
 static void init_waiting(struct sl_grpc_bus *bus)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&bus->mutex, NULL);
-    pthread_cond_init(&bus->arrived, &monotonic);
-    pthread_cond_init(&bus->wake, &monotonic);
-    pthread_cond_init(&bus->quiet, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&bus->arrived);
+    sl_cond_init(&bus->wake);
+    sl_cond_init(&bus->quiet);
 }
 
 static enum sl_code check(const struct sl_pubsub_peer *peer, const struct sl_config *config, const struct sl_phase *const *phases, size_t n,
@@ -357,12 +330,18 @@ enum sl_code sl_grpc_bus_create(struct sl_bus **out, const struct sl_pubsub_peer
     return code;
 }
 
+/* Under the mutex: until every ack has its outcome, and has been told, or nothing more is to be had. */
+static void wait_quiet(struct sl_grpc_bus *bus, int64_t until_ms)
+{
+    while ((bus->acks || bus->telling) && bus->failure.code == SL_OK && sl_cond_wait(&bus->quiet, &bus->mutex, until_ms))
+        ;
+}
+
 static void stop_keeper(struct sl_grpc_bus *bus)
 {
     const int64_t until_ms = sl_monotonic_ms() + bus->options.close_ms;
     sl_bus_lock(bus);
-    while ((bus->acks || bus->telling) && bus->failure.code == SL_OK && wait_until(&bus->quiet, &bus->mutex, until_ms))
-        ;
+    wait_quiet(bus, until_ms);
     bus->stopping = true;
     pthread_cond_signal(&bus->wake);
     sl_bus_unlock(bus);
@@ -419,8 +398,7 @@ bool sl_grpc_bus_settle(struct sl_bus *self, int64_t timeout_ms)
     struct sl_grpc_bus *bus = (struct sl_grpc_bus *)self;
     const int64_t until_ms = sl_monotonic_ms() + timeout_ms;
     sl_bus_lock(bus);
-    while ((bus->acks || bus->telling) && bus->failure.code == SL_OK && wait_until(&bus->quiet, &bus->mutex, until_ms))
-        ;
+    wait_quiet(bus, until_ms);
     const bool settled = !bus->acks && !bus->telling;
     sl_bus_unlock(bus);
     return settled;

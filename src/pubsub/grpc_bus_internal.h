@@ -13,8 +13,6 @@
 #include "ack_results.h"
 #include "grpc_retry.h"
 
-#define SL_MS_NEVER INT64_MAX
-
 struct sl_grpc_bus;
 struct sl_subscriber;
 
@@ -93,6 +91,7 @@ struct sl_subscriber {
     size_t held;       /* HELD, WAITING and OUT, */
     size_t held_bytes; /* with so many bytes */
     size_t leased;     /* and ACKING */
+    int lease_s;       /* of what comes on this stream, until its receipt */
     int64_t receipt_due_ms, scan_ms;
 };
 
@@ -146,6 +145,7 @@ void sl_chunk_unref(void *chunk);
 /* Under the mutex from here. */
 void sl_leases_add(struct sl_subscriber *subscriber, struct sl_chunk *chunk, int64_t now_ms);
 int64_t sl_leases_tick(struct sl_subscriber *subscriber, int64_t now_ms);
+int sl_leases_length_s(const struct sl_subscriber *subscriber); /* of a stream that is opened, a receipt or an extension now */
 void sl_leases_ack(struct sl_grpc_bus *bus, const struct sl_bus_batch *batch);
 /* The next ones in line, by next_waiting; those that were lost meanwhile are left out. */
 struct sl_lease *sl_leases_take(struct sl_grpc_bus *bus, size_t max_n, size_t max_bytes, int64_t now_ms);

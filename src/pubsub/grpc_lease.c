@@ -136,7 +136,7 @@ static void add(struct sl_subscriber *subscriber, struct sl_lease *lease, int64_
 {
     lease->subscriber = subscriber;
     lease->received_ms = now_ms;
-    lease->expires_ms = now_ms + subscriber->bus->options.lease_s * 1000;
+    lease->expires_ms = now_ms + subscriber->lease_s * INT64_C(1000);
     lease->prev = subscriber->last;
     *(subscriber->last ? &subscriber->last->next : &subscriber->first) = lease;
     subscriber->last = lease;
@@ -286,7 +286,7 @@ void sl_leases_ack(struct sl_grpc_bus *bus, const struct sl_bus_batch *batch)
 
 /* ---- receipts and extensions ---- */
 
-static int length_s(const struct sl_subscriber *subscriber)
+int sl_leases_length_s(const struct sl_subscriber *subscriber)
 {
     const int lease_s = (int)subscriber->bus->options.lease_s;
     const int least_s = subscriber->exactly_once ? LEAST_EXACT_LEASE_S : lease_s < LEAST_LEASE_S ? lease_s : LEAST_LEASE_S;
@@ -297,7 +297,7 @@ static int length_s(const struct sl_subscriber *subscriber)
 static int64_t extend_before_ms(const struct sl_subscriber *subscriber)
 {
     const struct sl_grpc_bus *bus = subscriber->bus;
-    const int64_t half_ms = length_s(subscriber) * INT64_C(1000) / 2;
+    const int64_t half_ms = sl_leases_length_s(subscriber) * INT64_C(1000) / 2;
     return bus->halves_leases && half_ms < bus->options.extend_before_ms ? half_ms : bus->options.extend_before_ms;
 }
 
@@ -322,7 +322,7 @@ static void modify(struct sl_subscriber *subscriber, bool receipts, int64_t befo
         lease->receipted = lease->extending = true;
         leases[n++] = lease;
     }
-    sl_unary_request(subscriber, SL_UNARY_MODIFY, leases, n, length_s(subscriber));
+    sl_unary_request(subscriber, SL_UNARY_MODIFY, leases, n, sl_leases_length_s(subscriber));
     free(leases);
 }
 

@@ -5,7 +5,6 @@
  * Messages with an ordering key have batches of their own, one key each, of which one at a time is sent: the next is QUEUED until it is DONE. A failure stops the key: what follows
  * in it fails too, until it is resumed, so that nothing overtakes what is missing.
  * Bounded: in_flight batches of max_bytes (or of one larger message). */
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +12,6 @@
 #include <sluice/grpc_bus.h>
 
 #include "grpc_publish.h"
-
-#define NEVER INT64_MAX
 
 enum { MAX_KEY = 1024 /* of the API */ };
 enum state { FILLING, QUEUED, SENT, PAUSED, DONE };
@@ -275,17 +272,17 @@ static void on_answer(void *arg, const struct sl_rpc_status *status, const void 
 
 static int64_t tick(struct sl_grpc_publisher *publisher, int64_t now_ms)
 {
-    int64_t next = NEVER;
+    int64_t next = SL_MS_NEVER;
     for (struct batch *batch = publisher->first; batch; batch = batch->next) {
         int64_t due_ms = batch->state == FILLING  ? batch->opened_ms + publisher->options.delay_ms
                          : batch->state == PAUSED ? batch->due_ms
-                                                  : NEVER;
+                                                  : SL_MS_NEVER;
         if (due_ms <= now_ms) {
             if (batch->state == FILLING)
                 close_batch(batch);
             else
                 send_soon(batch);
-            due_ms = NEVER;
+            due_ms = SL_MS_NEVER;
         }
         next = due_ms < next ? due_ms : next;
     }
@@ -298,14 +295,11 @@ static void *keeper_main(void *arg)
     pthread_mutex_lock(&publisher->mutex);
     while (!publisher->stopping) {
         const int64_t next = tick(publisher, sl_monotonic_ms());
-        const struct timespec until = {.tv_sec = (time_t)(next / 1000), .tv_nsec = (long)(next % 1000) * 1000000};
         if (publisher->to_send) {
             unlock(publisher);
             pthread_mutex_lock(&publisher->mutex);
-        } else if (next == NEVER) {
-            pthread_cond_wait(&publisher->wake, &publisher->mutex);
         } else {
-            pthread_cond_timedwait(&publisher->wake, &publisher->mutex, &until);
+            sl_cond_wait(&publisher->wake, &publisher->mutex, next);
         }
     }
     unlock(publisher);
@@ -470,22 +464,16 @@ enum sl_code sl_grpc_publisher_flush(struct sl_grpc_publisher *publisher, struct
 
 /* ---- life ---- */
 
-static void set_default(int64_t *value, int64_t otherwise)
-{
-    if (*value <= 0)
-        *value = otherwise;
-}
-
 static void fill_options(struct sl_grpc_publisher_options *options)
 {
     options->max_messages = options->max_messages ? options->max_messages : 1000;
     options->max_bytes = options->max_bytes ? options->max_bytes : 1000000;
     options->in_flight = options->in_flight ? options->in_flight : 8;
-    set_default(&options->delay_ms, 10);
-    set_default(&options->publish_ms, 60000);
-    set_default(&options->call_ms, 20000);
-    set_default(&options->backoff_min_ms, 100);
-    set_default(&options->backoff_max_ms, 10000);
+    sl_set_default(&options->delay_ms, 10);
+    sl_set_default(&options->publish_ms, 60000);
+    sl_set_default(&options->call_ms, 20000);
+    sl_set_default(&options->backoff_min_ms, 100);
+    sl_set_default(&options->backoff_max_ms, 10000);
 }
 
 static enum sl_code start(struct sl_grpc_publisher *publisher, const struct sl_pubsub_peer *peer, struct sl_err *err)
@@ -513,13 +501,9 @@ enum sl_code sl_grpc_publisher_create(struct sl_grpc_publisher **out, const stru
     publisher->routing = sl_routing("topic", topic);
     publisher->result = result;
     publisher->arg = arg;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&publisher->mutex, NULL);
-    pthread_cond_init(&publisher->wake, &monotonic);
-    pthread_cond_init(&publisher->done, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&publisher->wake);
+    sl_cond_init(&publisher->done);
     *out = publisher;
     const enum sl_code code = start(publisher, peer, err);
     if (code != SL_OK)

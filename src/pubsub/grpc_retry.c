@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sluice/hash.h>
 
@@ -67,11 +66,10 @@ void sl_backoff_reset(struct sl_backoff *backoff)
     backoff->next_ms = 0;
 }
 
-int64_t sl_monotonic_ms(void)
+void sl_set_default(int64_t *option, int64_t otherwise)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    if (*option <= 0)
+        *option = otherwise;
 }
 
 enum sl_code sl_pubsub_dial(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const struct sl_pubsub_peer *peer, int channel_id,

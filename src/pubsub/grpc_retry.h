@@ -2,6 +2,7 @@
 #ifndef SLUICE_GRPC_RETRY_H
 #define SLUICE_GRPC_RETRY_H
 
+#include <sluice/clock.h>
 #include <sluice/grpc_bus.h>
 #include <sluice/rpc.h>
 
@@ -18,7 +19,7 @@ struct sl_backoff {
 int64_t sl_backoff_next(struct sl_backoff *backoff);
 void sl_backoff_reset(struct sl_backoff *backoff);
 
-int64_t sl_monotonic_ms(void);
+void sl_set_default(int64_t *option, int64_t otherwise); /* where it is not positive */
 
 /* keepalive_ms 0: the default. */
 enum sl_code sl_pubsub_dial(struct sl_rpc_channel **out, struct sl_rpc_loop *loop, const struct sl_pubsub_peer *peer, int channel_id,

@@ -209,7 +209,8 @@ static void open_stream(struct sl_subscriber *subscriber, int64_t now_ms)
     static const struct sl_rpc_stream_handlers HANDLERS = {.opened = on_opened, .message = on_message, .end = on_end};
     struct sl_grpc_bus *bus = subscriber->bus;
     struct sl_buf first = {0};
-    sl_pubsub_put_streaming_request(&first, subscriber->subscription, (int)bus->options.lease_s, subscriber->client_id,
+    subscriber->lease_s = sl_leases_length_s(subscriber);
+    sl_pubsub_put_streaming_request(&first, subscriber->subscription, subscriber->lease_s, subscriber->client_id,
                                     bus->options.max_outstanding_messages, bus->options.max_outstanding_bytes);
     const struct sl_rpc_request request = {
         .method = "/google.pubsub.v1.Subscriber/StreamingPull", .routing = subscriber->routing, .data = first.data, .len = first.len};

@@ -22,7 +22,7 @@ static struct reader reader(struct sl_arena *arena, struct sl_err *err, bool str
     return (struct reader){.arena = arena, .err = err, .attributes_left = MAX_ATTRIBUTES, .strict = strict};
 }
 
-static bool read_text(const struct reader *reader, struct sl_wire *wire, const struct sl_field *field, struct sl_span *out)
+static bool read_text(const struct reader *reader, struct sl_wire *wire, const struct sl_wire_field *field, struct sl_span *out)
 {
     if (reader->strict)
         return sl_wire_text(wire, field, out);
@@ -30,7 +30,7 @@ static bool read_text(const struct reader *reader, struct sl_wire *wire, const s
     return true;
 }
 
-static bool add_id(struct sl_wire *wire, const struct sl_field *field, struct sl_arena *arena, struct sl_span **ids, size_t *n)
+static bool add_id(struct sl_wire *wire, const struct sl_wire_field *field, struct sl_arena *arena, struct sl_span **ids, size_t *n)
 {
     if (*n == MAX_IDS)
         return sl_wire_fail(wire, "too many ids");
@@ -42,7 +42,7 @@ static bool add_id(struct sl_wire *wire, const struct sl_field *field, struct sl
 static enum sl_code read_attribute(const struct reader *reader, struct sl_pubsub_attribute *out, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "attribute", reader->err);
-    struct sl_field field;
+    struct sl_wire_field field;
     out->key = out->value = (struct sl_span){"", 0};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -61,6 +61,18 @@ static enum sl_code add_attribute(struct reader *reader, struct sl_pubsub_messag
     return read_attribute(reader, &out->attributes[out->n_attributes - 1], bytes);
 }
 
+enum sl_code sl_wire_read_time(struct sl_wire_time *out, struct sl_span bytes, struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open(bytes, "Timestamp or Duration", err);
+    struct sl_wire_field field;
+    while (sl_wire_next(&wire, &field))
+        if (field.key == SL_KEY(1, SL_WIRE_VARINT))
+            out->seconds = (int64_t)field.value;
+        else if (field.key == SL_KEY(2, SL_WIRE_VARINT))
+            out->nanos = (int32_t)(uint32_t)field.value;
+    return wire.code;
+}
+
 int64_t sl_wire_time_us(struct sl_wire_time time)
 {
     const int64_t seconds = time.seconds < MIN_SECONDS ? MIN_SECONDS : time.seconds > MAX_SECONDS ? MAX_SECONDS : time.seconds;
@@ -77,7 +89,7 @@ static void init_message(struct sl_pubsub_message *out)
 static enum sl_code read_message(struct reader *reader, struct sl_pubsub_message *out, struct sl_wire_time *time, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "PubsubMessage", reader->err);
-    struct sl_field field;
+    struct sl_wire_field field;
     while (sl_wire_next(&wire, &field)) {
         switch (field.key) {
         case SL_KEY(1, SL_WIRE_BYTES): out->data = field.bytes; break;
@@ -116,7 +128,7 @@ enum sl_code sl_pubsub_read_publish(struct sl_span *topic, struct sl_pubsub_mess
 {
     struct reader strict = reader(arena, err, true);
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "PublishRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct published out = {0};
     *topic = (struct sl_span){"", 0};
     while (sl_wire_next(&wire, &field))
@@ -134,7 +146,7 @@ enum sl_code sl_pubsub_read_publish_response(struct sl_span **ids, size_t *n, co
                                              struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "PublishResponse", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *ids = NULL;
     *n = 0;
     while (sl_wire_next(&wire, &field))
@@ -146,7 +158,7 @@ enum sl_code sl_pubsub_read_publish_response(struct sl_span **ids, size_t *n, co
 static enum sl_code read_received(struct reader *reader, struct sl_received *out, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "ReceivedMessage", reader->err);
-    struct sl_field field;
+    struct sl_wire_field field;
     struct sl_wire_time time = {0};
     out->ack_id = (struct sl_span){"", 0};
     init_message(&out->message);
@@ -172,7 +184,7 @@ static enum sl_code add_received(struct reader *reader, struct sl_streaming_resp
 static enum sl_code read_properties(struct sl_streaming_response *out, struct sl_span bytes, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "SubscriptionProperties", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     out->has_properties = true;
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_VARINT))
@@ -187,7 +199,7 @@ enum sl_code sl_pubsub_read_streaming_response(struct sl_streaming_response *out
 {
     struct reader lenient = reader(arena, err, false);
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "StreamingPullResponse", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = (struct sl_streaming_response){0};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -216,7 +228,7 @@ static enum sl_code add_packed_seconds(struct sl_streaming_request *out, struct 
     return packed.code;
 }
 
-static void read_streaming_field(struct sl_streaming_request *out, struct sl_wire *wire, const struct sl_field *field,
+static void read_streaming_field(struct sl_streaming_request *out, struct sl_wire *wire, const struct sl_wire_field *field,
                                  struct sl_arena *arena)
 {
     switch (field->key) {
@@ -238,7 +250,7 @@ enum sl_code sl_pubsub_read_streaming_request(struct sl_streaming_request *out, 
                                               struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "StreamingPullRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = (struct sl_streaming_request){.subscription = {"", 0}, .client_id = {"", 0}};
     while (sl_wire_next(&wire, &field))
         read_streaming_field(out, &wire, &field, arena);
@@ -248,7 +260,7 @@ enum sl_code sl_pubsub_read_streaming_request(struct sl_streaming_request *out, 
 /* AcknowledgeRequest and ModifyAckDeadlineRequest differ in the numbers of two fields. */
 static enum sl_code read_ack(struct sl_ack_request *out, struct sl_wire wire, int ids, int deadline, struct sl_arena *arena)
 {
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = (struct sl_ack_request){.subscription = {"", 0}};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))
@@ -275,7 +287,7 @@ enum sl_code sl_pubsub_read_pull(struct sl_pull_request *out, const void *data, 
 {
     (void)arena;
     struct sl_wire wire = sl_wire_open((struct sl_span){data, len}, "PullRequest", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = (struct sl_pull_request){.subscription = {"", 0}};
     while (sl_wire_next(&wire, &field))
         if (field.key == SL_KEY(1, SL_WIRE_BYTES))

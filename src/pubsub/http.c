@@ -49,8 +49,10 @@ static enum sl_code fail_of(CURLcode result, const char *what, const char *detai
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct sl_http_response *response = arg;
-    if (response->body.len + size * n > MAX_BODY)
+    if (response->body.len + size * n > MAX_BODY) {
+        response->too_long = true;
         return 0;
+    }
     sl_buf_add(&response->body, bytes, size * n);
     return size * n;
 }
@@ -102,6 +104,8 @@ enum sl_code sl_http(struct sl_http_response *out, const struct sl_http_request 
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &out->status);
     curl_easy_cleanup(curl);
     curl_slist_free_all(headers);
+    if (out->too_long)
+        return sl_fail(err, SL_UNAVAILABLE, "%s: the answer has more than %d bytes", request->url, MAX_BODY);
     return result == CURLE_OK ? SL_OK : fail_of(result, request->url, detail, err);
 }
 

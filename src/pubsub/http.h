@@ -21,6 +21,7 @@ struct sl_http_response {
     long status;
     struct sl_buf body; /* at most 1 MiB */
     bool from_metadata; /* it carries Metadata-Flavor: Google */
+    bool too_long;      /* there was more, and the request was ended */
 };
 
 /* SL_OK: there is an answer, whatever its status. SL_UNAVAILABLE: there is none; SL_DENIED: the server's certificate is not to be trusted. sl_buf_fini(&out->body) in any case. */

@@ -2,13 +2,12 @@
  * The life of a message: put -> waiting -> received (leased) -> acked and gone; or the connection is lost (sl_memory_bus_redeliver), and all that is leased waits
  * again, in the order of the puts. A receipt is of one delivery: an ack that comes after the redelivery is void, the message comes again all the same. */
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sluice/bus.h>
+#include <sluice/clock.h>
 
 /* One message, in a list by the order of the puts. */
 struct entry {
@@ -52,20 +51,6 @@ static void unlink_entry(struct memory_bus *bus, struct entry *entry)
     bus->backlog--;
 }
 
-/* Waiting is on the monotonic clock. */
-static struct timespec after_ms(int64_t timeout_ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(timeout_ms / 1000);
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_nsec -= 1000000000;
-        at.tv_sec++;
-    }
-    return at;
-}
-
 static bool has_ended(const struct memory_bus *bus)
 {
     return bus->ending && !bus->first;
@@ -74,13 +59,10 @@ static bool has_ended(const struct memory_bus *bus)
 /* Under the mutex: until a message waits, nothing can come any more, or the time is over. */
 static void wait_for_message(struct memory_bus *bus, int64_t timeout_ms)
 {
-    const struct timespec until = timeout_ms > 0 ? after_ms(timeout_ms) : (struct timespec){0};
-    while (timeout_ms != 0 && !bus->next_waiting && !has_ended(bus)) {
-        if (timeout_ms < 0)
-            pthread_cond_wait(&bus->changed, &bus->mutex);
-        else if (pthread_cond_timedwait(&bus->changed, &bus->mutex, &until) == ETIMEDOUT)
-            return;
-    }
+    const int64_t until_ms = timeout_ms < 0 ? SL_MS_NEVER : sl_monotonic_ms() + timeout_ms;
+    bool in_time = timeout_ms != 0;
+    while (in_time && !bus->next_waiting && !has_ended(bus))
+        in_time = sl_cond_wait(&bus->changed, &bus->mutex, until_ms);
 }
 
 /* Under the mutex: the next message into the batch, leased. */
@@ -210,11 +192,7 @@ static const struct sl_bus_ops MEMORY_OPS = {
 void sl_memory_bus_create(struct sl_bus **out, const struct sl_config *config)
 {
     struct memory_bus *bus = sl_calloc(1, sizeof *bus);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&bus->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    sl_cond_init(&bus->changed);
     pthread_mutex_init(&bus->mutex, NULL);
     bus->base.ops = &MEMORY_OPS;
     bus->config = config;

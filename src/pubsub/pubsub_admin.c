@@ -40,9 +40,8 @@ void sl_pubsub_admin_destroy(struct sl_pubsub_admin **admin)
     *admin = NULL;
 }
 
-/* `key` and `name` are the routing header's. Takes the request's memory. */
-static enum sl_code call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name, struct sl_buf *request,
-                         struct sl_buf *response, struct sl_err *err)
+enum sl_code sl_pubsub_admin_call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name,
+                                  struct sl_buf *request, struct sl_buf *response, struct sl_err *err)
 {
     char *routing = sl_routing(key, name);
     struct sl_rpc_status status;
@@ -61,7 +60,7 @@ static enum sl_code call_only(struct sl_pubsub_admin *admin, const char *method,
                               struct sl_err *err)
 {
     struct sl_buf response = {0};
-    const enum sl_code code = call(admin, method, key, name, request, &response, err);
+    const enum sl_code code = sl_pubsub_admin_call(admin, method, key, name, request, &response, err);
     sl_buf_fini(&response);
     return code;
 }
@@ -78,19 +77,11 @@ enum sl_code sl_pubsub_admin_get_topic(struct sl_pubsub_admin *admin, const char
 {
     struct sl_buf request = {0}, response = {0};
     sl_pubsub_put_name(&request, name);
-    enum sl_code code = call(admin, PUBLISHER "GetTopic", "topic", name, &request, &response, err);
+    enum sl_code code = sl_pubsub_admin_call(admin, PUBLISHER "GetTopic", "topic", name, &request, &response, err);
     if (code == SL_OK)
         code = sl_pubsub_read_topic(out, sl_buf_text(&response), response.len, arena, err);
     sl_buf_fini(&response);
     return code;
-}
-
-enum sl_code sl_pubsub_admin_update_topic(struct sl_pubsub_admin *admin, const struct sl_pubsub_topic *topic, const char *const *paths,
-                                          size_t n, struct sl_err *err)
-{
-    struct sl_buf request = {0};
-    sl_pubsub_put_update_topic(&request, topic, paths, n);
-    return call_only(admin, PUBLISHER "UpdateTopic", "topic.name", topic->name, &request, err);
 }
 
 enum sl_code sl_pubsub_admin_delete_topic(struct sl_pubsub_admin *admin, const char *name, struct sl_err *err)
@@ -124,7 +115,7 @@ enum sl_code sl_pubsub_admin_topic_subscriptions(struct sl_pubsub_admin *admin, 
     for (int page = 0; page < MAX_PAGES && code == SL_OK; page++) {
         struct sl_buf request = {0}, response = {0};
         sl_pubsub_put_list(&request, topic, PAGE, token);
-        code = call(admin, PUBLISHER "ListTopicSubscriptions", "topic", topic, &request, &response, err);
+        code = sl_pubsub_admin_call(admin, PUBLISHER "ListTopicSubscriptions", "topic", topic, &request, &response, err);
         if (code == SL_OK)
             code = read_page(&response, names, n, &token, arena, err);
         sl_buf_fini(&response);
@@ -147,7 +138,7 @@ enum sl_code sl_pubsub_admin_get_subscription(struct sl_pubsub_admin *admin, con
 {
     struct sl_buf request = {0}, response = {0};
     sl_pubsub_put_name(&request, name);
-    enum sl_code code = call(admin, SUBSCRIBER "GetSubscription", "subscription", name, &request, &response, err);
+    enum sl_code code = sl_pubsub_admin_call(admin, SUBSCRIBER "GetSubscription", "subscription", name, &request, &response, err);
     if (code == SL_OK)
         code = sl_pubsub_read_subscription(out, sl_buf_text(&response), response.len, arena, err);
     sl_buf_fini(&response);
@@ -172,7 +163,7 @@ enum sl_code sl_pubsub_admin_delete_subscription(struct sl_pubsub_admin *admin, 
 static enum sl_code read_backlog(const struct sl_buf *response, int64_t *undelivered, int64_t *leased, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open((struct sl_span){sl_buf_text(response), response->len}, "Backlog", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     *undelivered = *leased = 0;
     while (sl_wire_next(&wire, &field)) {
         if (field.key == SL_KEY(1, SL_WIRE_VARINT))
@@ -198,10 +189,4 @@ enum sl_code sl_pubsub_admin_backlog(struct sl_pubsub_admin *admin, const char *
     sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
-}
-
-enum sl_code sl_pubsub_admin_call(struct sl_pubsub_admin *admin, const char *method, const char *key, const char *name,
-                                  struct sl_buf *request, struct sl_buf *response, struct sl_err *err)
-{
-    return call(admin, method, key, name, request, response, err);
 }

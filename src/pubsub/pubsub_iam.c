@@ -1,4 +1,4 @@
-/* pubsub_iam.c - what may be done with a topic or a subscription, and who else may: google.iam.v1.IAMPolicy on the bus's own address. Emulators and our broker have no such service. */
+/* pubsub_iam.c - what may be done with a topic or a subscription, and who else may: google.iam.v1.IAMPolicy on the bus's own address. Google's emulators have no such service; our broker keeps policies and asks nobody for them. */
 #include <string.h>
 
 #include "pubsub_call.h"
@@ -16,7 +16,7 @@ enum sl_code sl_pubsub_admin_test_permission(struct sl_pubsub_admin *admin, cons
     sl_wire_put_text(&request, 2, permission);
     enum sl_code code = sl_pubsub_admin_call(admin, IAM "TestIamPermissions", "resource", resource, &request, &response, err);
     struct sl_wire wire = sl_wire_open((struct sl_span){sl_buf_text(&response), response.len}, "TestIamPermissionsResponse", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     while (code == SL_OK && sl_wire_next(&wire, &field))
         *granted |= field.key == SL_KEY(1, SL_WIRE_BYTES) && field.bytes.len == strlen(permission) &&
                     memcmp(field.bytes.ptr, permission, field.bytes.len) == 0;
@@ -28,7 +28,7 @@ enum sl_code sl_pubsub_admin_test_permission(struct sl_pubsub_admin *admin, cons
 static enum sl_code read_binding(struct sl_span bytes, struct sl_grant **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wire wire = sl_wire_open(bytes, "Binding", err);
-    struct sl_field field;
+    struct sl_wire_field field;
     const char *role = "";
     const size_t first = *n;
     bool conditional = false;
@@ -52,7 +52,7 @@ enum sl_code sl_pubsub_admin_grants(struct sl_pubsub_admin *admin, const char *r
                                     struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_buf request = {0}, response = {0};
-    struct sl_field field;
+    struct sl_wire_field field;
     *out = NULL;
     *n = 0;
     sl_wire_put_text(&request, 1, resource);

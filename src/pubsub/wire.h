@@ -1,39 +1,10 @@
-/* wire.h - the protobuf wire format: fields out of bytes, fields into a buffer. Private to src/pubsub. Pure. Any thread.
- * Reading is over spans of the input; every length is checked against what is left before it is used. Groups (deprecated, never in this API) are
- * refused, any other unknown field is skipped, and so is a known field of another wire type, as the official parsers do. */
+/* wire.h - the protobuf wire format as google.pubsub.v1 needs it: times and parts of requests, and fields into a buffer. Private to src/pubsub. Pure. Any thread.
+ * An unknown field is skipped, and so is a known field of another wire type, as the official parsers do. */
 #ifndef SLUICE_PUBSUB_WIRE_H
 #define SLUICE_PUBSUB_WIRE_H
 
 #include <sluice/pubsub.h>
-
-enum sl_wire_type { SL_WIRE_VARINT = 0, SL_WIRE_FIXED64 = 1, SL_WIRE_BYTES = 2, SL_WIRE_FIXED32 = 5 };
-
-/* What a field is switched on: its number and its type. */
-#define SL_KEY(number, type) ((uint32_t)(number) << 3 | (uint32_t)(type))
-
-struct sl_wire {
-    const char *start, *at, *end;
-    const char *what; /* name of the message, for the sentence */
-    struct sl_err *err;
-    enum sl_code code; /* SL_INVALID once something was malformed */
-};
-
-struct sl_field {
-    uint32_t key;         /* SL_KEY() */
-    uint64_t value;       /* of a varint, or the bits of a fixed one */
-    struct sl_span bytes; /* never NULL */
-};
-
-struct sl_wire sl_wire_open(struct sl_span bytes, const char *what, struct sl_err *err);
-/* The next field; false at the end or at malformed bytes (wire->code says which). */
-bool sl_wire_next(struct sl_wire *wire, struct sl_field *field);
-bool sl_wire_fail(struct sl_wire *wire, const char *why); /* false, always */
-/* One varint of a packed field. */
-bool sl_wire_varint(struct sl_wire *wire, uint64_t *out);
-/* A string that must be UTF-8. */
-bool sl_wire_text(struct sl_wire *wire, const struct sl_field *field, struct sl_span *out);
-/* The same without a NUL, into the arena. */
-bool sl_wire_string(struct sl_wire *wire, const struct sl_field *field, struct sl_arena *arena, const char **out);
+#include <sluice/wire.h>
 
 /* Timestamp and Duration; read over what is there, as merged messages are. */
 struct sl_wire_time {

@@ -79,7 +79,6 @@ void sl_rpc_outbox_put(struct sl_rpc_outbox *box, grpc_byte_buffer *buffer, size
         box->last = &box->first;
     *box->last = packet;
     box->last = &packet->next;
-    box->bytes += len;
 }
 
 bool sl_rpc_outbox_take(struct sl_rpc_outbox *box, grpc_byte_buffer **buffer, size_t *len)
@@ -88,7 +87,6 @@ bool sl_rpc_outbox_take(struct sl_rpc_outbox *box, grpc_byte_buffer **buffer, si
     if (!packet)
         return false;
     box->first = packet->next;
-    box->bytes -= packet->len;
     *buffer = packet->buffer;
     *len = packet->len;
     free(packet);

@@ -34,11 +34,6 @@ struct sl_rpc_loop *sl_rpc_channel_loop(const struct sl_rpc_channel *channel)
 
 /* ---- life ---- */
 
-static grpc_arg number(const char *key, int value)
-{
-    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_arg text(const char *key, const char *value)
 {
     return (grpc_arg){.type = GRPC_ARG_STRING, .key = (char *)(uintptr_t)key, .value.string = (char *)(uintptr_t)value};
@@ -49,18 +44,18 @@ static grpc_channel *connect_to(const char *target, const struct sl_rpc_channel_
     int keepalive_ms = options->keepalive_ms > 0 && options->keepalive_ms < INT32_MAX ? (int)options->keepalive_ms : KEEPALIVE_MS;
     grpc_arg args[] = {
         text(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "sluice/" SL_RPC_VERSION),
-        number(GRPC_ARG_CHANNEL_ID, options->channel_id),
-        number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* no backoff inherited from another channel */
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
-        number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepalive_ms < KEEPALIVE_TIMEOUT_MS ? keepalive_ms : KEEPALIVE_TIMEOUT_MS),
-        number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0), /* for as long as a stream is idle */
-        number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, FIRST_BACKOFF_MS),
-        number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, LAST_BACKOFF_MS),
-        number(GRPC_ARG_ENABLE_RETRIES, 0), /* our callers retry, and know what is safe to */
-        number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
-        number(GRPC_ARG_ENABLE_HTTP_PROXY, options->tls), /* plaintext goes to an emulator or to our own broker */
+        sl_rpc_number(GRPC_ARG_CHANNEL_ID, options->channel_id),
+        sl_rpc_number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* no backoff inherited from another channel */
+        sl_rpc_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
+        sl_rpc_number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
+        sl_rpc_number(GRPC_ARG_KEEPALIVE_TIME_MS, keepalive_ms),
+        sl_rpc_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keepalive_ms < KEEPALIVE_TIMEOUT_MS ? keepalive_ms : KEEPALIVE_TIMEOUT_MS),
+        sl_rpc_number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0), /* for as long as a stream is idle */
+        sl_rpc_number(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, FIRST_BACKOFF_MS),
+        sl_rpc_number(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, LAST_BACKOFF_MS),
+        sl_rpc_number(GRPC_ARG_ENABLE_RETRIES, 0), /* our callers retry, and know what is safe to */
+        sl_rpc_number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        sl_rpc_number(GRPC_ARG_ENABLE_HTTP_PROXY, options->tls), /* plaintext goes to an emulator or to our own broker */
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
     return grpc_channel_create(target, credentials, &all);

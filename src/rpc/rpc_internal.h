@@ -18,6 +18,11 @@
 #define SL_RPC_VERSION "0.1.0"
 enum { SL_RPC_MAX_RECEIVE_BYTES = 20 * 1024 * 1024, SL_RPC_MAX_METADATA_BYTES = 4 * 1024 * 1024 };
 
+static inline grpc_arg sl_rpc_number(const char *key, int value)
+{
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
 /* ---- loop.c ---- */
 
 struct sl_rpc_tag { /* embedded in what the batch is for; lives until it has run */
@@ -54,7 +59,6 @@ struct sl_rpc_held *sl_rpc_bytes_hold(const struct sl_rpc_bytes *bytes);
 struct sl_rpc_packet;
 struct sl_rpc_outbox { /* what waits to be written, in order; zero-initialised is empty */
     struct sl_rpc_packet *first, **last;
-    size_t bytes;
 };
 void sl_rpc_outbox_put(struct sl_rpc_outbox *box, grpc_byte_buffer *buffer, size_t len); /* steals the buffer */
 bool sl_rpc_outbox_take(struct sl_rpc_outbox *box, grpc_byte_buffer **buffer, size_t *len);

@@ -7,6 +7,7 @@
 #include <grpc/support/alloc.h>
 #include <grpc/support/string_util.h>
 
+#include <sluice/log.h>
 #include <sluice/mem.h>
 
 #include "rpc_internal.h"
@@ -83,9 +84,20 @@ static void plugin_destroy(void *state)
     free(plugin);
 }
 
+/* gRPC's traces print headers, whatever is in them. */
+static void stop_traces(void)
+{
+    static bool said;
+    const char *traces = getenv("GRPC_TRACE");
+    grpc_tracer_set_enabled("all", 0);
+    if (traces && *traces && !__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+        sl_log(SL_WARNING, "gRPC's traces are off: they would print tokens", {"GRPC_TRACE", traces});
+}
+
 static grpc_channel_credentials *with_tokens(grpc_channel_credentials *tls, const struct sl_rpc_tokens *tokens)
 {
     struct plugin *plugin = sl_calloc(1, sizeof *plugin);
+    stop_traces();
     plugin->tokens = *tokens;
     plugin->quota_project = sl_strdup(tokens->quota_project);
     tokens->retain(tokens->arg);

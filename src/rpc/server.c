@@ -6,15 +6,16 @@
  * cancelled, and n_open goes to 0. So nothing of a server outlives stop() but calls that their owner has not given up, and those know nothing of the server any more. */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <grpc/grpc_security.h>
 
+#include <sluice/clock.h>
 #include <sluice/mem.h>
 
 #include "rpc_internal.h"
@@ -62,6 +63,17 @@ static bool admit(struct sl_rpc_server *server, bool known)
     return serving;
 }
 
+#define PATH_CHARS 200 /* of a method that nobody knows */
+
+static void say_unknown(struct sl_rpc_server *server, grpc_call *call, grpc_slice path)
+{
+    char text[PATH_CHARS + sizeof " is not implemented here"];
+    size_t len = GRPC_SLICE_LENGTH(path);
+    snprintf(text, sizeof text, "%.*s is not implemented here", (int)(len < PATH_CHARS ? len : PATH_CHARS),
+             (const char *)GRPC_SLICE_START_PTR(path));
+    sl_rpc_peer_call_refuse(server, call, SL_RPC_UNIMPLEMENTED, text);
+}
+
 /* n_methods when there is none. */
 static size_t find_method(const struct sl_rpc_server *server, grpc_slice path)
 {
@@ -71,15 +83,16 @@ static size_t find_method(const struct sl_rpc_server *server, grpc_slice path)
     return i;
 }
 
-static void dispatch(struct sl_rpc_server *server, grpc_call *call, size_t method, grpc_metadata_array *headers)
+static void dispatch(struct sl_rpc_server *server, grpc_call *call, grpc_slice path, grpc_metadata_array *headers)
 {
+    size_t method = find_method(server, path);
     bool known = method < server->n_methods;
     if (admit(server, known))
         sl_rpc_peer_call_begin(server, call, method, headers);
     else if (known)
         sl_rpc_peer_call_refuse(server, call, SL_RPC_UNAVAILABLE, "the server is stopping");
     else
-        sl_rpc_peer_call_refuse(server, call, SL_RPC_UNIMPLEMENTED, "no such method here");
+        say_unknown(server, call, path);
 }
 
 static void accept_ask(struct sl_rpc_accept *accept)
@@ -101,13 +114,14 @@ static void accepted(struct sl_rpc_tag *tag, bool ok)
         return;
     }
     grpc_call *call = accept->call;
-    size_t method = find_method(accept->server, accept->details.method);
+    grpc_slice path = grpc_slice_ref(accept->details.method);
     grpc_call_details_destroy(&accept->details);
     grpc_call_details_init(&accept->details);
     grpc_metadata_array headers = accept->metadata;
     grpc_metadata_array_init(&accept->metadata);
     accept_ask(accept);
-    dispatch(accept->server, call, method, &headers);
+    dispatch(accept->server, call, path, &headers);
+    grpc_slice_unref(path);
     grpc_metadata_array_destroy(&headers);
 }
 
@@ -136,19 +150,14 @@ static void accepts_free(struct sl_rpc_server *server)
 
 /* ---- listening ---- */
 
-static grpc_arg number(const char *key, int value)
-{
-    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_server *make(void)
 {
     grpc_arg args[] = {
-        number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a share of it */
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
-        number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
-        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_MS),
-        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        sl_rpc_number(GRPC_ARG_ALLOW_REUSEPORT, 0), /* a port in use is an error, not a share of it */
+        sl_rpc_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
+        sl_rpc_number(GRPC_ARG_MAX_METADATA_SIZE, SL_RPC_MAX_METADATA_BYTES),
+        sl_rpc_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_MS),
+        sl_rpc_number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof *args, .args = args};
     return grpc_server_create(&all, NULL);
@@ -226,16 +235,6 @@ static void methods_copy(struct sl_rpc_server *server, const struct sl_rpc_metho
         server->methods[i] = (struct sl_rpc_method){sl_strdup(methods[i].path), methods[i].streaming};
 }
 
-static void locks_init(struct sl_rpc_server *server)
-{
-    pthread_condattr_t steady;
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->changed, &steady);
-    pthread_condattr_destroy(&steady);
-}
-
 static void server_free(struct sl_rpc_server *server)
 {
     grpc_server_destroy(server->server);
@@ -259,7 +258,8 @@ enum sl_code sl_rpc_server_create_tls(struct sl_rpc_server **out, struct sl_rpc_
     server->arg = arg;
     server->shutdown.run = shut_down;
     methods_copy(server, methods, n_methods);
-    locks_init(server);
+    pthread_mutex_init(&server->lock, NULL);
+    sl_cond_init(&server->changed);
     server->server = make();
     grpc_server_register_completion_queue(server->server, loop->cq, NULL);
     enum sl_code code = bind_to(server, listen, identity, port, err);
@@ -280,25 +280,15 @@ enum sl_code sl_rpc_server_create(struct sl_rpc_server **out, struct sl_rpc_loop
     return sl_rpc_server_create_tls(out, loop, listen, NULL, methods, n_methods, handlers, arg, port, err);
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t nanos = at.tv_nsec + ms % 1000 * 1000000;
-    at.tv_sec += (time_t)(ms / 1000 + nanos / 1000000000);
-    at.tv_nsec = (long)(nanos % 1000000000);
-    return at;
-}
-
 /* No more calls for the handlers; those that they have get `ms`. */
 static void wait_served(struct sl_rpc_server *server, int64_t ms)
 {
-    struct timespec until = after_ms(ms > 0 ? ms : 0);
-    int timeout = 0;
+    const int64_t until_ms = sl_monotonic_ms() + (ms > 0 ? ms : 0);
+    bool in_time = true;
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
-    while (server->n_serving > 0 && timeout == 0)
-        timeout = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    while (server->n_serving > 0 && in_time)
+        in_time = sl_cond_wait(&server->changed, &server->lock, until_ms);
     pthread_mutex_unlock(&server->lock);
 }
 

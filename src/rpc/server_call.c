@@ -355,6 +355,14 @@ void sl_rpc_finish(struct sl_rpc_peer_call *call, const struct sl_rpc_status *st
     unref(call);
 }
 
+void sl_rpc_drop(struct sl_rpc_peer_call *call)
+{
+    assert(call->streaming);
+    pthread_mutex_lock(&call->lock);
+    drop_unsent(call);
+    pthread_mutex_unlock(&call->lock);
+}
+
 /* A write that flow control holds back can't be overtaken by a status of ours; cancelling sends one past it. */
 void sl_rpc_abort(struct sl_rpc_peer_call *call, const struct sl_rpc_status *status)
 {

@@ -16,8 +16,8 @@ static void destroy(struct sl_warehouse *self)
     free(wh);
 }
 
-enum sl_code sl_wh_describe(struct sl_warehouse *self, const char *table, struct sl_table_info *out, struct sl_arena *arena,
-                            struct sl_err *err)
+static enum sl_code describe(struct sl_warehouse *self, const char *table, struct sl_table_info *out, struct sl_arena *arena,
+                             struct sl_err *err)
 {
     struct sl_wh_name name;
     struct sl_wh_db *db;
@@ -51,7 +51,7 @@ static bool version(struct sl_warehouse *self, const char *table, int64_t *out)
 static const struct sl_warehouse_ops OPS = {
     .name = "sqlite",
     .destroy = destroy,
-    .describe = sl_wh_describe,
+    .describe = describe,
     .present = sl_wh_present,
     .count = sl_wh_count,
     .tally = sl_wh_tally,

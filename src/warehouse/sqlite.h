@@ -87,9 +87,6 @@ enum sl_code sl_wh_error(struct sl_wh_db *db, const char *doing, struct sl_err *
 struct sl_wh_dataset *sl_wh_dataset_get(struct sl_wh *wh, const char *name);
 void sl_wh_dataset_free(struct sl_wh_dataset *dataset);
 
-/* The question's clock starts: after warehouse.timeout the statements of connections that are timed fail with SL_UNAVAILABLE. */
-void sl_wh_start_clock(struct sl_wh *wh);
-void sl_wh_timed(struct sl_wh_db *db);
 /* The reading connection of the table's dataset, on the file that is there now; starts the question's clock. A missing file is SL_NOT_FOUND and names the table. */
 enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struct sl_wh_db **out, struct sl_err *err);
 /* A writing connection of the caller's own to the file that is there, timed like a question; a schema that is newer is SL_CONFLICT. Close it in any case. What a checkpoint on
@@ -109,7 +106,6 @@ void sl_wh_bind(sqlite3_stmt *stmt, int at, const char *text); /* NULL is NULL; 
 /* BEGIN IMMEDIATE on the writing connection. Makes the directory and the file when `create`, else a missing file is SL_NOT_FOUND; a newer user_version is SL_CONFLICT. Brings
  * the file to SL_WH_SCHEMA_VERSION in the same transaction. */
 enum sl_code sl_wh_begin(struct sl_wh *wh, const struct sl_wh_name *name, bool create, struct sl_wh_db **out, struct sl_err *err);
-enum sl_code sl_wh_commit(struct sl_wh_db *db, struct sl_err *err);
 void sl_wh_rollback(struct sl_wh_db *db);
 /* Commit when `code` is SL_OK, else roll back; returns what became of it. */
 enum sl_code sl_wh_end(struct sl_wh_db *db, enum sl_code code, struct sl_err *err);
@@ -170,8 +166,6 @@ enum sl_code sl_wh_has_mask(struct sl_wh_db *db, const char *table, const char *
                             size_t n, bool *out, struct sl_err *err);
 
 /* --- the slots ------------------------------------------------------------------------------------------------------------------ */
-enum sl_code sl_wh_describe(struct sl_warehouse *self, const char *table, struct sl_table_info *out, struct sl_arena *arena,
-                            struct sl_err *err);
 enum sl_code sl_wh_present(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n, uint8_t *present,
                            struct sl_err *err);
 enum sl_code sl_wh_count(struct sl_warehouse *self, const struct sl_source *source, const struct sl_key *keys, size_t n, int64_t *rows,

@@ -22,14 +22,6 @@ struct sl_wh_question sl_wh_question(const struct sl_source *source, const struc
     return (struct sl_wh_question){.source = source, .unit = by_unit ? source->unit_column : NULL, .keys = keys, .n = n};
 }
 
-const char *sl_wh_theirs(const struct sl_source *source, const char *column)
-{
-    for (size_t i = 0; i < source->n_columns; i++)
-        if (!strcmp(source->columns[i].key, column))
-            return source->columns[i].value;
-    return column;
-}
-
 /* --- the plan ------------------------------------------------------------------------------------------------------------------- */
 
 static struct sl_wh_plan *plan_get(struct sl_wh_dataset *dataset, const char *key)

@@ -36,7 +36,5 @@ void sl_wh_add_column(struct sl_buf *sql, const char *name);
 void sl_wh_add_key_columns(struct sl_buf *sql, const struct sl_wh_question *q);
 void sl_wh_add_from_dates(struct sl_buf *sql, const struct sl_wh_question *q);
 void sl_wh_add_where_dates(struct sl_buf *sql, const struct sl_wh_question *q);
-/* Their name of our column: the source's map, else the same. */
-const char *sl_wh_theirs(const struct sl_source *source, const char *column);
 
 #endif

@@ -26,7 +26,7 @@ struct content {
 static bool is_among(const char *name, const char *const *names, size_t n, const struct sl_source *source)
 {
     for (size_t i = 0; i < n; i++)
-        if (!strcasecmp(name, source ? sl_wh_theirs(source, names[i]) : names[i]))
+        if (!strcasecmp(name, source ? sl_source_column(source, names[i]) : names[i]))
             return true;
     return false;
 }

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/file.h>
 
 #define TEXT_OF(number) #number
@@ -155,30 +155,24 @@ static int count_wal_pages(void *arg, sqlite3 *handle, const char *schema, int p
 /* Instructions of SQLite's machine between two looks at the clock: about a tenth of a millisecond. */
 #define INSTRUCTIONS_PER_LOOK 10000
 
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-void sl_wh_start_clock(struct sl_wh *wh)
+/* The question's clock starts: after warehouse.timeout the statements of connections under it fail with SL_UNAVAILABLE. */
+static void start_clock(struct sl_wh *wh)
 {
     wh->base.timed_out = false;
-    wh->deadline_us = wh->timeout_ms ? monotonic_us() + wh->timeout_ms * 1000 : 0;
+    wh->deadline_us = wh->timeout_ms ? sl_monotonic_us() + wh->timeout_ms * 1000 : 0;
 }
 
 /* Non-zero ends the statement with SQLITE_INTERRUPT. */
 static int look_at_clock(void *arg)
 {
     struct sl_wh *wh = arg;
-    if (wh->deadline_us == 0 || monotonic_us() < wh->deadline_us)
+    if (wh->deadline_us == 0 || sl_monotonic_us() < wh->deadline_us)
         return 0;
     wh->base.timed_out = true;
     return 1;
 }
 
-void sl_wh_timed(struct sl_wh_db *db)
+static void put_under_clock(struct sl_wh_db *db)
 {
     sqlite3_progress_handler(db->handle, INSTRUCTIONS_PER_LOOK, look_at_clock, db->of->owner);
 }
@@ -241,7 +235,7 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
 {
     struct sl_wh_dataset *dataset = sl_wh_dataset_get(wh, name->dataset);
     bool exists;
-    sl_wh_start_clock(wh);
+    start_clock(wh);
     enum sl_code code = look(dataset, &exists, err);
     *out = &dataset->reader;
     if (code || dataset->reader.handle)
@@ -253,7 +247,7 @@ enum sl_code sl_wh_reader(struct sl_wh *wh, const struct sl_wh_name *name, struc
     code = open_db(&dataset->reader, SQLITE_OPEN_READWRITE,
                    "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-" SL_WH_READ_CACHE_KIB, err);
     if (!code)
-        sl_wh_timed(&dataset->reader);
+        put_under_clock(&dataset->reader);
     return code;
 }
 
@@ -281,7 +275,7 @@ enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, str
     int64_t version;
     bool exists;
     *out = (struct sl_wh_db){.of = dataset};
-    sl_wh_start_clock(wh);
+    start_clock(wh);
     enum sl_code code = look(dataset, &exists, err);
     if (!code && !exists)
         return no_dataset(name, dataset, err);
@@ -292,7 +286,7 @@ enum sl_code sl_wh_open_own(struct sl_wh *wh, const struct sl_wh_name *name, str
     if (!code)
         code = sl_wh_exec(out, "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0", err);
     if (!code)
-        sl_wh_timed(out);
+        put_under_clock(out);
     return code;
 }
 
@@ -440,7 +434,7 @@ static enum sl_code checkpoint(struct sl_wh_db *db, struct sl_err *err)
     return distrust(db, sl_wh_error(db, "checkpoint", err));
 }
 
-enum sl_code sl_wh_commit(struct sl_wh_db *db, struct sl_err *err)
+static enum sl_code commit(struct sl_wh_db *db, struct sl_err *err)
 {
     if (sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL)) {
         enum sl_code code = distrust(db, sl_wh_error(db, "commit", err));
@@ -459,7 +453,7 @@ void sl_wh_rollback(struct sl_wh_db *db)
 enum sl_code sl_wh_end(struct sl_wh_db *db, enum sl_code code, struct sl_err *err)
 {
     if (!code)
-        return sl_wh_commit(db, err);
+        return commit(db, err);
     sl_wh_rollback(db);
     return code;
 }

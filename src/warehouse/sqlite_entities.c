@@ -134,7 +134,7 @@ enum sl_code sl_wh_entities(struct sl_warehouse *self, const struct sl_source *s
                             struct sl_entity_row **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_wh_question q = {.source = source, .unit = source->unit_column};
-    const struct asking a = {.entity = sl_wh_theirs(source, entity_column), .from = from, .to = to};
+    const struct asking a = {.entity = sl_source_column(source, entity_column), .from = from, .to = to};
     struct entities entities = {.arena = arena};
     bool has_tier;
     enum sl_code code = sl_wh_plan(self, &q, err);
@@ -152,7 +152,7 @@ enum sl_code sl_wh_tiers(struct sl_warehouse *self, const struct sl_source *sour
 {
     struct sl_wh_question q = {.source = source, .unit = source->unit_column};
     const struct asking a = {
-        .entity = sl_wh_theirs(source, entity_column), .tier = sl_wh_theirs(source, SL_QUALITY_COLUMNS[0]), .from = from, .to = to};
+        .entity = sl_source_column(source, entity_column), .tier = sl_source_column(source, SL_QUALITY_COLUMNS[0]), .from = from, .to = to};
     struct entities entities = {.arena = arena};
     enum sl_code code = sl_wh_plan(self, &q, err);
     if (!code)

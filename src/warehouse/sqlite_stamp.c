@@ -186,7 +186,8 @@ enum sl_code sl_wh_stamp(struct sl_warehouse *self, const struct sl_source *sour
 {
     struct sl_arena arena = {0};
     struct sl_key *keys = sl_arena_array(&arena, n + 1, sizeof *keys);
-    struct stamping stamping = {.q = sl_wh_question(source, keys, n), .entity = entity_column ? sl_wh_theirs(source, entity_column) : NULL};
+    struct stamping stamping = {.q = sl_wh_question(source, keys, n),
+                                .entity = entity_column ? sl_source_column(source, entity_column) : NULL};
     enum sl_code code = sl_wh_name_parse(&stamping.q.name, source->table, err);
     if (!code)
         code = sl_wh_begin((struct sl_wh *)self, &stamping.q.name, false, &stamping.q.db, err);

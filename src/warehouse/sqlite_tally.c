@@ -142,7 +142,7 @@ static enum sl_code choose(struct tally *tally, struct sl_arena *arena, struct s
     tally->counted = sl_arena_array(arena, tally->n_columns + 1, sizeof *tally->counted);
     tally->theirs = sl_arena_array(arena, tally->n_columns + 1, sizeof *tally->theirs);
     for (size_t i = 0; !code && i < tally->n_columns; i++) {
-        const char *theirs = sl_wh_theirs(tally->q.source, tally->columns[i]);
+        const char *theirs = sl_source_column(tally->q.source, tally->columns[i]);
         bool there = sl_wh_column_find(&columns, theirs) != NULL;
         set_nulls(tally, i, there ? 0 : -1);
         if (there && !is_key(&tally->q, theirs)) {

@@ -188,12 +188,8 @@ static enum sl_code say_unanswered(struct sl_worker *worker, const struct sl_pha
 static enum sl_code retrigger(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate, int64_t now_us,
                               struct sl_err *err)
 {
-    struct work work = {.gate = *gate, .exists = true, .phase = phase, .released = true, .forced = true};
-    enum sl_code code = sl_worker_decide_one(worker, &work, now_us, err);
-    if (code != SL_OK)
-        return code;
-    work.decision.trigger_reason = SL_BY_RETRIGGERED;
-    code = sl_worker_keep_fired(worker, &work, err);
+    struct work work = {.gate = *gate, .exists = true, .phase = phase};
+    enum sl_code code = sl_worker_decide_again(worker, &work, now_us, err);
     return code == SL_OK ? sl_worker_outbox_triggers(worker, &work, now_us, err) : code;
 }
 

@@ -18,7 +18,7 @@ static int by_date_and_rank(const void *left, const void *right)
     return a->gate.generation - b->gate.generation;
 }
 
-enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
+static enum sl_code compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
 {
     enum sl_code code = n ? sl_gather_units(worker, works, n, now_us, err) : SL_OK;
     bool wants_checks = false;
@@ -40,22 +40,6 @@ static enum sl_code decide_one(struct sl_worker *worker, struct work *work, stru
 
 /* ---- writing ---- */
 
-static const char *names_json(struct sl_worker *worker, const char *const *names, size_t n)
-{
-    if (n == 0)
-        return "[]";
-    struct sl_buf buf = {0};
-    struct sl_json json;
-    sl_json_init(&json, &buf);
-    sl_json_array(&json);
-    for (size_t i = 0; i < n; i++)
-        sl_json_str(&json, names[i]);
-    sl_json_end_array(&json);
-    const char *text = sl_arena_strdup(&worker->arena, sl_buf_text(&buf));
-    sl_buf_fini(&buf);
-    return text;
-}
-
 static bool not_open(enum sl_state state)
 {
     return state == SL_WAITING || state == SL_BLOCKED;
@@ -75,25 +59,33 @@ static void schedule(const struct sl_worker *worker, struct sl_gate *gate, int64
         gate->due_us = clock_due_us;
 }
 
-static struct sl_gate decided_gate(struct sl_worker *worker, const struct work *work, int64_t now_us)
+struct sl_gate sl_worker_outcome(const struct sl_worker *worker, const struct work *work, int64_t now_us)
 {
     const struct sl_decision *decision = &work->decision;
     struct sl_gate gate = work->gate;
     gate.state = decision->state;
     gate.reasons = decision->reasons;
     gate.trigger_reason = decision->trigger_reason;
-    gate.completed = names_json(worker, decision->completed, decision->n_completed);
-    gate.missing = names_json(worker, decision->missing, decision->n_missing);
-    gate.late = names_json(worker, decision->late, decision->n_late);
     gate.is_production_ready = decision->is_production_ready;
     gate.degraded = decision->degraded;
-    gate.dropped = decision->dropped;
     gate.trigger_id = decision->trigger_id;
     gate.waits_for = decision->waits_for;
     gate.quality_tier = decision->has_quality ? sl_tier_name(decision->quality_tier) : NULL;
     gate.quality_score = decision->has_quality ? decision->quality_score : 0;
     gate.config_hash = worker->config->hash;
     gate.checked_us = now_us;
+    return gate;
+}
+
+/* All of the gate, as it is written. */
+static struct sl_gate decided_gate(struct sl_worker *worker, const struct work *work, int64_t now_us)
+{
+    const struct sl_decision *decision = &work->decision;
+    struct sl_gate gate = sl_worker_outcome(worker, work, now_us);
+    gate.completed = sl_json_names(decision->completed, decision->n_completed, &worker->arena);
+    gate.missing = sl_json_names(decision->missing, decision->n_missing, &worker->arena);
+    gate.late = sl_json_names(decision->late, decision->n_late, &worker->arena);
+    gate.dropped = decision->dropped;
     return gate;
 }
 
@@ -161,7 +153,7 @@ static enum sl_code write_events(struct sl_worker *worker, const struct work *wo
 }
 
 /* The triggers that this gate's own decision published, whatever the join looks like now: one that it adopted is another gate's, and goes out under that one's id. */
-enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err)
+static enum sl_code keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err)
 {
     struct sl_decision_record fired;
     enum sl_code code = sl_ledger_decision_get(worker->ledger, work->phase->name, work->gate.date, work->gate.profile,
@@ -241,13 +233,21 @@ enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
 {
-    enum sl_code code = sl_worker_compute(worker, work, 1, now_us, err);
+    enum sl_code code = compute(worker, work, 1, now_us, err);
     return code == SL_OK ? decide_one(worker, work, err) : code;
+}
+
+enum sl_code sl_worker_decide_again(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
+{
+    work->released = work->forced = true;
+    enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
+    work->decision.trigger_reason = SL_BY_RETRIGGERED;
+    return code == SL_OK ? keep_fired(worker, work, err) : code;
 }
 
 static enum sl_code decide_some(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err)
 {
-    enum sl_code code = sl_worker_compute(worker, works, n, now_us, err);
+    enum sl_code code = compute(worker, works, n, now_us, err);
     for (size_t i = 0; code == SL_OK && i < n; i++) {
         code = decide_one(worker, &works[i], err);
         if (code == SL_OK)

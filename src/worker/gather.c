@@ -9,11 +9,19 @@
 
 /* ---- calendar ---- */
 
-struct day sl_day_of(struct sl_worker *worker, sl_date date)
+/* The calendar's planned units of a date. */
+struct day {
+    const struct sl_calendar_row *rows;
+    size_t n;
+    const char **done;
+    size_t n_done;
+};
+
+static struct day day_of(const struct sl_worker *worker, sl_date date, struct sl_arena *arena)
 {
     struct day day = {0};
     day.n = sl_calendar_units(&worker->calendar, date, date, &day.rows);
-    day.done = sl_arena_array(&worker->arena, day.n + 1, sizeof *day.done);
+    day.done = sl_arena_array(arena, day.n + 1, sizeof *day.done);
     for (size_t i = 0; i < day.n; i++)
         if (day.rows[i].done)
             day.done[day.n_done++] = day.rows[i].unit;
@@ -29,7 +37,7 @@ static void gather_calendar(struct sl_worker *worker, struct sl_facts *facts)
         facts->n_planned = facts->n_done = 1; /* the date is its own unit */
         return;
     }
-    struct day day = sl_day_of(worker, facts->date);
+    struct day day = day_of(worker, facts->date, &worker->arena);
     facts->calendar_error = calendar->error;
     facts->calendar_suspect = calendar->suspect;
     facts->date_lost_units = calendar->suspect && sl_calendar_lost_on(calendar, facts->date);
@@ -51,17 +59,21 @@ bool sl_has_units(const struct sl_worker *worker)
     return worker->config->calendar && worker->config->calendar->unit_column;
 }
 
-sl_date sl_not_before(const struct sl_worker *worker, sl_date season_first)
-{
-    const struct sl_calendar_config *calendar = worker->config->calendar;
-    return calendar && calendar->history_from > season_first ? calendar->history_from : season_first;
-}
-
 struct sl_due sl_due_of(const struct sl_worker *worker, const struct sl_facts *facts)
 {
     if (!facts->has_calendar)
         return (struct sl_due){.date = facts->date, .n = 1, .by_date_only = true};
     return (struct sl_due){.date = facts->date, .units = facts->done, .n = facts->n_done, .by_date_only = !sl_has_units(worker)};
+}
+
+struct sl_due sl_due_on(const struct sl_worker *worker, sl_date date, bool every_day, struct sl_arena *arena)
+{
+    if (!worker->config->calendar)
+        return (struct sl_due){.date = date, .n = 1, .by_date_only = true};
+    const struct day day = day_of(worker, date, arena);
+    if (day.n_done == 0 && every_day)
+        return (struct sl_due){.date = date, .n = 1, .by_date_only = true};
+    return (struct sl_due){.date = date, .units = day.done, .n = day.n_done, .by_date_only = !sl_has_units(worker)};
 }
 
 /* ---- runs ---- */

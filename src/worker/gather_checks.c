@@ -4,12 +4,6 @@
 
 /* ---- upstream ---- */
 
-static bool runs_are_unknown(const struct sl_worker *worker, sl_date date)
-{
-    const struct sl_calendar_config *calendar = worker->config->calendar;
-    return calendar && calendar->history_from != SL_DATE_NONE && date < calendar->history_from;
-}
-
 static enum sl_code upstream_phase(struct sl_worker *worker, struct work *work, const struct sl_phase *phase, struct sl_sources *sources,
                                    struct sl_err *err)
 {
@@ -38,7 +32,7 @@ static enum sl_code upstream_phase(struct sl_worker *worker, struct work *work, 
 static enum sl_code gather_upstream(struct sl_worker *worker, struct work *work, struct sl_sources *sources, struct sl_err *err)
 {
     const struct sl_phase *phase = work->phase;
-    if (phase->checks.upstream.mode == SL_OFF || runs_are_unknown(worker, work->facts.date))
+    if (phase->checks.upstream.mode == SL_OFF || sl_config_is_before_history(worker->config, work->facts.date))
         return SL_OK;
     work->facts.upstream = sl_arena_array(&worker->arena, phase->n_after + 1, sizeof *work->facts.upstream);
     for (size_t i = 0; i < phase->n_after; i++) {

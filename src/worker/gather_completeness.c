@@ -5,7 +5,6 @@
 #include <sluice/completeness.h>
 
 #include "gather_internal.h"
-#include "run_internal.h"
 
 /* ---- the check's table ---- */
 
@@ -29,11 +28,9 @@ const struct sl_source *sl_table_sources(const struct sl_worker *worker, const c
 /* What the check asks of a gate. */
 static struct sl_completeness_ask ask_of(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, sl_date season_first)
 {
-    const struct sl_calendar_config *calendar = worker->config->calendar;
     struct sl_completeness_ask ask = {.window = phase->checks.completeness.window, .date = date};
-    while (ask.kind < calendar->n_entities && strcmp(calendar->entities[ask.kind].entity, phase->checks.completeness.entity) != 0)
-        ask.kind++;
-    ask.not_before = sl_not_before(worker, season_first);
+    ask.kind = sl_calendar_kind(worker->config->calendar, phase->checks.completeness.entity);
+    ask.not_before = sl_config_not_before(worker->config, season_first);
     ask.n_units = sl_calendar_units(&worker->calendar, ask.not_before, date, &ask.units);
     return ask;
 }
@@ -41,10 +38,7 @@ static struct sl_completeness_ask ask_of(struct sl_worker *worker, const struct 
 static bool has_kind(const struct sl_worker *worker, const struct sl_phase *phase)
 {
     const struct sl_calendar_config *calendar = worker->config->calendar;
-    for (size_t k = 0; calendar && k < calendar->n_entities; k++)
-        if (!strcmp(calendar->entities[k].entity, phase->checks.completeness.entity))
-            return true;
-    return false;
+    return calendar && sl_calendar_kind(calendar, phase->checks.completeness.entity) < calendar->n_entities;
 }
 
 static void ask_table(struct sl_worker *worker, struct sl_entity_questions *questions, const struct sl_phase *phase,
@@ -187,11 +181,11 @@ static void own_names(struct sl_completeness_facts *facts, struct sl_arena *aren
     }
 }
 
-enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, struct sl_completeness_facts *out,
-                                    struct sl_arena *arena, struct sl_err *err)
+enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us,
+                                    struct sl_completeness_facts *out, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_completing c = {.worker = worker, .arena = arena};
-    struct sl_known_gaps known = {.today = sl_zone_date(worker->config->zone, sl_run_now_us())};
+    struct sl_known_gaps known = {.today = sl_zone_date(worker->config->zone, now_us)};
     const struct sl_calendar *calendar = NULL;
     enum sl_code code = sl_worker_calendar(worker, &calendar, err);
     memset(out, 0, sizeof *out);

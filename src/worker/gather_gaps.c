@@ -3,31 +3,6 @@
 
 #include "gather_internal.h"
 
-static bool is_gap_judged(const struct sl_processor *processor)
-{
-    bool critical = false;
-    for (int profile = 0; profile < SL_N_PROFILES; profile++)
-        critical |= processor->need[profile] == SL_CRITICAL;
-    return critical && processor->n_sources > 0;
-}
-
-static sl_date window_from(const struct sl_worker *worker, const struct sl_facts *facts)
-{
-    const sl_date from = facts->date - facts->phase->checks.gaps.look_back_days, not_before = sl_not_before(worker, facts->season_first);
-    return not_before != SL_DATE_NONE && from < not_before ? not_before : from;
-}
-
-/* Days on which rows are due: done units; with every_day, or without a calendar, the day itself. */
-static struct sl_due due_on(struct sl_worker *worker, const struct sl_phase *phase, sl_date date)
-{
-    if (!worker->config->calendar)
-        return (struct sl_due){.date = date, .n = 1, .by_date_only = true};
-    struct day day = sl_day_of(worker, date);
-    if (day.n_done == 0 && phase->checks.gaps.every_day)
-        return (struct sl_due){.date = date, .n = 1, .by_date_only = true};
-    return (struct sl_due){.date = date, .units = day.done, .n = day.n_done, .by_date_only = !sl_has_units(worker)};
-}
-
 static void want_window(struct gap_table *table, const struct sl_facts *facts)
 {
     for (sl_date date = facts->gaps_from; date <= facts->gaps_to; date++)
@@ -52,9 +27,9 @@ static void gap_table_ask(struct sl_worker *worker, struct gap_table *table, con
         day->date = table->from + (sl_date)d;
         if (!day->wanted)
             continue;
-        day->due = due_on(worker, table->phase, day->date);
+        day->due = sl_due_on(worker, day->date, table->phase->checks.gaps.every_day, &worker->arena);
         for (size_t p = 0; p < table->phase->n_processors; p++)
-            if (is_gap_judged(&table->phase->processors[p]))
+            if (sl_processor_is_gap_judged(&table->phase->processors[p]))
                 sl_coverage_ask(sources, &table->phase->processors[p], &day->due);
     }
 }
@@ -124,7 +99,7 @@ static void gap_table_read(struct gap_reader *r)
     for (size_t d = 0; d < n_days; d++) {
         const struct gap_day *day = &r->table->days[d];
         for (size_t p = 0; day->wanted && day->due.n && p < r->table->phase->n_processors; p++)
-            if (is_gap_judged(&r->table->phase->processors[p]))
+            if (sl_processor_is_gap_judged(&r->table->phase->processors[p]))
                 gap_read(r, day, p);
     }
 }
@@ -155,7 +130,7 @@ void sl_gaps_windows(const struct sl_worker *worker, struct work *works, size_t 
 {
     for (size_t i = 0; i < n; i++) {
         struct sl_facts *facts = &works[i].facts;
-        facts->gaps_from = window_from(worker, facts);
+        facts->gaps_from = sl_gaps_look_back_from(worker->config, facts->phase, facts->date, facts->season_first);
         facts->gaps_to = works[i].phase->checks.gaps.mode == SL_OFF ? facts->gaps_from - 1 : facts->date - 1;
     }
 }

@@ -68,7 +68,7 @@ static bool says_itself(const struct sl_input_table *t)
 
 static sl_date not_before(const struct sl_assessing *a, sl_date date)
 {
-    return sl_not_before(a->worker, sl_calendar_season_of(&a->worker->calendar, date));
+    return sl_config_not_before(a->worker->config, sl_calendar_season_of(&a->worker->calendar, date));
 }
 
 /* The first date that a window may reach. Without a season it reaches back a year at most. */

@@ -4,19 +4,11 @@
 
 #include "worker_internal.h"
 
-/* The calendar's planned units of a date. */
-struct day {
-    const struct sl_calendar_row *rows;
-    size_t n;
-    const char **done;
-    size_t n_done;
-};
-struct day sl_day_of(struct sl_worker *worker, sl_date date);
 /* A calendar whose unit is the date asks tables for the date, whatever units they have. */
 bool sl_has_units(const struct sl_worker *worker);
+/* What rows are due of on the date: its done units; with every_day, or without a calendar, the date itself. n 0: nothing. */
+struct sl_due sl_due_on(const struct sl_worker *worker, sl_date date, bool every_day, struct sl_arena *arena);
 struct sl_due sl_due_of(const struct sl_worker *worker, const struct sl_facts *facts);
-/* The first date that may count for a gate whose season begins on `season_first`: that, or history_from when later; SL_DATE_NONE. */
-sl_date sl_not_before(const struct sl_worker *worker, sl_date season_first);
 void sl_newest_runs(struct sl_proc_facts *proc, const struct group *group);
 /* Only a processor that has reported is judged by its rows. */
 bool sl_is_judged(const struct sl_proc_facts *proc);

@@ -7,10 +7,16 @@
 
 /* ---- one unit ---- */
 
+/* The source that is asked for rows served by `source`: a reconstruction's are in the primary. */
+static const struct sl_source *serving_source(const struct sl_processor *processor, size_t source)
+{
+    return &processor->sources[source < processor->n_sources ? source : 0];
+}
+
 static void want_fields(struct sl_questions *tallies, const struct sl_processor *processor, size_t source, bool by_date)
 {
     const struct sl_quality_profile *profile = processor->quality;
-    const struct sl_source *of = sl_serving_source(processor, source);
+    const struct sl_source *of = serving_source(processor, source);
     for (size_t i = 0; i < profile->n_required; i++)
         sl_questions_count_nulls(tallies, of, by_date, profile->required[i]);
     for (size_t i = 0; i < profile->n_optional; i++)
@@ -19,14 +25,9 @@ static void want_fields(struct sl_questions *tallies, const struct sl_processor 
         sl_questions_count_nulls(tallies, of, by_date, profile->weights[i].field);
 }
 
-const struct sl_source *sl_serving_source(const struct sl_processor *processor, size_t source)
-{
-    return &processor->sources[source < processor->n_sources ? source : 0];
-}
-
 void sl_tally_add(struct sl_questions *tallies, const struct sl_processor *processor, size_t source, sl_date date, const char *unit)
 {
-    const struct sl_source *of = sl_serving_source(processor, source);
+    const struct sl_source *of = serving_source(processor, source);
     sl_questions_add(tallies, of, date, unit);
     want_fields(tallies, processor, source, !unit || !of->unit_column);
 }
@@ -68,7 +69,7 @@ static void add_issue(struct sl_quality *quality, const char *issue, struct sl_a
 const char *sl_tally_assess(struct sl_unit_quality *out, const struct sl_questions *tallies, const struct sl_quality_policy *policy,
                             const struct sl_processor *processor, size_t source, sl_date date, const char *unit, struct sl_arena *arena)
 {
-    const struct sl_source *of = sl_serving_source(processor, source);
+    const struct sl_source *of = serving_source(processor, source);
     const struct sl_answer answer = sl_questions_answer(tallies, of, date, unit);
     const char **sources = sl_arena_alloc(arena, sizeof *sources);
     struct sl_quality_input input = {.row_count = answer.rows,
@@ -134,7 +135,7 @@ static void for_served(struct sl_assessing *a, struct sl_assessed *day,
         }
         if (served < coverage->n_served && !strcmp(coverage->served[served].unit, units[i]))
             source = coverage->served[served++].source;
-        const bool by_date = coverage->by_date || !sl_serving_source(day->processor, source)->unit_column;
+        const bool by_date = coverage->by_date || !serving_source(day->processor, source)->unit_column;
         each(a, day, units[i], source, by_date ? NULL : units[i]);
     }
 }

@@ -33,8 +33,6 @@ void sl_assessing_fini(struct sl_assessing *a);
 
 /* ---- gather_quality.c ---- */
 
-/* The source that is asked for rows served by `source`: a reconstruction's are in the primary. */
-const struct sl_source *sl_serving_source(const struct sl_processor *processor, size_t source);
 /* Ask for, and read, the aggregates of one unit (NULL: the date) of a processor with a profile. Returns why it could not be assessed; out->rows 0: it has no rows. */
 void sl_tally_add(struct sl_questions *tallies, const struct sl_processor *processor, size_t source, sl_date date, const char *unit);
 const char *sl_tally_assess(struct sl_unit_quality *out, const struct sl_questions *tallies, const struct sl_quality_policy *policy,

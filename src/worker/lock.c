@@ -1,18 +1,12 @@
 /* lock.c - one worker per SQLite ledger (RULES 31): a lock file beside it that names its holder. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/file.h>
 #include <sluice/worker.h>
 
 #define RETRY_MS 100
-
-static void wait_ms(int64_t ms)
-{
-    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-    nanosleep(&wait, NULL);
-}
 
 enum sl_code sl_worker_lock(struct sl_lock **out, const struct sl_config *config, int64_t limit_ms, struct sl_err *err)
 {
@@ -24,7 +18,7 @@ enum sl_code sl_worker_lock(struct sl_lock **out, const struct sl_config *config
     if (code == SL_OK)
         code = sl_lock_take(out, sl_buf_text(&path), "worker", err);
     for (int64_t waited = 0; code == SL_CONFLICT && waited < limit_ms; waited += RETRY_MS) {
-        wait_ms(RETRY_MS);
+        sl_pause_ms(RETRY_MS);
         code = sl_lock_take(out, sl_buf_text(&path), "worker", err);
     }
     sl_buf_fini(&path);

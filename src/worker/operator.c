@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker_internal.h"
+#include "gather_internal.h"
 
 static const char *copy(struct sl_arena *arena, const char *text)
 {
@@ -26,18 +26,8 @@ static struct sl_gate copy_gate(const struct sl_gate *gate, struct sl_arena *are
 
 static struct sl_gate gate_as_decided(const struct work *work, struct sl_worker *worker, int64_t now_us)
 {
-    struct sl_gate gate = work->gate;
-    gate.state = work->decision.state;
-    gate.reasons = work->decision.reasons;
-    gate.trigger_reason = work->decision.trigger_reason;
-    gate.is_production_ready = work->decision.is_production_ready;
-    gate.degraded = work->decision.degraded;
-    gate.trigger_id = work->decision.trigger_id;
-    gate.waits_for = work->decision.waits_for;
-    gate.quality_tier = work->decision.has_quality ? sl_tier_name(work->decision.quality_tier) : NULL;
-    gate.quality_score = work->decision.has_quality ? work->decision.quality_score : 0;
-    gate.config_hash = worker->config->hash;
-    gate.decided_us = gate.checked_us = now_us;
+    struct sl_gate gate = sl_worker_outcome(worker, work, now_us);
+    gate.decided_us = now_us;
     return gate;
 }
 
@@ -212,23 +202,14 @@ enum sl_code sl_worker_drop(struct sl_worker *worker, const struct sl_release *r
 
 /* ---- retrigger ---- */
 
-static bool has_fired(const struct sl_gate *gate)
-{
-    return gate->state == SL_TRIGGERED;
-}
-
 /* The same trigger_id, made again from fresh facts. */
 static enum sl_code republish(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
 {
     char day[SL_DATE_LEN + 1];
-    if (!has_fired(&work->gate) || !work->gate.trigger_id)
+    if (work->gate.state != SL_TRIGGERED || !work->gate.trigger_id)
         return sl_fail(err, SL_INVALID, "the gate of %s for %s is %s and has no trigger to republish", work->phase->name,
                        sl_date_format(work->gate.date, day), sl_state_name(work->gate.state));
-    work->released = work->forced = true;
-    enum sl_code code = sl_worker_decide_one(worker, work, now_us, err);
-    work->decision.trigger_reason = SL_BY_RETRIGGERED;
-    if (code == SL_OK)
-        code = sl_worker_keep_fired(worker, work, err);
+    enum sl_code code = sl_worker_decide_again(worker, work, now_us, err);
     if (code == SL_OK && work->decision.n_triggers == 0)
         return sl_fail(err, SL_INVALID,
                        "the gate of %s for %s was opened by the trigger %s of another phase of the join: retrigger that one",
@@ -284,23 +265,6 @@ enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase
 
 /* ---- coverage for commands ---- */
 
-static bool day_is_due(struct sl_worker *worker, sl_date date, bool every_day, struct sl_due *due, struct sl_arena *arena)
-{
-    const struct sl_calendar_row *rows = NULL;
-    *due = (struct sl_due){.date = date, .n = 1, .by_date_only = true};
-    if (!worker->config->calendar)
-        return true;
-    size_t n = sl_calendar_units(&worker->calendar, date, date, &rows);
-    const char **units = sl_arena_array(arena, n + 1, sizeof *units);
-    size_t n_done = 0;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].done)
-            units[n_done++] = rows[i].unit;
-    if (n_done)
-        *due = (struct sl_due){.date = date, .units = units, .n = n_done, .by_date_only = !worker->config->calendar->unit_column};
-    return n_done > 0 || every_day;
-}
-
 /* The names are the calendar's, which may be read again before the caller is done. */
 static void own_units(struct sl_coverage *coverage, struct sl_arena *arena)
 {
@@ -310,13 +274,11 @@ static void own_units(struct sl_coverage *coverage, struct sl_arena *arena)
         coverage->served[i].unit = sl_arena_strdup(arena, coverage->served[i].unit);
 }
 
-enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_processor *processor, sl_date from,
-                                sl_date to, bool every_day, struct sl_date_coverage **out, size_t *n, struct sl_arena *arena,
-                                struct sl_err *err)
+enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_processor *processor, sl_date from, sl_date to, bool every_day,
+                                struct sl_date_coverage **out, size_t *n, struct sl_arena *arena, struct sl_err *err)
 {
     struct sl_sources sources = SL_SOURCES_INIT;
     const struct sl_calendar *calendar = NULL;
-    (void)phase;
     *out = NULL;
     *n = 0;
     enum sl_code code = worker->config->calendar ? sl_worker_calendar(worker, &calendar, err) : SL_OK;
@@ -324,9 +286,11 @@ enum sl_code sl_worker_coverage(struct sl_worker *worker, const struct sl_phase 
         return code;
     size_t n_days = to >= from ? (size_t)(to - from) + 1 : 0, n_due = 0;
     struct sl_due *due = sl_arena_array(arena, n_days + 1, sizeof *due);
-    for (size_t i = 0; i < n_days; i++)
-        if (day_is_due(worker, from + (sl_date)i, every_day, &due[n_due], arena))
+    for (size_t i = 0; i < n_days; i++) {
+        due[n_due] = sl_due_on(worker, from + (sl_date)i, every_day, arena);
+        if (due[n_due].n)
             sl_coverage_ask(&sources, processor, &due[n_due++]);
+    }
     code = sl_sources_ask(&sources, worker->warehouse, arena, err);
     *out = sl_arena_array(arena, n_due + 1, sizeof **out);
     for (size_t i = 0; code == SL_OK && i < n_due; i++) {

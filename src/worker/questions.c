@@ -55,14 +55,6 @@ void sl_questions_add(struct sl_questions *questions, const struct sl_source *so
     question->keys[question->n++] = (struct sl_key){.date = date, .unit = unit};
 }
 
-const char *sl_source_column(const struct sl_source *source, const char *column)
-{
-    for (size_t i = 0; i < source->n_columns; i++)
-        if (!strcmp(source->columns[i].key, column))
-            return source->columns[i].value;
-    return column;
-}
-
 static size_t column_at(const struct question *question, const char *column)
 {
     size_t at = 0;

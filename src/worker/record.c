@@ -279,17 +279,8 @@ static struct sl_run run_of(struct sl_worker *worker, const struct sl_completion
     };
     if (completion->extra_len > 2) /* more than {} */
         run.extra = sl_arena_strndup(arena, completion->extra, completion->extra_len);
-    if (completion->n_entities_changed) {
-        struct sl_buf names = {0};
-        struct sl_json json;
-        sl_json_init(&json, &names);
-        sl_json_array(&json);
-        for (size_t i = 0; i < completion->n_entities_changed; i++)
-            sl_json_str(&json, completion->entities_changed[i]);
-        sl_json_end_array(&json);
-        run.entities_changed = sl_arena_strdup(arena, sl_buf_text(&names));
-        sl_buf_fini(&names);
-    }
+    if (completion->n_entities_changed)
+        run.entities_changed = sl_json_names(completion->entities_changed, completion->n_entities_changed, arena);
     return run;
 }
 
@@ -312,15 +303,7 @@ static const struct sl_run *newest_terminal(const struct group *group, const cha
     return newest;
 }
 
-/* RULES 2: is this report of a known execution news? */
-static bool is_update(const struct sl_run *known, const struct sl_run *run)
-{
-    if (known->status == run->status || run->status == SL_RUN_RUNNING)
-        return false;
-    return known->status == SL_RUN_RUNNING || run->timestamp_us > known->timestamp_us;
-}
-
-const char *sl_names_add(struct sl_arena *arena, const char *json_array, const char *name)
+static const char *names_add(struct sl_arena *arena, const char *json_array, const char *name)
 {
     struct sl_buf quoted = {0};
     struct sl_json json;
@@ -350,7 +333,7 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
     enum sl_code code = sl_worker_event(worker, &event, err);
     if (code != SL_OK || group->phase->on_late == SL_LATE_IGNORE)
         return code;
-    group->gate.late = sl_names_add(&worker->arena, group->gate.late, run->processor);
+    group->gate.late = names_add(&worker->arena, group->gate.late, run->processor);
     code = sl_ledger_gate_put(worker->ledger, &group->gate, err);
     const bool may_bring_rows = run->status == SL_RUN_SUCCESS || run->status == SL_RUN_PARTIAL;
     return code == SL_OK && may_bring_rows ? sl_worker_mark_late(worker, group->phase, &group->gate, processor, now_us, err) : code;
@@ -441,7 +424,7 @@ static enum sl_code record_completion(struct sl_worker *worker, const struct sl_
         return code;
     struct sl_run run = run_of(worker, completion, message, now_us);
     struct sl_run *known = find_run(group, run.processor, run.execution_id);
-    if (known && !is_update(known, &run)) {
+    if (known && !sl_run_is_update(known, run.status, run.timestamp_us)) {
         worker->counters.duplicates++;
         return SL_OK;
     }

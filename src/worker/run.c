@@ -9,8 +9,8 @@
  * It ends when the bus has ended, when it is idle for as long as asked, when told to stop, or on an error; then threads are joined. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/log.h>
 
 #include "run_internal.h"
@@ -21,12 +21,6 @@
 #define LOAD_RETRY_US     5000000LL
 #define OUTBOX_FAILING_US 30000000LL /* RULES 30 */
 #define UNCONNECTED_US    30000000LL /* the same patience with streams */
-
-static void pause_ms(int64_t ms)
-{
-    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-    nanosleep(&wait, NULL);
-}
 
 /* ---- batches ---- */
 
@@ -39,7 +33,7 @@ static enum sl_code process(struct runner *run, struct reading *reading, struct 
         if (code != SL_UNAVAILABLE || sl_run_told_to_stop(run))
             break;
         sl_log(SL_WARNING, "a batch could not be committed; it is tried again", {"error", err->text});
-        pause_ms(BUSY_PAUSE_MS);
+        sl_pause_ms(BUSY_PAUSE_MS);
     }
     return code;
 }
@@ -64,7 +58,7 @@ static enum sl_code take_reading(struct runner *run, int64_t timeout_ms, struct 
     struct reading *reading = item;
     enum sl_code code = reading->code;
     if (!reading->awake) {
-        run->received_us = sl_run_clock_us();
+        run->received_us = sl_monotonic_us();
         run->bus_ended |= reading->incoming.batch.end;
         run->worker->at_rest = false;
         if (code == SL_OK)
@@ -84,7 +78,7 @@ static enum sl_code tick(struct runner *run, struct sl_err *err)
     enum sl_code code = SL_OK;
     while (code == SL_OK && more && !sl_run_told_to_stop(run))
         code = sl_worker_tick(run->worker, sl_run_now_us(), &more, err);
-    run->ticked_us = sl_run_clock_us();
+    run->ticked_us = sl_monotonic_us();
     return code;
 }
 
@@ -106,7 +100,7 @@ static enum sl_code end_load(struct runner *run, int64_t timeout_ms, struct sl_e
     } else {
         sl_log(SL_WARNING, "a load failed; its rows are kept and it is made again under the same job id", {"job", work->job.job_id},
                {"error", work->err.text});
-        run->load_after_us = sl_run_clock_us() + LOAD_RETRY_US;
+        run->load_after_us = sl_monotonic_us() + LOAD_RETRY_US;
     }
     sl_run_load_free(work);
     return code;
@@ -114,7 +108,7 @@ static enum sl_code end_load(struct runner *run, int64_t timeout_ms, struct sl_e
 
 static enum sl_code begin_load(struct runner *run, struct sl_err *err)
 {
-    if (run->load_in_flight || sl_run_clock_us() < run->load_after_us || !sl_load_is_due(run->worker, sl_run_now_us()))
+    if (run->load_in_flight || sl_monotonic_us() < run->load_after_us || !sl_load_is_due(run->worker, sl_run_now_us()))
         return SL_OK;
     struct load_work *work = sl_calloc(1, sizeof *work);
     run->next_kind = run->worker->events_unloaded > run->worker->runs_unloaded ? SL_LOAD_EVENTS : SL_LOAD_RUNS;
@@ -190,10 +184,10 @@ static enum sl_code begin_send(struct runner *run, struct sl_err *err)
 /* All that is due now, within the time. */
 static enum sl_code send_all(struct runner *run, int64_t budget_us, struct sl_err *err)
 {
-    const int64_t until_us = sl_run_clock_us() + budget_us;
+    const int64_t until_us = sl_monotonic_us() + budget_us;
     enum sl_code code = begin_send(run, err);
-    while (code == SL_OK && run->send_in_flight && sl_run_clock_us() < until_us) {
-        const int64_t wait_us = until_us - sl_run_clock_us();
+    while (code == SL_OK && run->send_in_flight && sl_monotonic_us() < until_us) {
+        const int64_t wait_us = until_us - sl_monotonic_us();
         code = end_send(run, wait_us > 0 ? wait_us / 1000 : 0, err);
         if (code == SL_OK)
             code = begin_send(run, err);
@@ -223,7 +217,7 @@ static enum sl_code between_batches(struct runner *run, size_t *left, struct sl_
         code = begin_load(run, err);
     if (code == SL_OK)
         code = begin_stamping(run, err);
-    if (code == SL_OK && (sl_run_clock_us() - run->ticked_us) / 1000 >= POLL_MS)
+    if (code == SL_OK && (sl_monotonic_us() - run->ticked_us) / 1000 >= POLL_MS)
         code = tick(run, err);
     if (code == SL_OK)
         code = end_send(run, 0, err);
@@ -252,7 +246,7 @@ static bool is_quiet(const struct runner *run, size_t left)
     int64_t undelivered, leased;
     if (sl_queue_length(run->readings) || left || run->send_in_flight || sl_stamp_is_due(run->worker, sl_run_now_us()))
         return false;
-    if ((sl_run_clock_us() - run->received_us) / 1000 < idle_ms || silent_ms(run) < idle_ms)
+    if ((sl_monotonic_us() - run->received_us) / 1000 < idle_ms || silent_ms(run) < idle_ms)
         return false;
     sl_bus_backlog(run->worker->bus, &undelivered, &leased);
     return undelivered <= 0 && leased <= 0;
@@ -287,7 +281,7 @@ static enum sl_code flush(struct runner *run, int64_t budget_us, struct sl_err *
 
 static enum sl_code check_streams(struct runner *run, struct sl_err *err)
 {
-    const int64_t now_us = sl_run_clock_us();
+    const int64_t now_us = sl_monotonic_us();
     if (silent_ms(run) >= 0 || now_us - run->received_us < UNCONNECTED_US)
         run->connected_us = now_us;
     if (now_us - run->connected_us > UNCONNECTED_US)
@@ -315,13 +309,13 @@ static bool is_stopped(struct runner *run)
     if (!sl_run_told_to_stop(run))
         return false;
     if (!run->stop_seen_us)
-        run->stop_seen_us = sl_run_clock_us();
-    return sl_queue_length(run->readings) == 0 || sl_run_clock_us() - run->stop_seen_us > STOP_BUDGET_US / 2;
+        run->stop_seen_us = sl_monotonic_us();
+    return sl_queue_length(run->readings) == 0 || sl_monotonic_us() - run->stop_seen_us > STOP_BUDGET_US / 2;
 }
 
 static enum sl_code wind_up(struct runner *run, struct sl_err *err)
 {
-    const int64_t gone_us = run->stop_seen_us ? sl_run_clock_us() - run->stop_seen_us : 0;
+    const int64_t gone_us = run->stop_seen_us ? sl_monotonic_us() - run->stop_seen_us : 0;
     enum sl_code code = run->bus_ended ? zero_clocks_due(run, err) : SL_OK;
     return code == SL_OK ? flush(run, STOP_BUDGET_US - gone_us, err) : code;
 }
@@ -330,7 +324,7 @@ static enum sl_code decide_until_over(struct runner *run, struct sl_err *err)
 {
     size_t left = 0;
     bool over = false;
-    run->received_us = run->connected_us = sl_run_clock_us();
+    run->received_us = run->connected_us = sl_monotonic_us();
     run->started_at_us = sl_run_now_us();
     enum sl_code code = sl_worker_start(run->worker, sl_run_now_us(), err);
     if (code == SL_OK)

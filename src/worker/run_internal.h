@@ -48,8 +48,7 @@ struct runner {
     char send_error[256]; /* the last one */
 };
 
-int64_t sl_run_now_us(void);   /* what the ledger and the gates are told */
-int64_t sl_run_clock_us(void); /* monotonic: for intervals */
+int64_t sl_run_now_us(void); /* what the ledger and the gates are told */
 bool sl_run_told_to_stop(const struct runner *run);
 
 enum sl_code sl_run_start(struct runner *run, struct sl_err *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <sluice/clock.h>
 #include <sluice/log.h>
 
 #include "run_internal.h"
@@ -11,21 +12,11 @@
 #define READ_AHEAD    4 /* batches: at most 4 x worker.batch.bytes in memory beside the one at work */
 #define CHECKPOINT_MS 200
 
-static int64_t read_clock(clockid_t id)
-{
-    struct timespec now;
-    clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 int64_t sl_run_now_us(void)
 {
-    return read_clock(CLOCK_REALTIME);
-}
-
-int64_t sl_run_clock_us(void)
-{
-    return read_clock(CLOCK_MONOTONIC);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 bool sl_run_told_to_stop(const struct runner *run)
@@ -128,12 +119,7 @@ static void *checkpointer_main(void *arg)
     struct runner *run = arg;
     pthread_mutex_lock(&run->mutex);
     while (!atomic_load(&run->stopping)) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += CHECKPOINT_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        pthread_cond_timedwait(&run->wake, &run->mutex, &until);
+        sl_cond_wait(&run->wake, &run->mutex, sl_monotonic_ms() + CHECKPOINT_MS);
         pthread_mutex_unlock(&run->mutex);
         struct sl_err err = {0};
         if (sl_ledger_checkpoint(run->checkpoint_ledger, &err) == SL_INTERNAL)
@@ -153,21 +139,11 @@ static enum sl_code start_thread(pthread_t *thread, void *(*main)(void *), struc
     return failed ? sl_fail(err, SL_UNAVAILABLE, "a thread could not be started: %s", strerror(failed)) : SL_OK;
 }
 
-/* Waiting is on the monotonic clock: with a wall clock that is set back the ledger's log would grow for as long. */
-static void init_wake(struct runner *run)
-{
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&run->mutex, NULL);
-    pthread_cond_init(&run->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 enum sl_code sl_run_start(struct runner *run, struct sl_err *err)
 {
     const struct sl_config *config = run->worker->config;
-    init_wake(run);
+    pthread_mutex_init(&run->mutex, NULL);
+    sl_cond_init(&run->wake);
     sl_queue_create(&run->readings, READ_AHEAD);
     sl_queue_create(&run->loads, 1);
     sl_queue_create(&run->loaded, 1);

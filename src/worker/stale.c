@@ -100,10 +100,8 @@ static bool completeness_holds(const struct looking *l, sl_date date)
         return false;
     if (window.kind == SL_WINDOW_DAYS)
         return sl_days_hold(window.n, l->culprit, date);
-    for (size_t kind = 0; kind < calendar->n_entities; kind++)
-        if (!strcmp(calendar->entities[kind].entity, l->phase->checks.completeness.entity))
-            return sl_units_hold(l->units, l->n_units, kind, window.n, l->culprit, date);
-    return false;
+    const size_t kind = sl_calendar_kind(calendar, l->phase->checks.completeness.entity);
+    return kind < calendar->n_entities && sl_units_hold(l->units, l->n_units, kind, window.n, l->culprit, date);
 }
 
 /* Windows end at the start of a season. */
@@ -156,10 +154,7 @@ static bool restarts_by_itself(const struct looking *l, const struct sl_gate *cu
 {
     if (mark->date != l->culprit || culprit->state != SL_TRIGGERED || strcmp(mark->reason, "rerun") != 0)
         return false;
-    for (size_t i = 0; i < l->phase->n_after; i++)
-        if (l->phase->after[i] == l->changed->index)
-            return true;
-    return false;
+    return sl_phase_is_after(l->phase, l->changed);
 }
 
 static enum sl_code mark_one(const struct looking *l, const struct sl_gate *gate, const struct sl_gate *culprit, const char *reason,
@@ -204,8 +199,9 @@ static enum sl_code mark_phase(struct looking *l, const struct sl_gate *culprit,
     return code;
 }
 
-enum sl_code sl_worker_mark_stale(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
-                                  int64_t now_us, struct sl_err *err)
+/* Whatever has used rows of the culprit's date. */
+static enum sl_code mark_all(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
+                             int64_t now_us, struct sl_err *err)
 {
     for (size_t i = 0; i < worker->config->n_phases; i++) {
         const struct sl_phase *after = &worker->config->phases[worker->config->dag[i]];
@@ -283,7 +279,7 @@ enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct wor
     if (code == SL_OK && !gate->reopened && has_fired(gate))
         code = sl_ledger_stale_clear(worker->ledger, gate->phase, gate->date, gate->profile, gate->generation, now_us, err);
     if (code == SL_OK && changed)
-        code = sl_worker_mark_stale(worker, work->phase, gate, "rerun", now_us, err);
+        code = mark_all(worker, work->phase, gate, "rerun", now_us, err);
     return code;
 }
 
@@ -315,7 +311,7 @@ enum sl_code sl_worker_mark_late(struct sl_worker *worker, const struct sl_phase
 {
     bool brought = false;
     enum sl_code code = has_brought(worker, gate, processor, &brought, err);
-    return code == SL_OK && brought ? sl_worker_mark_stale(worker, phase, gate, "late", now_us, err) : code;
+    return code == SL_OK && brought ? mark_all(worker, phase, gate, "late", now_us, err) : code;
 }
 
 /* ---- to make them again ---- */

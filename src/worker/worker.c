@@ -186,22 +186,16 @@ static int compare_dates(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static bool comes_before(const struct sl_phase *before, const struct sl_phase *phase)
-{
-    for (size_t i = 0; i < phase->n_after; i++)
-        if (phase->after[i] == before->index)
-            return true;
-    return before == phase;
-}
-
 /* Dates on which this phase, or one before it, got a report: ascending. */
 static size_t reported_dates(struct sl_worker *worker, const struct sl_phase *phase, sl_date **out)
 {
     sl_date *dates = sl_arena_array(&worker->arena, worker->n_groups + 1, sizeof *dates);
     size_t n = 0;
-    for (size_t i = 0; i < worker->n_groups; i++)
-        if (worker->group_list[i]->reported && comes_before(worker->group_list[i]->phase, phase))
-            dates[n++] = worker->group_list[i]->date;
+    for (size_t i = 0; i < worker->n_groups; i++) {
+        const struct group *group = worker->group_list[i];
+        if (group->reported && (group->phase == phase || sl_phase_is_after(phase, group->phase)))
+            dates[n++] = group->date;
+    }
     if (n)
         qsort(dates, n, sizeof *dates, compare_dates);
     *out = dates;

@@ -69,8 +69,6 @@ int64_t sl_answer_nulls(const struct sl_answer *answer, const struct sl_source *
 void sl_questions_fini(struct sl_questions *questions);
 /* Is this failure a fact about the table that was asked, and no trouble of the whole batch? */
 bool sl_warehouse_about_the_table(const struct sl_warehouse *warehouse, enum sl_code code);
-/* Our column as the source calls it. */
-const char *sl_source_column(const struct sl_source *source, const char *column);
 
 /* ---- gates at work ---- */
 
@@ -154,8 +152,6 @@ enum sl_code sl_worker_group(struct sl_worker *worker, const struct sl_phase *ph
 void sl_worker_forget_groups(struct sl_worker *worker);
 enum sl_code sl_worker_event(struct sl_worker *worker, const struct sl_event *event, struct sl_err *err);
 void sl_gate_new(struct sl_gate *gate, const struct sl_phase *phase, sl_date date, enum sl_profile profile, int generation, int64_t now_us);
-/* Append a name to a JSON array of names (no-op when listed). */
-const char *sl_names_add(struct sl_arena *arena, const char *json_array, const char *name);
 
 /* gather*.c: facts, set by set. */
 enum sl_code sl_gather_units(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
@@ -186,10 +182,11 @@ void sl_coverage_read(struct sl_coverage *out, const struct sl_sources *sources,
 /* decide.c */
 /* Decide `works` (any order; sorted here: dates ascending, phases in DAG order) and write everything, in the ledger transaction that is open. */
 enum sl_code sl_worker_decide(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
-enum sl_code sl_worker_compute(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us,
-                               struct sl_err *err); /* only facts and decisions */
 enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
-enum sl_code sl_worker_keep_fired(struct sl_worker *worker, struct work *work, struct sl_err *err); /* for a republication */
+/* The gate as its decision leaves it, but for what only a write changes: names, drops and clocks. */
+struct sl_gate sl_worker_outcome(const struct sl_worker *worker, const struct work *work, int64_t now_us);
+/* For a republication: decided afresh, with the triggers that the gate's own decision published (none: it had adopted another gate's). */
+enum sl_code sl_worker_decide_again(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);
 
 enum sl_code sl_worker_decide_one(struct sl_worker *worker, struct work *work, int64_t now_us,
@@ -206,9 +203,6 @@ enum sl_code sl_worker_action(struct sl_worker *worker, const struct work *work,
 /* After a newer generation was decided: when its rows are other than those before, the decisions that used them are marked. */
 enum sl_code sl_worker_follow_content(struct sl_worker *worker, const struct work *work, const struct sl_gate *gate, int64_t now_us,
                                       struct sl_err *err);
-/* Mark what used (phase, date) as stale. */
-enum sl_code sl_worker_mark_stale(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *culprit, const char *reason,
-                                  int64_t now_us, struct sl_err *err);
 /* A processor came late to an open gate: mark what used its date, unless its rows are those that the gate saw. */
 enum sl_code sl_worker_mark_late(struct sl_worker *worker, const struct sl_phase *phase, const struct sl_gate *gate,
                                  const struct sl_processor *processor, int64_t now_us, struct sl_err *err);

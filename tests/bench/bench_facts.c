@@ -1,15 +1,12 @@
 /* bench_facts.c - how long the warehouse's facts of the checks take in a process that runs already: the quality of every unit of a range of dates (one tally and its
  * assessments), and the completeness of every entity on every date of the range (one question for all of them). The first round opens files and is not counted.
  * Prints one JSON line of medians. Usage: bench_facts CONFIG PHASE FROM TO [ROUNDS]; the phase's first processor has a quality profile, its completeness check an entity. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sluice/completeness.h>
 #include <sluice/warehouse.h>
 
-#define MOST_ROUNDS 1000
+#include "measure.h"
 
 struct bench {
     struct sl_config *config;
@@ -23,21 +20,6 @@ struct bench {
     int64_t n_rows;
     size_t n_gold, n_entities, n_missing;
 };
-
-static void must(enum sl_code code, const struct sl_err *err)
-{
-    if (code == SL_OK)
-        return;
-    fprintf(stderr, "bench_facts: %s\n", err->text);
-    exit(1);
-}
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 static bool in_range(const struct bench *bench, const struct sl_calendar_row *row)
 {
@@ -92,21 +74,12 @@ static void quality_once(struct bench *bench, struct sl_arena *arena)
 
 /* ---- completeness ---- */
 
-static size_t kind_of(const struct bench *bench)
-{
-    const struct sl_calendar_config *calendar = bench->config->calendar;
-    for (size_t i = 0; i < calendar->n_entities; i++)
-        if (sl_str_eq(calendar->entities[i].entity, bench->phase->checks.completeness.entity))
-            return i;
-    return 0;
-}
-
 static void completeness_once(struct bench *bench, struct sl_arena *arena)
 {
     struct sl_entity_row *present = NULL;
     struct sl_completeness_ask ask = {.units = bench->calendar,
                                       .n_units = bench->n_calendar,
-                                      .kind = kind_of(bench),
+                                      .kind = sl_calendar_kind(bench->config->calendar, bench->phase->checks.completeness.entity),
                                       .window = bench->phase->checks.completeness.window,
                                       .date = SL_DATE_NONE,
                                       .not_before = SL_DATE_NONE};
@@ -129,27 +102,6 @@ static void completeness_once(struct bench *bench, struct sl_arena *arena)
 }
 
 /* ---- measuring ---- */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_ms(struct bench *bench, void (*once)(struct bench *bench, struct sl_arena *arena))
-{
-    double took[MOST_ROUNDS];
-    for (int i = -1; i < bench->rounds; i++) {
-        struct sl_arena arena = {0};
-        double start = now_ms();
-        once(bench, &arena);
-        if (i >= 0)
-            took[i] = now_ms() - start;
-        sl_arena_fini(&arena);
-    }
-    qsort(took, (size_t)bench->rounds, sizeof *took, by_value);
-    return took[bench->rounds / 2];
-}
 
 static void open_all(struct bench *bench, const char *config, const char *phase)
 {
@@ -174,8 +126,8 @@ int main(int argc, char **argv)
         return 2;
     }
     open_all(&bench, argv[1], argv[2]);
-    double quality_ms = median_ms(&bench, quality_once);
-    double completeness_ms = median_ms(&bench, completeness_once);
+    double quality_ms = median_ms(&bench, bench.rounds, quality_once);
+    double completeness_ms = median_ms(&bench, bench.rounds, completeness_once);
     printf(
         "{\"bench\":\"facts\",\"rounds\":%d,\"units\":%zu,\"rows\":%lld,\"gold\":%zu,\"entities\":%zu,\"missing\":%zu,\"quality_ms\":%.2f,"
         "\"completeness_ms\":%.2f}\n",

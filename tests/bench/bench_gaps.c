@@ -1,14 +1,12 @@
 /* bench_gaps.c - how long a gap check takes in a process that runs already: the dates of one table that have rows, the whole check of `gaps --table`, and a
  * calendar's units judged one by one as `gaps --phase` does. The first round of each opens files and looks at the tables; it is not counted.
  * Prints one JSON line of medians. Usage: bench_gaps CONFIG PHASE TABLE FROM TO [ROUNDS]. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <sluice/ops.h>
 
-#define MOST_ROUNDS 1000
+#include "measure.h"
 
 struct bench {
     struct sl_ops ops;
@@ -18,21 +16,6 @@ struct bench {
     int rounds;
     size_t n_dates, n_missing, n_phase_missing;
 };
-
-static void must(enum sl_code code, const struct sl_err *err)
-{
-    if (code == SL_OK)
-        return;
-    fprintf(stderr, "bench_gaps: %s\n", err->text);
-    exit(1);
-}
-
-static double now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
-}
 
 static void dates_once(struct bench *bench, struct sl_arena *arena)
 {
@@ -57,27 +40,6 @@ static void phase_once(struct bench *bench, struct sl_arena *arena)
     size_t n = 0;
     must(sl_ops_gaps_phase(&bench->ops, bench->phase, bench->from, bench->to, false, &reports, &n, arena, &err), &err);
     bench->n_phase_missing = n ? reports[0].n_missing : 0;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_ms(struct bench *bench, void (*once)(struct bench *bench, struct sl_arena *arena))
-{
-    double took[MOST_ROUNDS];
-    for (int i = -1; i < bench->rounds; i++) {
-        struct sl_arena arena = {0};
-        double start = now_ms();
-        once(bench, &arena);
-        if (i >= 0)
-            took[i] = now_ms() - start;
-        sl_arena_fini(&arena);
-    }
-    qsort(took, (size_t)bench->rounds, sizeof *took, by_value);
-    return took[bench->rounds / 2];
 }
 
 static void open_all(struct bench *bench, struct sl_config *config)
@@ -123,9 +85,9 @@ int main(int argc, char **argv)
         return 2;
     }
     open_all(&bench, config);
-    double dates_ms = median_ms(&bench, dates_once);
-    double table_ms = median_ms(&bench, table_once);
-    double phase_ms = median_ms(&bench, phase_once);
+    double dates_ms = median_ms(&bench, bench.rounds, dates_once);
+    double table_ms = median_ms(&bench, bench.rounds, table_once);
+    double phase_ms = median_ms(&bench, bench.rounds, phase_once);
     printf("{\"bench\":\"gaps\",\"rounds\":%d,\"dates\":%zu,\"missing\":%zu,\"phase_missing\":%zu,\"dates_ms\":%.2f,\"table_ms\":%.2f,"
            "\"phase_ms\":%.2f}\n",
            bench.rounds, bench.n_dates, bench.n_missing, bench.n_phase_missing, dates_ms, table_ms, phase_ms);

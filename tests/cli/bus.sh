@@ -144,6 +144,18 @@ misused() {
 TABLE
 }
 
+# A name that is mistyped would be no fault at all.
+no_faults_yet() {
+    begin broker --path broken --listen 127.0.0.1:0 --faults none.txt
+    until_has begun.out listening
+    until_has begun.err "there is no file of faults yet"
+    until_has begun.err none.txt
+    echo "fail Publish 1 NOWHERE" >none.txt
+    until_has begun.err "NOWHERE is no error"
+    kill -TERM "$process"
+    ended 0
+}
+
 make_season
 reference
 made
@@ -154,4 +166,5 @@ completed
 rejected
 too_large
 misused
+no_faults_yet
 finish

@@ -146,6 +146,14 @@ by_metadata() {
     grep -q 'GET /computeMetadata/v1/instance/service-accounts/default/token ok' tokens.log || fail "the metadata server was not asked"
 }
 
+# gRPC's own traces print headers: whoever asks for them gets none that has a token in it.
+traced() {
+    export GRPC_VERBOSITY=debug GRPC_TRACE=all
+    cloud 0 good --log debug publish --topic daily-sales-complete
+    unset GRPC_VERBOSITY GRPC_TRACE
+    says "gRPC's traces are off"
+}
+
 # An emulator, and our own broker, never hear of credentials.
 emulator_gets_no_token() {
     local before
@@ -243,6 +251,7 @@ start_peers
 end_to_end
 compressed
 by_metadata
+traced
 emulator_gets_no_token
 bad_certificates
 bad_credentials

@@ -33,6 +33,12 @@ looked_at() {
     equal "two dates of a processor" "$(tail -n +2 <<<"$out" | wc -l)" 2
     expect 0 dlq list --limit 3 -o csv
     says "more than 3 messages"
+    expect 0 dlq list --limit 1 --filter 'reason = not_json' -o ndjson
+    equal "the one that is meant, though many lie before it" "$(lines_with '"code":"not_json"')" 1
+    equal "no more is said to be there" "$errs" ""
+    expect 0 dlq list --limit 24 --filter 'reason = unknown_phase' -o ndjson
+    equal "as many as there are" "$(wc -l <<<"$out")" 24
+    equal "no more is said to be there" "$errs" ""
     expect 1 dlq show "$box/nothing"
     says "no message nothing lies on"
     expect 0 dlq list --subscription ledger -o ndjson

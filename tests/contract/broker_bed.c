@@ -122,7 +122,7 @@ enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *re
     struct sl_err err;
     struct sl_rpc_status status = {0};
     struct sl_buf ignored = {0};
-    snprintf(path, sizeof(path), "/%s%s", strncmp(method, "sluice.", 7) == 0 ? "" : "google.pubsub.v1.", method);
+    snprintf(path, sizeof(path), "/%s%s", strchr(method, '.') ? "" : "google.pubsub.v1.", method);
     struct sl_rpc_request call = {.method = path,
                                   .data = request->data ? request->data : "",
                                   .len = request->len,

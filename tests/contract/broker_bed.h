@@ -34,7 +34,7 @@ void bed_restart(struct bed *bed);    /* stops and opens the same directory */
 void bed_open_child(struct bed *bed); /* the broker in a process of its own; before anything of gRPC */
 void bed_kill_child(struct bed *bed); /* SIGKILL; then serves the directory itself */
 
-/* "Publisher/Publish". `request` is emptied, `response` (may be NULL) replaced. */
+/* "Publisher/Publish", or another package's: "google.iam.v1.IAMPolicy/GetIamPolicy". `request` is emptied, `response` (may be NULL) replaced. */
 enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *request, struct sl_buf *response);
 
 enum sl_rpc_code try_topic(struct bed *bed, const char *name);

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sluice/str.h>
+
 static bool is_whole(const char *request)
 {
     const char *end = strstr(request, "\r\n\r\n"), *length = strstr(request, "Content-Length:");
@@ -30,9 +32,18 @@ static void read_request(int fd, char *out, size_t size)
     }
 }
 
+/* Who doesn't want all of it may leave. */
+static void write_all(int fd, const struct sl_buf *out)
+{
+    ssize_t n = 1;
+    for (size_t at = 0; at < out->len && n > 0; at += (size_t)n)
+        n = send(fd, out->data + at, out->len - at, MSG_NOSIGNAL);
+}
+
 static void answer(struct fake_http *http, int fd)
 {
-    char request[sizeof http->last], out[8192];
+    char request[sizeof http->last];
+    struct sl_buf out = {0};
     read_request(fd, request, sizeof request);
     pthread_mutex_lock(&http->mutex);
     memcpy(http->last, request, sizeof request);
@@ -40,14 +51,15 @@ static void answer(struct fake_http *http, int fd)
     pthread_cond_broadcast(&http->changed);
     while (http->silent && !http->closing)
         pthread_cond_wait(&http->changed, &http->mutex);
-    const int len = http->status && !http->silent
-                        ? snprintf(out, sizeof out, "HTTP/1.1 %d Told\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                                   http->status, http->headers, strlen(http->body), http->body)
-                        : 0;
+    if (http->status && !http->silent) {
+        sl_buf_printf(&out, "HTTP/1.1 %d Told\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n", http->status, http->headers,
+                      strlen(http->body));
+        sl_buf_str(&out, http->body);
+    }
     http->body = http->then ? http->then : http->body;
     pthread_mutex_unlock(&http->mutex);
-    if (len > 0)
-        send(fd, out, (size_t)len, MSG_NOSIGNAL); /* who asked may have left */
+    write_all(fd, &out);
+    sl_buf_fini(&out);
 }
 
 static void *serve(void *arg)

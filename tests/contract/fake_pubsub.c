@@ -209,7 +209,7 @@ static void call(void *arg, struct sl_rpc_peer_call *peer, size_t method, const 
     pthread_mutex_lock(&fake->mutex);
     cr_assert_lt(fake->n_calls, FAKE_MAX, "calls without end: %s", name);
     struct fake_call *record = &fake->calls[fake->n_calls++];
-    *record = (struct fake_call){.at_ms = now_ms()};
+    *record = (struct fake_call){.at_ms = now_ms(), .len = len};
     snprintf(record->method, sizeof record->method, "%s", name);
     int code = code_for(fake, name);
     if (strcmp(name, "Acknowledge") == 0)

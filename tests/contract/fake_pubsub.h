@@ -14,6 +14,7 @@ struct fake_call {                               /* a unary call as it came */
     char method[40], subscription[80], ids[256]; /* the first ids, joined by ","; of a Publish "KEY:BODY " of the first messages */
     size_t n_ids;
     int deadline_s;
+    size_t len; /* of the request */
     int64_t at_ms;
 };
 

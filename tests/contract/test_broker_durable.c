@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker_bed.h"
@@ -198,6 +200,72 @@ Test(broker_durable, a_backlog_costs_no_memory, .timeout = 300)
     bed_close(&bed);
 }
 
+static long long file_bytes(const struct bed *bed)
+{
+    char path[128];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/broker.db", bed->dir);
+    cr_assert_eq(stat(path, &file), 0);
+    return (long long)file.st_size;
+}
+
+/* In quiet moments, which every call would end. */
+static void wait_for_file_below(const struct bed *bed, long long bytes)
+{
+    const struct timespec nap = {.tv_nsec = 20000000};
+    for (int i = 0; i < 1500 && file_bytes(bed) >= bytes; i++)
+        nanosleep(&nap, NULL);
+    cr_expect_lt(file_bytes(bed), bytes);
+}
+
+Test(broker_durable, the_file_shrinks_when_its_messages_have_gone, .timeout = 120)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    char message[64];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish_many(&bed, TOPIC, "m", 2000, 20000);
+    for (size_t n = 0; n < 2000; n += gots.n) {
+        pull(&bed, SUB, 1000, true, &gots);
+        cr_assert_gt(gots.n, 0);
+        ack(&bed, SUB, &gots, 0, gots.n);
+    }
+    cr_expect_gt(file_bytes(&bed), 20000000, "what is to be given back");
+    publish(&bed, TOPIC, "the last"); /* at the end of the file: it has to move */
+    wait_for_file_below(&bed, 10000000);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "the last ");
+    bed_restart(&bed);
+    cr_assert_eq(try_publish(&bed, TOPIC, "x", 1, message), SL_RPC_OK);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
+Test(broker_durable, a_file_that_could_not_shrink_can_from_now_on)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    char command[256];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish(&bed, TOPIC, "x");
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    snprintf(command, sizeof command, "sqlite3 %s/broker.db 'PRAGMA auto_vacuum = 0; VACUUM'", bed.dir);
+    if (system(command) != 0)
+        cr_skip("no sqlite3 here");
+    bed_restart(&bed);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "x ");
+    snprintf(command, sizeof command, "test \"$(sqlite3 %s/broker.db 'PRAGMA auto_vacuum')\" = 2", bed.dir);
+    cr_expect_eq(system(command), 0);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
 Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
 {
     struct bed bed;
@@ -215,5 +283,34 @@ Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
     snprintf(command, sizeof(command), "echo 'this is no database, certainly not' > %s/broker.db", bed.dir);
     cr_assert_eq(system(command), 0);
     cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_CORRUPT, "%s", err.text);
+    bed_close(&bed);
+}
+
+Test(broker_durable, a_file_of_the_version_before_goes_on)
+{
+    struct bed bed;
+    struct gots gots = {0};
+    struct sl_buf request = {0};
+    char command[512];
+    bed_open(&bed, NULL);
+    make_topic(&bed, TOPIC);
+    make_subscription(&bed, SUB, TOPIC);
+    publish(&bed, TOPIC, "from before");
+    sl_rpc_channel_destroy(&bed.channel);
+    sl_broker_destroy(&bed.broker);
+    snprintf(command, sizeof(command),
+             "sqlite3 %s/broker.db 'DROP TRIGGER topic_policy; DROP TRIGGER subscription_policy; DROP TRIGGER snapshot_policy; "
+             "DROP TABLE policies; PRAGMA user_version = 2'",
+             bed.dir);
+    const bool made = system(command) == 0;
+    bed_restart(&bed);
+    pull(&bed, SUB, 10, true, &gots);
+    expect_texts(&gots, "from before ");
+    sl_pubsub_put_name(&request, TOPIC);
+    cr_expect_eq(bed_call(&bed, "google.iam.v1.IAMPolicy/GetIamPolicy", &request, NULL), SL_RPC_OK, "%d: %s", made, bed.message);
+    delete_subscription(&bed, SUB);
+    delete_topic(&bed, TOPIC);
+    sl_buf_fini(&request);
+    gots_fini(&gots);
     bed_close(&bed);
 }

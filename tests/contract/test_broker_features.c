@@ -421,6 +421,65 @@ Test(broker_features, faults_on_order)
     bed_close(&bed);
 }
 
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+Test(broker_features, a_slow_stream_is_heard_late)
+{
+    struct bed bed;
+    struct tap slow, quick;
+    struct sl_err err = {0};
+    open_with(&bed, (struct sl_pubsub_subscription){0});
+    publish(&bed, TOPIC, "x");
+    cr_assert_eq(sl_broker_order_faults(bed.broker, "slow StreamingPull 1 300", &err), SL_OK, "%s", err.text);
+    int64_t start_ms = clock_ms();
+    tap_open(&slow, &bed, &(struct tap_options){.subscription = SUB});
+    tap_wait(&slow, 1);
+    cr_expect_geq(clock_ms() - start_ms, 299, "its first request, too");
+    start_ms = clock_ms();
+    tap_ack(&slow, 0, 1);
+    tap_ping(&slow);
+    tap_wait_responses(&slow, 2);
+    cr_expect_geq(clock_ms() - start_ms, 299, "every one of its pings");
+    expect_backlog(&bed, SUB, 0, 0);
+    start_ms = clock_ms();
+    tap_open(&quick, &bed, &(struct tap_options){.subscription = SUB});
+    tap_ping(&quick);
+    tap_wait_responses(&quick, 1);
+    cr_expect_lt(clock_ms() - start_ms, 290, "one was ordered");
+    tap_close(&quick);
+    tap_close(&slow);
+    bed_close(&bed);
+}
+
+Test(broker_features, a_slow_stream_that_leaves_is_forgotten)
+{
+    struct bed bed;
+    struct tap tap;
+    struct sl_err err = {0};
+    struct gots gots = {0};
+    open_with(&bed, (struct sl_pubsub_subscription){0});
+    publish(&bed, TOPIC, "x");
+    cr_assert_eq(sl_broker_order_faults(bed.broker, "slow Pull 1 200\nslow StreamingPull 2 100", &err), SL_OK, "%s", err.text);
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_ping(&tap);
+    tap_close(&tap);
+    pull(&bed, SUB, 1, true, &gots); /* answered after what the stream has left behind would be due */
+    expect_texts(&gots, "x ");
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_ping(&tap);
+    sl_broker_stop(bed.broker, 1000); /* what waits still is heard then, too late */
+    tap_wait_end(&tap);
+    cr_expect_eq(tap.status.code, SL_RPC_UNAVAILABLE);
+    tap_close(&tap);
+    gots_fini(&gots);
+    bed_close(&bed);
+}
+
 Test(broker_features, wrong_orders_change_nothing)
 {
     static const struct {
@@ -433,7 +492,6 @@ Test(broker_features, wrong_orders_change_nothing)
         {"fail Publish 1 OK", "line 1: OK is no error; UNAVAILABLE is"},
         {"fail Publish 1", "line 1: nothing is no error; UNAVAILABLE is"},
         {"slow Publish 1 0", "line 1: milliseconds must be a number from 1 to 3600000"},
-        {"slow StreamingPull 1 5", "line 1: a stream can't be slow; it can fail, or be dropped"},
         {"drop it", "line 1: it is too much"},
     };
     struct bed bed;

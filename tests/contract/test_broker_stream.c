@@ -202,6 +202,31 @@ Test(broker_stream, streams_end_at_their_age_and_when_the_broker_stops)
     bed_close(&bed);
 }
 
+/* What flow control holds back arrives whole, when its client reads, and then the status; what has not begun is not sent any more. */
+Test(broker_stream, a_message_on_its_way_arrives_before_the_end)
+{
+    struct bed bed;
+    struct tap tap;
+    static char data[9000000]; /* more than the transport takes of a client that does not read */
+    memset(data, 'd', sizeof(data));
+    open_with_sub(&bed, NULL);
+    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .deaf = true});
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(try_publish(&bed, TOPIC, data, sizeof(data), NULL), SL_RPC_OK, "%s", bed.message);
+    for (int64_t undelivered = 2, leased = 0; leased == 0;)
+        sl_broker_backlog(bed.broker, &(const char *){SUB}, 1, &undelivered, &leased);
+    delete_subscription(&bed, SUB);
+    sl_rpc_stream_read(tap.stream);
+    tap_wait(&tap, 1);
+    cr_expect_eq(tap.gots.items[0].len, sizeof(data));
+    sl_rpc_stream_read(tap.stream);
+    tap_wait_end(&tap);
+    cr_expect_eq(tap.status.code, SL_RPC_NOT_FOUND, "%s", tap.status.message);
+    cr_expect_eq(tap.gots.n, 1);
+    tap_close(&tap);
+    bed_close(&bed);
+}
+
 Test(broker_stream, who_does_not_read_holds_nobody_up)
 {
     struct bed bed;

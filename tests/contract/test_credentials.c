@@ -394,6 +394,27 @@ Test(credentials, answers_without_a_token)
     }
 }
 
+Test(credentials, an_answer_that_does_not_end_is_cut)
+{
+    enum { MORE = 2 * 1024 * 1024 };
+    struct fake_http http;
+    struct sl_buf header = {0};
+    struct sl_err err = {0};
+    char *body = malloc(MORE + 1);
+    memset(body, '{', MORE);
+    body[MORE] = '\0';
+    fake_http_start(&http);
+    fake_http_tell(&http, 200, METADATA, body);
+    begin();
+    struct sl_credentials *c = find_metadata(&http, (struct sl_credentials_options){0});
+    cr_expect_eq(sl_credentials_token(c, &header, 10000, &err), SL_UNAVAILABLE);
+    cr_expect_not_null(strstr(err.text, "the answer has more than 1048576 bytes"), "%s", err.text);
+    sl_credentials_destroy(&c);
+    sl_buf_fini(&header);
+    fake_http_stop(&http);
+    free(body);
+}
+
 Test(credentials, a_server_that_never_answers_is_bounded)
 {
     struct fake_http http;

@@ -1,130 +1,39 @@
 /* test_grpc_bus.c - the bus over gRPC against a server that does what it is told, wrong things too. */
-#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include <sluice/grpc_bus.h>
 
 #include "../../src/pubsub/grpc_retry.h"
-#include "fake_pubsub.h"
+#include "client_bed.h"
 #include "support/own_port.h"
 
-enum { LIMIT_MS = 60000 };
-static const size_t NEVER = 0; /* never reaches 1 */
-
-static struct sl_phase raw = {.name = "raw", .subscription = "raw-sub"};
-static struct sl_phase analytics = {.name = "analytics", .subscription = "projects/other/subscriptions/a-sub"};
-static const struct sl_phase *const PHASES[] = {&raw, &analytics};
-
-struct fixture {
-    struct fake fake;
-    struct sl_config config;
-    struct sl_bus *bus;
-    struct sl_bus_batch batch;
-    struct sl_err err;
-};
-
-static struct sl_grpc_bus_options quick(void)
-{
-    return (struct sl_grpc_bus_options){.receipt_ms = 5, .backoff_min_ms = 20, .backoff_max_ms = 200, .pings = SL_PINGS_LEARNED};
-}
-
-static void start_at(struct fixture *fixture, unsigned port)
-{
-    char listen[32];
-    *fixture = (struct fixture){0};
-    fixture->config.bus.project = "p";
-    fixture->config.worker.batch_messages = 100;
-    fixture->config.worker.batch_bytes = 30000000;
-    snprintf(listen, sizeof listen, "127.0.0.1:%u", port);
-    fake_start(&fixture->fake, listen);
-}
-
-static void start(struct fixture *fixture)
-{
-    start_at(fixture, 0);
-}
-
-static void join(struct fixture *fixture, size_t n_phases, struct sl_grpc_bus_options options)
-{
-    cr_assert_eq(sl_grpc_bus_create(&fixture->bus, SL_PLAIN_PEER(fixture->fake.address), &fixture->config, PHASES, n_phases, &options,
-                                    &fixture->err),
-                 SL_OK, "%s", fixture->err.text);
-}
-
-static void finish(struct fixture *fixture)
-{
-    sl_bus_batch_fini(&fixture->batch);
-    sl_bus_destroy(&fixture->bus);
-    fake_fini(&fixture->fake);
-}
-
-static void respond_on_open(struct fixture *fixture, const char *const *ids, size_t n)
+static void respond_on_open(struct client *client, const char *const *ids, size_t n)
 {
     struct sl_buf response = {0};
     fake_response(&response, ids, n);
-    fake_on_open(&fixture->fake, &response);
+    fake_on_open(&client->fake, &response);
     sl_buf_fini(&response);
 }
 
-static void respond(struct fixture *fixture, const char *const *ids, size_t n)
+static void respond(struct client *client, const char *const *ids, size_t n)
 {
     struct sl_buf response = {0};
     fake_response(&response, ids, n);
-    fake_send(&fixture->fake, &response);
+    fake_send(&client->fake, &response);
     sl_buf_fini(&response);
 }
-
-/* Receives until n messages have come, acking each batch when asked to; their ids joined by ",". */
-static const char *receive(struct fixture *fixture, size_t n, bool ack)
-{
-    static char ids[4096];
-    size_t seen = 0;
-    ids[0] = '\0';
-    while (seen < n) {
-        cr_assert_eq(sl_bus_receive(fixture->bus, n - seen, 30000000, LIMIT_MS, &fixture->batch, &fixture->err), SL_OK, "%s",
-                     fixture->err.text);
-        cr_assert_gt(fixture->batch.n, 0, "nothing came; so far: %s", ids);
-        for (size_t i = 0; i < fixture->batch.n; i++, seen++) {
-            strcat(ids, *ids ? "," : "");
-            strncat(ids, fixture->batch.messages[i].message.message_id, 64);
-        }
-        if (ack)
-            sl_bus_ack(fixture->bus, &fixture->batch, NULL);
-    }
-    cr_assert_eq(seen, n);
-    return ids;
-}
-
-static struct sl_grpc_bus_stats stats(const struct fixture *fixture)
-{
-    struct sl_grpc_bus_stats out;
-    sl_grpc_bus_stats(fixture->bus, &out);
-    return out;
-}
-
-/* Until a figure of the client is reached: looked at again whenever a call comes to the server, or 5 ms have passed. */
-#define wait_for(fixture, condition)                                                                                                       \
-    do {                                                                                                                                   \
-        const int64_t until_ms = sl_monotonic_ms() + LIMIT_MS;                                                                             \
-        while (!(condition) && sl_monotonic_ms() < until_ms)                                                                               \
-            fake_wait(&(fixture)->fake, &NEVER, 1, 5);                                                                                     \
-        cr_assert(condition, "%s: not within %d ms", #condition, LIMIT_MS);                                                                \
-    } while (0)
 
 /* ---- receiving and acking ---- */
 
 Test(grpc_bus, receives_in_order_and_acks_in_one_call)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1", "2", "3"}, 3);
-    join(&f, 1, quick());
-    cr_assert_str_eq(receive(&f, 3, false), "1,2,3");
+    client_join(&f, 1, client_quick());
+    cr_assert_str_eq(client_receive(&f, 3, false), "1,2,3");
     const struct sl_message *message = &f.batch.messages[1].message;
     cr_assert_str_eq(message->subscription, "raw-sub");
-    cr_assert_eq(f.batch.messages[1].phase, &raw);
+    cr_assert_eq(f.batch.messages[1].phase, CLIENT_PHASES[0]);
     cr_assert_eq(message->len, 6);
     cr_assert_str_eq(message->data, "data-2");
     cr_assert_eq(message->publish_us, 1700000000000000);
@@ -133,7 +42,7 @@ Test(grpc_bus, receives_in_order_and_acks_in_one_call)
     cr_assert_not(fake_acked(&f.fake, "ack-1"), "acked before it was told to");
     cr_assert_eq(sl_bus_ack(f.bus, &f.batch, NULL), SL_OK);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 1, LIMIT_MS));
-    wait_for(&f, stats(&f).leases == 0);
+    client_wait(&f, client_stats(&f).leases == 0);
     for (size_t i = 0; i < f.fake.n_calls; i++)
         if (strcmp(f.fake.calls[i].method, "Acknowledge") == 0) {
             cr_expect_str_eq(f.fake.calls[i].ids, "ack-1,ack-2,ack-3");
@@ -143,35 +52,35 @@ Test(grpc_bus, receives_in_order_and_acks_in_one_call)
     cr_assert(fake_wait(&f.fake, &f.fake.firsts, 1, LIMIT_MS));
     cr_assert_eq(f.fake.first.max_outstanding_messages, 200);
     cr_assert_eq(f.fake.first.max_outstanding_bytes, 60000000);
-    cr_assert_eq(f.fake.first.stream_ack_deadline_s, 60);
+    cr_assert_eq(f.fake.first.stream_ack_deadline_s, 10);
     cr_assert_eq(f.fake.first.protocol_version, 1);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, two_phases_are_merged_and_acked_each_at_its_own)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"x"}, 1);
-    join(&f, 2, quick());
-    receive(&f, 2, true);
+    client_join(&f, 2, client_quick());
+    client_receive(&f, 2, true);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 2, LIMIT_MS));
-    wait_for(&f, stats(&f).leases == 0);
+    client_wait(&f, client_stats(&f).leases == 0);
     bool own = false, other = false;
     for (size_t i = 0; i < f.fake.n_calls; i++) {
         own |= strcmp(f.fake.calls[i].subscription, "projects/p/subscriptions/raw-sub") == 0;
         other |= strcmp(f.fake.calls[i].subscription, "projects/other/subscriptions/a-sub") == 0;
     }
     cr_assert(own && other);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, a_batch_keeps_to_its_limits)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1", "2", "3", "4", "5"}, 5);
-    join(&f, 1, quick());
+    client_join(&f, 1, client_quick());
     static const struct {
         size_t max_n, max_bytes, expected;
     } CASES[] = {{2, 1000000, 2}, {100, 1, 1}, {100, 20, 2}};
@@ -184,42 +93,42 @@ Test(grpc_bus, a_batch_keeps_to_its_limits)
     cr_assert_eq(seen, 5);
     cr_assert_eq(sl_bus_receive(f.bus, 100, 100, 0, &f.batch, NULL), SL_OK);
     cr_assert_eq(f.batch.n, 0);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, everything_received_gets_a_receipt)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1", "2"}, 2);
-    join(&f, 1, quick());
+    client_join(&f, 1, client_quick());
     cr_assert(fake_wait_calls(&f.fake, "ModifyAckDeadline", 1, LIMIT_MS));
-    wait_for(&f, stats(&f).receipts == 2);
+    client_wait(&f, client_stats(&f).receipts == 2);
     for (size_t i = 0; i < f.fake.n_calls; i++)
         if (strcmp(f.fake.calls[i].method, "ModifyAckDeadline") == 0) {
             cr_expect_str_eq(f.fake.calls[i].ids, "ack-1,ack-2");
-            cr_expect_eq(f.fake.calls[i].deadline_s, 60);
+            cr_expect_eq(f.fake.calls[i].deadline_s, 10);
         }
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, a_redelivery_has_a_receipt_of_its_own)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, quick());
-    receive(&f, 1, false);
+    client_join(&f, 1, client_quick());
+    client_receive(&f, 1, false);
     struct sl_buf again = {0};
     sl_pubsub_put_received(&again, "ack-later", "", 0, "1", 1700000000000000, 2, NULL, 0);
     fake_send(&f.fake, &again);
     sl_buf_fini(&again);
-    cr_assert_str_eq(receive(&f, 1, true), "1");
+    cr_assert_str_eq(client_receive(&f, 1, true), "1");
     cr_assert_eq(f.batch.messages[0].message.delivery_attempt, 2);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 1, LIMIT_MS));
     cr_assert(fake_acked(&f.fake, "ack-later"));
     cr_assert_not(fake_acked(&f.fake, "ack-1"));
-    finish(&f);
+    client_finish(&f);
 }
 
 /* ---- acks that go wrong ---- */
@@ -228,106 +137,106 @@ Test(grpc_bus, acks_that_fail_for_a_while_are_sent_again)
 {
     static const int CODES[] = {SL_RPC_UNAVAILABLE,       SL_RPC_INTERNAL,           SL_RPC_ABORTED,
                                 SL_RPC_DEADLINE_EXCEEDED, SL_RPC_RESOURCE_EXHAUSTED, SL_RPC_CANCELLED};
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 6);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, quick());
-    receive(&f, 1, true);
+    client_join(&f, 1, client_quick());
+    client_receive(&f, 1, true);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 7, LIMIT_MS));
-    wait_for(&f, stats(&f).leases == 0);
-    cr_assert_eq(stats(&f).acks_retried, 6);
-    cr_assert_eq(stats(&f).acks_lost, 0);
-    finish(&f);
+    client_wait(&f, client_stats(&f).leases == 0);
+    cr_assert_eq(client_stats(&f).acks_retried, 6);
+    cr_assert_eq(client_stats(&f).acks_lost, 0);
+    client_finish(&f);
 }
 
 Test(grpc_bus, an_ack_that_is_never_answered_is_sent_again)
 {
     static const int CODES[] = {FAKE_NEVER};
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 1);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.call_ms = 100;
-    join(&f, 1, options);
-    receive(&f, 1, true);
+    client_join(&f, 1, options);
+    client_receive(&f, 1, true);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 2, LIMIT_MS));
-    wait_for(&f, stats(&f).leases == 0);
-    finish(&f);
+    client_wait(&f, client_stats(&f).leases == 0);
+    client_finish(&f);
 }
 
 /* A lease that can't be kept ends; its ack with it. */
 Test(grpc_bus, acks_are_given_up_when_the_lease_has_ended)
 {
     static int codes[64];
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     for (size_t i = 0; i < 64; i++)
         codes[i] = SL_RPC_UNAVAILABLE;
     fake_answer(&f.fake, "Acknowledge", codes, 64);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.lease_s = 1;
     options.lease_cap_ms = 1;
-    join(&f, 1, options);
-    receive(&f, 1, true);
-    wait_for(&f, stats(&f).acks_lost == 1);
-    cr_assert_eq(stats(&f).leases, 0);
+    client_join(&f, 1, options);
+    client_receive(&f, 1, true);
+    client_wait(&f, client_stats(&f).acks_lost == 1);
+    cr_assert_eq(client_stats(&f).leases, 0);
     cr_assert_lt(fake_calls(&f.fake, "Acknowledge"), 60, "backoff grows");
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, one_bad_id_spoils_no_other)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     f.fake.bad_id = "ack-4";
     respond_on_open(&f, (const char *const[]){"1", "2", "3", "4", "5", "6", "7"}, 7);
-    join(&f, 1, quick());
-    receive(&f, 7, true);
-    wait_for(&f, stats(&f).leases == 0);
-    cr_assert_eq(stats(&f).acks_lost, 1);
+    client_join(&f, 1, client_quick());
+    client_receive(&f, 7, true);
+    client_wait(&f, client_stats(&f).leases == 0);
+    cr_assert_eq(client_stats(&f).acks_lost, 1);
     cr_assert_leq(fake_calls(&f.fake, "Acknowledge"), 7);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, an_ack_that_is_denied_stops_the_bus)
 {
     static const int CODES[] = {SL_RPC_PERMISSION_DENIED};
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 1);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, quick());
-    receive(&f, 1, true);
+    client_join(&f, 1, client_quick());
+    client_receive(&f, 1, true);
     cr_assert_eq(sl_bus_receive(f.bus, 10, 1000, LIMIT_MS, &f.batch, &f.err), SL_DENIED);
     cr_assert(strstr(f.err.text, "projects/p/subscriptions/raw-sub"), "%s", f.err.text);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, an_ack_that_fails_for_no_known_reason_is_given_up_alone)
 {
     static const int CODES[] = {SL_RPC_UNKNOWN};
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 1);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, quick());
-    receive(&f, 1, true);
-    wait_for(&f, stats(&f).acks_lost == 1);
+    client_join(&f, 1, client_quick());
+    client_receive(&f, 1, true);
+    client_wait(&f, client_stats(&f).acks_lost == 1);
     respond(&f, (const char *const[]){"1"}, 1);
-    receive(&f, 1, true);
-    wait_for(&f, stats(&f).leases == 0);
-    cr_assert_eq(stats(&f).acks_lost, 1);
-    finish(&f);
+    client_receive(&f, 1, true);
+    client_wait(&f, client_stats(&f).leases == 0);
+    cr_assert_eq(client_stats(&f).acks_lost, 1);
+    client_finish(&f);
 }
 
 Test(grpc_bus, many_acks_go_in_requests_of_2500_ids)
 {
     enum { N = 6000 };
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     struct sl_buf response = {0};
     for (int i = 0; i < N; i++) {
         char id[32];
@@ -336,39 +245,68 @@ Test(grpc_bus, many_acks_go_in_requests_of_2500_ids)
     }
     fake_on_open(&f.fake, &response);
     sl_buf_fini(&response);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.max_outstanding_messages = N;
-    join(&f, 1, options);
+    client_join(&f, 1, options);
     cr_assert_eq(sl_bus_receive(f.bus, N, 100000, LIMIT_MS, &f.batch, NULL), SL_OK);
     cr_assert_eq(f.batch.n, N);
     sl_bus_ack(f.bus, &f.batch, NULL);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 3, LIMIT_MS));
-    wait_for(&f, stats(&f).leases == 0);
+    client_wait(&f, client_stats(&f).leases == 0);
     cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 3);
     for (size_t i = 0; i < f.fake.n_calls; i++)
         cr_assert_leq(f.fake.calls[i].n_ids, 2500);
-    finish(&f);
+    client_finish(&f);
+}
+
+/* Ids of exactly-once delivery are long: so many bytes are a request's limit before so many ids are. */
+Test(grpc_bus, long_ids_go_in_requests_of_half_a_mebibyte)
+{
+    enum { N = 1200, LEN = 1000 };
+    struct client f;
+    client_start(&f);
+    struct sl_buf response = {0};
+    for (int i = 0; i < N; i++) {
+        char id[LEN + 16];
+        memset(id, 'x', LEN);
+        snprintf(id + LEN - 8, sizeof id - (LEN - 8), "%08d", i);
+        sl_pubsub_put_received(&response, id, "", 0, id + LEN - 8, 0, 0, NULL, 0);
+    }
+    fake_on_open(&f.fake, &response);
+    sl_buf_fini(&response);
+    struct sl_grpc_bus_options options = client_quick();
+    options.max_outstanding_messages = N;
+    client_join(&f, 1, options);
+    cr_assert_eq(sl_bus_receive(f.bus, N, 100000, LIMIT_MS, &f.batch, NULL), SL_OK);
+    cr_assert_eq(f.batch.n, N);
+    sl_bus_ack(f.bus, &f.batch, NULL);
+    cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 3, LIMIT_MS));
+    client_wait(&f, client_stats(&f).leases == 0);
+    cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 3);
+    for (size_t i = 0; i < f.fake.n_calls; i++)
+        cr_assert_leq(f.fake.calls[i].len, 524288, "%s of %zu ids", f.fake.calls[i].method, f.fake.calls[i].n_ids);
+    client_finish(&f);
 }
 
 Test(grpc_bus, destroying_waits_for_the_answers_to_acks)
 {
     static const int CODES[] = {SL_RPC_UNAVAILABLE, SL_RPC_UNAVAILABLE};
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 2);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, quick());
-    receive(&f, 1, true);
+    client_join(&f, 1, client_quick());
+    client_receive(&f, 1, true);
     sl_bus_destroy(&f.bus);
     cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 3);
-    finish(&f);
+    client_finish(&f);
 }
 
 /* ---- leases ---- */
 
 static struct sl_grpc_bus_options extending(void)
 {
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.lease_s = 10;
     options.extend_before_ms = 9950; /* so an extension falls due 50 ms after the last */
     options.receipt_ms = 1;
@@ -377,77 +315,77 @@ static struct sl_grpc_bus_options extending(void)
 
 Test(grpc_bus, leases_are_extended_while_a_message_is_out)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, extending());
-    receive(&f, 1, false);
-    wait_for(&f, stats(&f).extensions >= 2);
+    client_join(&f, 1, extending());
+    client_receive(&f, 1, false);
+    client_wait(&f, client_stats(&f).extensions >= 2);
     pthread_mutex_lock(&f.fake.mutex); /* they go on */
     cr_assert_eq(f.fake.calls[f.fake.n_calls - 1].deadline_s, 10);
     pthread_mutex_unlock(&f.fake.mutex);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, leases_are_extended_until_the_ack_is_answered)
 {
     static const int CODES[] = {FAKE_NEVER};
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 1);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    join(&f, 1, extending());
-    receive(&f, 1, true);
+    client_join(&f, 1, extending());
+    client_receive(&f, 1, true);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 1, LIMIT_MS));
-    const uint64_t before = stats(&f).extensions;
-    wait_for(&f, stats(&f).extensions >= before + 2);
+    const uint64_t before = client_stats(&f).extensions;
+    client_wait(&f, client_stats(&f).extensions >= before + 2);
     fake_answer_held(&f.fake);
-    wait_for(&f, stats(&f).leases == 0);
-    finish(&f);
+    client_wait(&f, client_stats(&f).leases == 0);
+    client_finish(&f);
 }
 
 Test(grpc_bus, no_extension_beyond_the_cap)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1"}, 1);
     struct sl_grpc_bus_options options = extending();
     options.lease_cap_ms = 1;
-    join(&f, 1, options);
-    receive(&f, 1, false);
+    client_join(&f, 1, options);
+    client_receive(&f, 1, false);
     cr_assert_not(fake_wait_calls(&f.fake, "ModifyAckDeadline", 2, 1300), "one receipt, then nothing");
-    finish(&f);
+    client_finish(&f);
 }
 
 /* ---- limits ---- */
 
 Test(grpc_bus, no_more_is_read_than_the_limit)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     for (int i = 0; i < 8; i++) {
         char id[16];
         snprintf(id, sizeof id, "%d", i);
         respond_on_open(&f, (const char *const[]){id}, 1);
     }
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.max_outstanding_messages = 3;
-    join(&f, 1, options);
-    wait_for(&f, stats(&f).leases == 3);
-    fake_wait(&f.fake, &NEVER, 1, 100);
-    cr_assert_eq(stats(&f).leases, 3);
-    cr_assert_eq(sl_bus_silent_ms(f.bus, &raw, 0), -1, "more waits");
-    cr_assert_str_eq(receive(&f, 8, true), "0,1,2,3,4,5,6,7");
-    wait_for(&f, stats(&f).leases == 0);
-    finish(&f);
+    client_join(&f, 1, options);
+    client_wait(&f, client_stats(&f).leases == 3);
+    fake_wait(&f.fake, &(size_t){0}, 1, 100); /* longer than a response takes */
+    cr_assert_eq(client_stats(&f).leases, 3);
+    cr_assert_eq(sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0), -1, "more waits");
+    cr_assert_str_eq(client_receive(&f, 8, true), "0,1,2,3,4,5,6,7");
+    client_wait(&f, client_stats(&f).leases == 0);
+    client_finish(&f);
 }
 
 /* ---- peers that are not as they should be ---- */
 
 Test(grpc_bus, messages_without_usable_ids_are_left_alone)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     struct sl_buf response = {0};
     sl_pubsub_put_received(&response, "", "", 0, "no-ack-id", 0, 0, NULL, 0);
     sl_buf_add(&response,
@@ -462,16 +400,16 @@ Test(grpc_bus, messages_without_usable_ids_are_left_alone)
     fake_on_open(&f.fake, &response);
     sl_buf_fini(&response);
     respond_on_open(&f, (const char *const[]){"good"}, 1);
-    join(&f, 1, quick());
-    cr_assert_str_eq(receive(&f, 1, true), "good");
-    cr_assert_eq(stats(&f).bad_ids, 4);
-    wait_for(&f, stats(&f).leases == 0);
+    client_join(&f, 1, client_quick());
+    cr_assert_str_eq(client_receive(&f, 1, true), "good");
+    cr_assert_eq(client_stats(&f).bad_ids, 4);
+    client_wait(&f, client_stats(&f).leases == 0);
     cr_assert_eq(fake_count(&f.fake, &f.fake.opened), 1);
-    finish(&f);
+    client_finish(&f);
 }
 
 /* At most so many streams in a second: waits of a tenth of a step at least, which double. The second may be longer: this thread may not have been let on in time. */
-static void expect_no_busy_loop(struct fixture *f, size_t most)
+static void expect_no_busy_loop(struct client *f, size_t most)
 {
     const size_t before = fake_count(&f->fake, &f->fake.opened);
     const int64_t start_ms = sl_monotonic_ms();
@@ -484,16 +422,16 @@ static void expect_no_busy_loop(struct fixture *f, size_t most)
 
 Test(grpc_bus, malformed_responses_are_no_busy_loop)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     const struct sl_buf garbage = {.data = (char[]){"\xff\xff\xff\xff"}, .len = 4};
     fake_on_open(&f.fake, &garbage);
-    join(&f, 1, quick());
-    wait_for(&f, stats(&f).malformed >= 2);
+    client_join(&f, 1, client_quick());
+    client_wait(&f, client_stats(&f).malformed >= 2);
     expect_no_busy_loop(&f, 60);
     cr_assert_eq(sl_bus_receive(f.bus, 1, 1, 0, &f.batch, &f.err), SL_OK);
     cr_assert_eq(f.batch.n, 0);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, streams_that_end_are_opened_again_by_code)
@@ -508,51 +446,51 @@ Test(grpc_bus, streams_that_end_are_opened_again_by_code)
         {SL_RPC_UNKNOWN, "UNKNOWN"},     {SL_RPC_RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        struct fixture f;
-        start(&f);
+        struct client f;
+        client_start(&f);
         f.fake.end_on_open = CASES[i].code;
-        join(&f, 1, quick());
+        client_join(&f, 1, client_quick());
         cr_assert(fake_wait(&f.fake, &f.fake.opened, 3, LIMIT_MS), "%s", CASES[i].label);
         cr_assert_eq(sl_bus_receive(f.bus, 1, 1, 0, &f.batch, &f.err), SL_OK, "%s: %s", CASES[i].label, f.err.text);
-        finish(&f);
+        client_finish(&f);
     }
 }
 
 Test(grpc_bus, a_stream_that_gives_one_message_and_ends_is_no_busy_loop)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     f.fake.end_on_open = SL_RPC_UNAVAILABLE;
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.backoff_min_ms = 100; /* as it is by default; every response starts it anew */
-    join(&f, 1, options);
-    receive(&f, 3, true);
+    client_join(&f, 1, options);
+    client_receive(&f, 3, true);
     expect_no_busy_loop(&f, 60);
-    wait_for(&f, stats(&f).streams_ended >= 3);
-    finish(&f);
+    client_wait(&f, client_stats(&f).streams_ended >= 3);
+    client_finish(&f);
 }
 
 Test(grpc_bus, a_server_that_refuses_streams_is_asked_less_and_less)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     f.fake.end_on_open = SL_RPC_UNAVAILABLE;
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.backoff_min_ms = 100;
     options.backoff_max_ms = 10000;
-    join(&f, 1, options);
+    client_join(&f, 1, options);
     cr_assert(fake_wait(&f.fake, &f.fake.opened, 2, LIMIT_MS));
     expect_no_busy_loop(&f, 12);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, the_client_id_stays_across_reconnects)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     f.fake.end_on_open = SL_RPC_UNAVAILABLE;
-    join(&f, 1, quick());
+    client_join(&f, 1, client_quick());
     cr_assert(fake_wait(&f.fake, &f.fake.opened, 4, LIMIT_MS));
     pthread_mutex_lock(&f.fake.mutex);
     const char *seen = NULL;
@@ -565,7 +503,7 @@ Test(grpc_bus, the_client_id_stays_across_reconnects)
         seen = f.fake.client_ids[i];
     }
     pthread_mutex_unlock(&f.fake.mutex);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, codes_that_waiting_cant_mend_stop_receiving)
@@ -582,113 +520,113 @@ Test(grpc_bus, codes_that_waiting_cant_mend_stop_receiving)
         {SL_RPC_FAILED_PRECONDITION, SL_INVALID, "FAILED_PRECONDITION"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        struct fixture f;
-        start(&f);
+        struct client f;
+        client_start(&f);
         f.fake.end_on_open = CASES[i].rpc;
-        join(&f, 1, quick());
+        client_join(&f, 1, client_quick());
         cr_assert_eq(sl_bus_receive(f.bus, 1, 1, LIMIT_MS, &f.batch, &f.err), CASES[i].code, "%s", CASES[i].name);
         cr_assert(strstr(f.err.text, "subscription projects/p/subscriptions/raw-sub of phase raw"), "%s", f.err.text);
         cr_assert(strstr(f.err.text, CASES[i].name) && strstr(f.err.text, "sluice init"), "%s", f.err.text);
         cr_assert_not(fake_wait(&f.fake, &f.fake.opened, 2, 100), "opened again after %s", CASES[i].name);
-        finish(&f);
+        client_finish(&f);
     }
 }
 
 Test(grpc_bus, a_silent_peer_is_given_up_and_called_again)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     f.fake.answer_pings = false;
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.pings = SL_PINGS_DEMANDED;
     options.ping_ms = 50;
     options.answer_ms = 100;
-    join(&f, 1, options);
+    client_join(&f, 1, options);
     cr_assert(fake_wait(&f.fake, &f.fake.opened, 3, LIMIT_MS));
-    cr_assert_geq(stats(&f).torn_down, 2);
+    cr_assert_geq(client_stats(&f).torn_down, 2);
     pthread_mutex_lock(&f.fake.mutex);
     f.fake.answer_pings = true;
     pthread_mutex_unlock(&f.fake.mutex);
     const size_t pings = fake_count(&f.fake, &f.fake.pings);
-    wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) >= 0);
+    client_wait(&f, sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0) >= 0);
     cr_assert(fake_wait(&f.fake, &f.fake.pings, pings + 6, LIMIT_MS));
-    finish(&f);
+    client_finish(&f);
 }
 
 /* For longer than a ping may be unanswered; and that is longer than this machine may be slow. */
 Test(grpc_bus, a_peer_that_answers_is_kept)
 {
-    struct fixture f;
-    start(&f);
-    struct sl_grpc_bus_options options = quick();
+    struct client f;
+    client_start(&f);
+    struct sl_grpc_bus_options options = client_quick();
     options.pings = SL_PINGS_DEMANDED;
     options.ping_ms = 30;
     options.answer_ms = 2000;
-    join(&f, 1, options);
+    client_join(&f, 1, options);
     cr_assert(fake_wait(&f.fake, &f.fake.pings, 100, LIMIT_MS)); /* 3 s at least */
-    cr_assert_eq(stats(&f).torn_down, 0);
+    cr_assert_eq(client_stats(&f).torn_down, 0);
     cr_assert_eq(fake_count(&f.fake, &f.fake.opened), 1);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, a_peer_that_never_answered_a_ping_is_kept)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     f.fake.answer_pings = false;
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.ping_ms = 30;
     options.answer_ms = 60;
-    join(&f, 1, options);
+    client_join(&f, 1, options);
     cr_assert(fake_wait(&f.fake, &f.fake.pings, 12, LIMIT_MS));
-    cr_assert_eq(stats(&f).torn_down, 0);
+    cr_assert_eq(client_stats(&f).torn_down, 0);
     cr_assert_eq(fake_count(&f.fake, &f.fake.opened), 1);
-    wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) >= 0); /* a call beside the stream has told that it is there */
-    finish(&f);
+    client_wait(&f, sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0) >= 0); /* a call beside the stream has told that it is there */
+    client_finish(&f);
 }
 
 /* Pings can't be answered to a client that doesn't read: that is no silence of the peer's. */
 Test(grpc_bus, a_client_that_is_full_doesnt_blame_the_peer)
 {
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     respond_on_open(&f, (const char *const[]){"1", "2"}, 2);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.max_outstanding_messages = 2;
     options.pings = SL_PINGS_DEMANDED;
     options.ping_ms = 30;
     options.answer_ms = 2000; /* until it is full it does read */
-    join(&f, 1, options);
-    receive(&f, 2, false);
+    client_join(&f, 1, options);
+    client_receive(&f, 2, false);
     cr_assert(fake_wait(&f.fake, &f.fake.pings, fake_count(&f.fake, &f.fake.pings) + 100, LIMIT_MS));
-    cr_assert_eq(stats(&f).torn_down, 0);
-    finish(&f);
+    cr_assert_eq(client_stats(&f).torn_down, 0);
+    client_finish(&f);
 }
 
 Test(grpc_bus, silence_is_counted_from_the_last_message)
 {
-    struct fixture f;
-    start_at(&f, own_port());
-    join(&f, 1, quick());
-    cr_assert_eq(sl_bus_silent_ms(f.bus, &analytics, 0), -1, "not received from");
-    wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) >= 20);
+    struct client f;
+    client_start_at(&f, own_port());
+    client_join(&f, 1, client_quick());
+    cr_assert_eq(sl_bus_silent_ms(f.bus, CLIENT_PHASES[1], 0), -1, "not received from");
+    client_wait(&f, sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0) >= 20);
     respond(&f, (const char *const[]){"1"}, 1);
-    wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) == -1);
-    receive(&f, 1, false);
-    cr_assert_eq(sl_bus_silent_ms(f.bus, &raw, 0), -1, "not acked yet");
+    client_wait(&f, sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0) == -1);
+    client_receive(&f, 1, false);
+    cr_assert_eq(sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0), -1, "not acked yet");
     sl_bus_ack(f.bus, &f.batch, NULL);
-    const int64_t silent_ms = sl_bus_silent_ms(f.bus, &raw, 0);
+    const int64_t silent_ms = sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0);
     cr_assert(silent_ms >= 0 && silent_ms < LIMIT_MS);
     fake_stop(&f.fake);
-    wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) == -1);
-    finish(&f);
+    client_wait(&f, sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0) == -1);
+    client_finish(&f);
 }
 
 Test(grpc_bus, twenty_megabytes_in_one_response)
 {
     enum { BYTES = 9900000 };
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     char *data = malloc(BYTES);
     memset(data, 'x', BYTES);
     struct sl_buf stored = {0}, response = {0};
@@ -697,7 +635,7 @@ Test(grpc_bus, twenty_megabytes_in_one_response)
     sl_pubsub_put_received(&response, "ack-1", stored.data, stored.len, "1", 0, 0, NULL, 0);
     sl_pubsub_put_received(&response, "ack-2", stored.data, stored.len, "2", 0, 0, NULL, 0);
     fake_on_open(&f.fake, &response);
-    join(&f, 1, quick());
+    client_join(&f, 1, client_quick());
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(sl_bus_receive(f.bus, 1, BYTES, LIMIT_MS, &f.batch, NULL), SL_OK);
         cr_assert_eq(f.batch.n, 1);
@@ -708,59 +646,59 @@ Test(grpc_bus, twenty_megabytes_in_one_response)
     sl_buf_fini(&stored);
     sl_buf_fini(&response);
     free(data);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, a_response_beyond_the_limit_is_no_busy_loop)
 {
     enum { BYTES = 21 * 1024 * 1024 };
-    struct fixture f;
-    start(&f);
+    struct client f;
+    client_start(&f);
     struct sl_buf response = {.data = calloc(BYTES + 1, 1), .len = BYTES, .cap = BYTES + 1};
     fake_on_open(&f.fake, &response);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.backoff_min_ms = 100;
-    join(&f, 1, options);
+    client_join(&f, 1, options);
     cr_assert(fake_wait(&f.fake, &f.fake.closed, 2, LIMIT_MS));
     expect_no_busy_loop(&f, 30);
     cr_assert_eq(sl_bus_receive(f.bus, 1, 1, 0, &f.batch, &f.err), SL_OK, "%s", f.err.text);
     sl_buf_fini(&response);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, goes_on_when_the_server_has_been_away)
 {
-    struct fixture f;
-    start_at(&f, own_port());
+    struct client f;
+    client_start_at(&f, own_port());
     respond_on_open(&f, (const char *const[]){"1"}, 1);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.call_ms = 1000;
-    join(&f, 1, options);
-    receive(&f, 1, false);
+    client_join(&f, 1, options);
+    client_receive(&f, 1, false);
     fake_stop(&f.fake); /* GOAWAY, then nobody */
     sl_bus_ack(f.bus, &f.batch, NULL);
-    wait_for(&f, stats(&f).acks_retried >= 1);
+    client_wait(&f, client_stats(&f).acks_retried >= 1);
     fake_restart(&f.fake);
-    cr_assert_str_eq(receive(&f, 1, true), "1");
-    wait_for(&f, stats(&f).leases == 0);
-    cr_assert_eq(stats(&f).acks_lost, 0);
-    finish(&f);
+    cr_assert_str_eq(client_receive(&f, 1, true), "1");
+    client_wait(&f, client_stats(&f).leases == 0);
+    cr_assert_eq(client_stats(&f).acks_lost, 0);
+    client_finish(&f);
 }
 
 Test(grpc_bus, nobody_there_at_all)
 {
-    struct fixture f;
-    start_at(&f, own_port());
+    struct client f;
+    client_start_at(&f, own_port());
     fake_stop(&f.fake);
     const int64_t start_ms = sl_monotonic_ms();
-    join(&f, 1, quick());
+    client_join(&f, 1, client_quick());
     cr_assert_eq(sl_bus_receive(f.bus, 1, 1, 200, &f.batch, &f.err), SL_OK);
     cr_assert_eq(f.batch.n, 0);
-    cr_assert_eq(sl_bus_silent_ms(f.bus, &raw, 0), -1);
-    const uint64_t opened = stats(&f).streams_opened;
+    cr_assert_eq(sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0), -1);
+    const uint64_t opened = client_stats(&f).streams_opened;
     cr_assert_lt(opened, 20 + (uint64_t)(sl_monotonic_ms() - start_ms) / 20,
                  "a tenth of 200 ms is between them at least, once it has doubled to that");
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_bus, what_cant_be_created)
@@ -770,7 +708,7 @@ Test(grpc_bus, what_cant_be_created)
     struct sl_config config = {.bus = {.type = SL_BUS_PUBSUB, .project = "p"}};
     struct sl_bus *bus;
     struct sl_err err = {0};
-    cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER("127.0.0.1:1"), &config, PHASES, 1, NULL, &err), SL_INVALID);
+    cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER("127.0.0.1:1"), &config, CLIENT_PHASES, 1, NULL, &err), SL_INVALID);
     cr_assert(strstr(err.text, "TLS"), "%s", err.text);
     cr_assert_null(bus);
     config.bus.type = SL_BUS_EMULATOR;
@@ -789,264 +727,20 @@ static void known(void *arg, const char *const *subscriptions, size_t n, int64_t
 
 Test(grpc_bus, the_backlog_is_the_brokers_to_say)
 {
-    struct fixture f;
+    struct client f;
     int64_t undelivered, leased;
-    start(&f);
-    join(&f, 1, quick());
+    client_start(&f);
+    client_join(&f, 1, client_quick());
     sl_bus_backlog(f.bus, &undelivered, &leased);
     cr_assert(undelivered == -1 && leased == -1);
     sl_bus_destroy(&f.bus);
-    struct sl_grpc_bus_options options = quick();
+    struct sl_grpc_bus_options options = client_quick();
     options.backlog = known;
     options.backlog_arg = (char[]){"arg"};
-    join(&f, 2, options);
+    client_join(&f, 2, options);
     sl_bus_backlog(f.bus, &undelivered, &leased);
     cr_assert(undelivered == 7 && leased == 3);
-    finish(&f);
-}
-
-/* ---- publishing ---- */
-
-Test(grpc_bus, publishes_one_and_tries_again)
-{
-    static const struct {
-        const char *label;
-        int codes[4];
-        size_t n;
-        int missing_ids;
-        const char *attributes;
-        enum sl_code expected;
-        size_t calls;
-        const char *sentence;
-    } CASES[] = {
-        {"at once", {0}, 0, 0, "{\"a\":\"b\"}", SL_OK, 1, ""},
-        {"no attributes", {0}, 0, 0, NULL, SL_OK, 1, ""},
-        {"after three", {SL_RPC_UNAVAILABLE, SL_RPC_CANCELLED, SL_RPC_UNKNOWN}, 3, 0, "{}", SL_OK, 4, ""},
-        {"refused", {SL_RPC_INVALID_ARGUMENT}, 1, 0, "{}", SL_INVALID, 1, "INVALID_ARGUMENT"},
-        {"no topic", {SL_RPC_NOT_FOUND}, 1, 0, "{}", SL_NOT_FOUND, 1, "NOT_FOUND"},
-        {"denied", {SL_RPC_PERMISSION_DENIED}, 1, 0, "{}", SL_DENIED, 1, "PERMISSION_DENIED"},
-        {"no id", {0}, 0, 1, "{}", SL_UNAVAILABLE, 1, "was answered with 0 ids"},
-        {"two ids", {0}, 0, -1, "{}", SL_UNAVAILABLE, 1, "was answered with 2 ids"},
-        {"attributes not JSON", {0}, 0, 0, "{", SL_INVALID, 0, "attributes are no JSON object"},
-        {"attributes an array", {0}, 0, 0, "[]", SL_INVALID, 0, "attributes are no JSON object"},
-        {"an attribute of a number", {0}, 0, 0, "{\"a\":1}", SL_INVALID, 0, "attribute a is no string"},
-        {"not UTF-8", {0}, 0, 0, "{\"a\":\"\xff\"}", SL_INVALID, 0, "attributes are no JSON object"},
-    };
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        struct fixture f;
-        start(&f);
-        fake_answer(&f.fake, "Publish", CASES[i].codes, CASES[i].n);
-        f.fake.missing_ids = CASES[i].missing_ids;
-        join(&f, 0, quick());
-        cr_expect_eq(sl_bus_publish(f.bus, "t", "data", 4, CASES[i].attributes, &f.err), CASES[i].expected, "%s: %s", CASES[i].label,
-                     f.err.text);
-        cr_expect_eq(fake_calls(&f.fake, "Publish"), CASES[i].calls, "%s", CASES[i].label);
-        if (CASES[i].expected != SL_OK)
-            cr_expect(strstr(f.err.text, CASES[i].sentence), "%s: %s", CASES[i].label, f.err.text);
-        finish(&f);
-    }
-}
-
-Test(grpc_bus, publishing_ends_in_time)
-{
-    static int codes[64];
-    for (size_t i = 0; i < 64; i++)
-        codes[i] = i % 2 ? SL_RPC_UNAVAILABLE : FAKE_NEVER;
-    struct fixture f;
-    start(&f);
-    fake_answer(&f.fake, "Publish", codes, 64);
-    struct sl_grpc_bus_options options = quick();
-    options.call_ms = 50;
-    options.publish_ms = 400;
-    join(&f, 0, options);
-    cr_assert_eq(sl_bus_publish(f.bus, "t", "data", 4, NULL, &f.err), SL_UNAVAILABLE);
-    cr_assert_lt(fake_calls(&f.fake, "Publish"), 20, "the 65th would be answered well");
-    finish(&f);
-}
-
-/* The last try has only what is left of the time: it must not hide what the server said. */
-Test(grpc_bus, what_the_server_said_outlives_a_try_that_was_cut)
-{
-    static const int CODES[] = {SL_RPC_RESOURCE_EXHAUSTED, FAKE_NEVER};
-    struct fixture f;
-    start(&f);
-    fake_answer(&f.fake, "Publish", CODES, 2);
-    struct sl_grpc_bus_options options = quick();
-    options.publish_ms = 2000;
-    join(&f, 0, options);
-    cr_assert_eq(sl_bus_publish(f.bus, "t", "data", 4, NULL, &f.err), SL_UNAVAILABLE);
-    cr_expect_not_null(strstr(f.err.text, "RESOURCE_EXHAUSTED"), "%s", f.err.text);
-    cr_expect_eq(fake_calls(&f.fake, "Publish"), 2);
-    finish(&f);
-}
-
-struct results {
-    size_t next, failed;
-    enum sl_code code;
-    char id[64], sentence[1024];
-};
-
-static void on_result(void *arg, size_t index, enum sl_code code, const char *id, const struct sl_err *err)
-{
-    struct results *results = arg;
-    cr_assert_eq(index, results->next++, "out of order");
-    cr_assert_eq(id != NULL, code == SL_OK);
-    if (id)
-        snprintf(results->id, sizeof results->id, "%s", id);
-    if (code == SL_OK)
-        return;
-    results->failed++;
-    results->code = code;
-    snprintf(results->sentence, sizeof results->sentence, "%s", err->text);
-}
-
-static struct sl_grpc_publisher *publisher_of(struct fixture *f, struct sl_grpc_publisher_options options, struct results *results)
-{
-    struct sl_grpc_publisher *publisher;
-    *results = (struct results){0};
-    options.backoff_min_ms = 10;
-    cr_assert_eq(
-        sl_grpc_publisher_create(&publisher, SL_PLAIN_PEER(f->fake.address), "projects/p/topics/t", &options, on_result, results, NULL),
-        SL_OK);
-    return publisher;
-}
-
-static void add(struct sl_grpc_publisher *publisher, int from, int to)
-{
-    for (int i = from; i < to; i++) {
-        char data[32];
-        snprintf(data, sizeof data, "%d", i);
-        cr_assert_eq(sl_grpc_publisher_add(publisher, data, strlen(data), NULL, 0, NULL), SL_OK);
-    }
-}
-
-Test(grpc_bus, many_messages_in_batches_with_results_in_order)
-{
-    static const int CODES[] = {SL_RPC_UNAVAILABLE, 0, SL_RPC_INTERNAL, SL_RPC_ABORTED};
-    struct fixture f;
-    struct results results;
-    start(&f);
-    fake_answer(&f.fake, "Publish", CODES, 4);
-    struct sl_grpc_publisher *publisher = publisher_of(&f, (struct sl_grpc_publisher_options){.delay_ms = LIMIT_MS}, &results);
-    add(publisher, 0, 12345);
-    cr_assert_eq(sl_grpc_publisher_flush(publisher, NULL), SL_OK);
-    cr_assert_eq(results.next, 12345);
-    cr_assert_eq(results.failed, 0);
-    cr_assert_str_eq(results.id, "id-12344");
-    cr_assert_eq(fake_count(&f.fake, &f.fake.published), 12345);
-    cr_assert_eq(fake_count(&f.fake, &f.fake.largest_publish), 1000);
-    sl_grpc_publisher_destroy(&publisher);
-    finish(&f);
-}
-
-Test(grpc_bus, one_bad_message_fails_alone)
-{
-    struct fixture f;
-    struct results results;
-    start(&f);
-    f.fake.bad_data = "7";
-    struct sl_grpc_publisher *publisher = publisher_of(&f, (struct sl_grpc_publisher_options){.delay_ms = LIMIT_MS}, &results);
-    struct sl_err err = {0};
-    add(publisher, 0, 10);
-    cr_assert_eq(sl_grpc_publisher_flush(publisher, &err), SL_INVALID);
-    cr_assert_eq(results.next, 10);
-    cr_assert_eq(results.failed, 1);
-    cr_assert_eq(results.code, SL_INVALID);
-    add(publisher, 10, 12);
-    cr_assert_eq(sl_grpc_publisher_flush(publisher, &err), SL_OK, "the failure was told");
-    const struct sl_attribute bad = {"a", "\xff"};
-    cr_assert_eq(sl_grpc_publisher_add(publisher, "x", 1, &bad, 1, &err), SL_INVALID);
-    cr_assert_eq(results.next, 12);
-    sl_grpc_publisher_destroy(&publisher);
-    finish(&f);
-}
-
-Test(grpc_bus, fewer_ids_than_messages_is_a_failure)
-{
-    struct fixture f;
-    struct results results;
-    start(&f);
-    f.fake.missing_ids = 1;
-    struct sl_grpc_publisher *publisher = publisher_of(&f, (struct sl_grpc_publisher_options){.delay_ms = LIMIT_MS}, &results);
-    add(publisher, 0, 5);
-    cr_assert_eq(sl_grpc_publisher_flush(publisher, NULL), SL_UNAVAILABLE);
-    cr_assert_eq(results.failed, 5);
-    cr_assert_str_eq(results.sentence, "Publish of 5 messages was answered with 4 ids");
-    sl_grpc_publisher_destroy(&publisher);
-    finish(&f);
-}
-
-Test(grpc_bus, a_batch_that_doesnt_fill_goes_after_its_delay)
-{
-    struct fixture f;
-    struct results results;
-    start(&f);
-    struct sl_grpc_publisher *publisher = publisher_of(&f, (struct sl_grpc_publisher_options){.delay_ms = 5}, &results);
-    add(publisher, 0, 3);
-    cr_assert(fake_wait(&f.fake, &f.fake.published, 3, LIMIT_MS));
-    sl_grpc_publisher_destroy(&publisher);
-    finish(&f);
-}
-
-Test(grpc_bus, large_messages_go_alone_and_failures_end_in_time)
-{
-    enum { BYTES = 800000 };
-    static int codes[64];
-    for (size_t i = 0; i < 64; i++)
-        codes[i] = SL_RPC_UNAVAILABLE;
-    struct fixture f;
-    struct results results;
-    start(&f);
-    struct sl_grpc_publisher *publisher = publisher_of(&f, (struct sl_grpc_publisher_options){.in_flight = 2}, &results);
-    char *data = calloc(BYTES, 1);
-    for (int i = 0; i < 6; i++)
-        cr_assert_eq(sl_grpc_publisher_add(publisher, data, BYTES, NULL, 0, NULL), SL_OK);
-    cr_assert_eq(sl_grpc_publisher_flush(publisher, NULL), SL_OK);
-    cr_assert_eq(fake_count(&f.fake, &f.fake.largest_publish), 1);
-    sl_grpc_publisher_destroy(&publisher);
-    publisher = publisher_of(&f, (struct sl_grpc_publisher_options){.publish_ms = 300}, &results);
-    fake_answer(&f.fake, "Publish", codes, 64);
-    add(publisher, 0, 3);
-    cr_assert_eq(sl_grpc_publisher_flush(publisher, NULL), SL_UNAVAILABLE);
-    cr_assert_eq(results.failed, 3);
-    free(data);
-    sl_grpc_publisher_destroy(&publisher);
-    finish(&f);
-}
-
-/* ---- topics and subscriptions ---- */
-
-Test(grpc_bus, admin_calls)
-{
-    static const int CODES[] = {SL_RPC_ALREADY_EXISTS, SL_RPC_NOT_FOUND};
-    struct fixture f;
-    struct sl_pubsub_admin *admin;
-    struct sl_arena arena = {0};
-    struct sl_pubsub_topic topic = {.name = "projects/p/topics/t"};
-    start(&f);
-    cr_assert_eq(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(f.fake.address), NULL), SL_OK);
-    sl_pubsub_put_topic(&f.fake.reply, &topic);
-    fake_answer(&f.fake, "CreateTopic", CODES, 1);
-    cr_assert_eq(sl_pubsub_admin_create_topic(admin, &topic, &f.err), SL_CONFLICT);
-    cr_assert(strstr(f.err.text, "projects/p/topics/t: "), "%s", f.err.text);
-    cr_assert_eq(sl_pubsub_admin_create_topic(admin, &topic, &f.err), SL_OK);
-    topic.name = NULL;
-    cr_assert_eq(sl_pubsub_admin_get_topic(admin, "projects/p/topics/t", &topic, &arena, &f.err), SL_OK);
-    cr_assert_str_eq(topic.name, "projects/p/topics/t");
-    fake_answer(&f.fake, "GetTopic", CODES + 1, 1);
-    cr_assert_eq(sl_pubsub_admin_get_topic(admin, "projects/p/topics/t", &topic, &arena, &f.err), SL_NOT_FOUND);
-    cr_assert_eq(sl_pubsub_admin_delete_topic(admin, "projects/p/topics/t", &f.err), SL_INVALID, "the fake has no such method");
-    const char **names;
-    size_t n;
-    cr_assert_eq(sl_pubsub_admin_topic_subscriptions(admin, "projects/p/topics/t", &names, &n, &arena, &f.err), SL_OK);
-    cr_assert_eq(n, 1);
-    pthread_mutex_lock(&f.fake.mutex);
-    sl_pubsub_put_page_token(&f.fake.reply, "more"); /* every page says that there is another */
-    pthread_mutex_unlock(&f.fake.mutex);
-    cr_assert_eq(sl_pubsub_admin_topic_subscriptions(admin, "projects/p/topics/t", &names, &n, &arena, &f.err), SL_UNAVAILABLE);
-    sl_arena_fini(&arena);
-    sl_pubsub_admin_destroy(&admin);
-    finish(&f);
+    client_finish(&f);
 }
 
 /* ---- tables ---- */

@@ -1,40 +1,23 @@
 /* test_grpc_delivery.c - exactly-once delivery, the order of keys, the outcome of acks, several streams: against a server that does what it is told. */
-#include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sluice/grpc_bus.h>
 #include <sluice/hash.h>
 
 #include "../../src/pubsub/ack_results.h"
 #include "../../src/pubsub/grpc_retry.h"
 #include "../../src/pubsub/wire.h"
-#include "fake_pubsub.h"
+#include "client_bed.h"
 
-enum { LIMIT_MS = 60000 };
-static const size_t NEVER = 0;
-
-static struct sl_phase raw = {.name = "raw", .subscription = "raw-sub"};
-static const struct sl_phase *const PHASES[] = {&raw};
-
-struct fixture {
-    struct fake fake;
-    struct sl_config config;
-    struct sl_bus *bus;
-    struct sl_bus_batch batch;
-    struct sl_err err;
+static struct {
     pthread_mutex_t lock;
-    char told[512]; /* "ID:OUTCOME," of every ack */
-    size_t n_told;
-};
+    char text[512]; /* "ID:OUTCOME," of every ack */
+    size_t n;
+} told = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void start(struct fixture *f)
+static void start(struct client *f)
 {
-    *f = (struct fixture){.lock = PTHREAD_MUTEX_INITIALIZER};
-    f->config.bus.project = "p";
-    f->config.worker.batch_messages = 100;
-    f->config.worker.batch_bytes = 1000000;
-    fake_start(&f->fake, "127.0.0.1:0");
+    client_start(f);
     f->fake.answer_pings = false; /* its answers say that nothing is ordered or exactly-once */
 }
 
@@ -42,17 +25,15 @@ static void start(struct fixture *f)
 static void acked(void *arg, const char *subscription, const char *message_id, enum sl_ack_outcome outcome)
 {
     static const char *const NAMES[] = {"confirmed", "lost", "invalid"};
-    struct fixture *f = arg;
-    struct sl_grpc_bus_stats stats;
-    sl_grpc_bus_stats(f->bus, &stats);
+    client_stats(arg);
     cr_assert_str_eq(subscription, "projects/p/subscriptions/raw-sub");
-    pthread_mutex_lock(&f->lock);
-    snprintf(f->told + strlen(f->told), sizeof f->told - strlen(f->told), "%s:%s,", message_id, NAMES[outcome]);
-    f->n_told++;
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_lock(&told.lock);
+    snprintf(told.text + strlen(told.text), sizeof told.text - strlen(told.text), "%s:%s,", message_id, NAMES[outcome]);
+    told.n++;
+    pthread_mutex_unlock(&told.lock);
 }
 
-static void join(struct fixture *f, struct sl_grpc_bus_options options)
+static void join(struct client *f, struct sl_grpc_bus_options options)
 {
     options.pings = SL_PINGS_LEARNED;
     options.receipt_ms = 5;
@@ -60,15 +41,7 @@ static void join(struct fixture *f, struct sl_grpc_bus_options options)
     options.backoff_max_ms = 50;
     options.acked = acked;
     options.acked_arg = f;
-    cr_assert_eq(sl_grpc_bus_create(&f->bus, SL_PLAIN_PEER(f->fake.address), &f->config, PHASES, 1, &options, &f->err), SL_OK, "%s",
-                 f->err.text);
-}
-
-static void finish(struct fixture *f)
-{
-    sl_bus_batch_fini(&f->batch);
-    sl_bus_destroy(&f->bus);
-    fake_fini(&f->fake);
+    client_join(f, 1, options);
 }
 
 static void put_message(struct sl_buf *out, const char *id, const char *key)
@@ -83,7 +56,7 @@ static void put_message(struct sl_buf *out, const char *id, const char *key)
 }
 
 /* "1k 2k 3" : messages 1 and 2 of key k, 3 without; the subscription's properties go along. */
-static void respond_on_open(struct fixture *f, const char *messages, bool exactly_once, bool ordering)
+static void respond_on_open(struct client *f, const char *messages, bool exactly_once, bool ordering)
 {
     struct sl_buf response = {0};
     char text[64], *rest = NULL;
@@ -95,41 +68,11 @@ static void respond_on_open(struct fixture *f, const char *messages, bool exactl
     sl_buf_fini(&response);
 }
 
-static const char *receive(struct fixture *f, size_t n, bool ack)
-{
-    static char ids[256];
-    ids[0] = '\0';
-    while (strlen(ids) < n) {
-        cr_assert_eq(sl_bus_receive(f->bus, 100, 1000000, LIMIT_MS, &f->batch, &f->err), SL_OK, "%s", f->err.text);
-        cr_assert_gt(f->batch.n, 0, "nothing came; so far: %s", ids);
-        for (size_t i = 0; i < f->batch.n; i++)
-            strncat(ids, f->batch.messages[i].message.message_id, 8);
-        if (ack)
-            sl_bus_ack(f->bus, &f->batch, NULL);
-    }
-    return ids;
-}
-
-static bool nothing_comes(struct fixture *f)
+static bool nothing_comes(struct client *f)
 {
     cr_assert_eq(sl_bus_receive(f->bus, 100, 1000000, 50, &f->batch, &f->err), SL_OK);
     return f->batch.n == 0;
 }
-
-static struct sl_grpc_bus_stats stats(const struct fixture *f)
-{
-    struct sl_grpc_bus_stats out;
-    sl_grpc_bus_stats(f->bus, &out);
-    return out;
-}
-
-#define wait_for(f, condition)                                                                                                             \
-    do {                                                                                                                                   \
-        const int64_t until_ms = sl_monotonic_ms() + LIMIT_MS;                                                                             \
-        while (!(condition) && sl_monotonic_ms() < until_ms)                                                                               \
-            fake_wait(&(f)->fake, &NEVER, 1, 5);                                                                                           \
-        cr_assert(condition, "%s: not within %d ms", #condition, LIMIT_MS);                                                                \
-    } while (0)
 
 static struct sl_grpc_bus_options plain(void)
 {
@@ -141,58 +84,58 @@ static struct sl_grpc_bus_options plain(void)
 Test(grpc_delivery, exactly_once_hands_out_after_the_receipt_is_confirmed)
 {
     static const int CODES[] = {FAKE_NEVER};
-    struct fixture f;
+    struct client f;
     start(&f);
     fake_answer(&f.fake, "ModifyAckDeadline", CODES, 1);
     respond_on_open(&f, "1 2", true, false);
     join(&f, plain());
     cr_assert(fake_wait_calls(&f.fake, "ModifyAckDeadline", 1, LIMIT_MS));
     cr_expect(nothing_comes(&f));
-    cr_expect_eq(sl_bus_silent_ms(f.bus, &raw, 0), -1, "what is held is no silence");
+    cr_expect_eq(sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0), -1, "what is held is no silence");
     fake_answer_held(&f.fake);
-    cr_expect_str_eq(receive(&f, 2, true), "12");
-    wait_for(&f, stats(&f).acks_confirmed == 2);
-    finish(&f);
+    cr_expect_str_eq(client_receive(&f, 2, true), "1,2");
+    client_wait(&f, client_stats(&f).acks_confirmed == 2);
+    client_finish(&f);
 }
 
 Test(grpc_delivery, without_exactly_once_nothing_waits_for_a_receipt)
 {
     static const int CODES[] = {FAKE_NEVER};
-    struct fixture f;
+    struct client f;
     start(&f);
     fake_answer(&f.fake, "ModifyAckDeadline", CODES, 1);
     respond_on_open(&f, "1 2", false, false);
     join(&f, plain());
-    cr_expect_str_eq(receive(&f, 2, true), "12");
-    finish(&f);
+    cr_expect_str_eq(client_receive(&f, 2, true), "1,2");
+    client_finish(&f);
 }
 
 Test(grpc_delivery, a_receipt_that_fails_for_a_while_is_sent_again_and_the_order_kept)
 {
     static const int CODES[] = {SL_RPC_UNAVAILABLE};
-    struct fixture f;
+    struct client f;
     start(&f);
     fake_answer(&f.fake, "ModifyAckDeadline", CODES, 1);
     f.fake.verdicts[0] = (struct fake_verdict){"ModifyAckDeadline", "ack-1", "TRANSIENT_FAILURE_SERVICE_UNAVAILABLE", 2};
     respond_on_open(&f, "1 2 3", true, false);
     join(&f, plain());
-    cr_expect_str_eq(receive(&f, 3, true), "123");
-    cr_expect_eq(stats(&f).lapsed, 0);
-    finish(&f);
+    cr_expect_str_eq(client_receive(&f, 3, true), "1,2,3");
+    cr_expect_eq(client_stats(&f).lapsed, 0);
+    client_finish(&f);
 }
 
 Test(grpc_delivery, a_receipt_that_is_refused_leaves_its_message_to_the_next_delivery)
 {
-    struct fixture f;
+    struct client f;
     start(&f);
     f.fake.verdicts[0] = (struct fake_verdict){"ModifyAckDeadline", "ack-1", "PERMANENT_FAILURE_INVALID_ACK_ID", 1};
     respond_on_open(&f, "1 2 3", true, false);
     join(&f, plain());
-    cr_expect_str_eq(receive(&f, 2, true), "23");
-    cr_expect_eq(stats(&f).lapsed, 1);
-    wait_for(&f, stats(&f).leases == 0);
+    cr_expect_str_eq(client_receive(&f, 2, true), "2,3");
+    cr_expect_eq(client_stats(&f).lapsed, 1);
+    client_wait(&f, client_stats(&f).leases == 0);
     cr_expect_not(fake_acked(&f.fake, "ack-1"));
-    finish(&f);
+    client_finish(&f);
 }
 
 /* k's second message must not overtake the first, which will come again. */
@@ -201,42 +144,43 @@ Test(grpc_delivery, a_lost_message_takes_the_later_ones_of_its_key_along)
     static const struct {
         bool exactly_once, ordering;
         const char *expected;
-    } CASES[] = {{true, true, "35"}, {true, false, "2345"}};
+        size_t n;
+    } CASES[] = {{true, true, "3,5", 2}, {true, false, "2,3,4,5", 4}};
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        struct fixture f;
+        struct client f;
         start(&f);
         f.fake.verdicts[0] = (struct fake_verdict){"ModifyAckDeadline", "ack-1", "PERMANENT_FAILURE_INVALID_ACK_ID", 1};
         respond_on_open(&f, "1k 2k 3m 4k 5", CASES[i].exactly_once, CASES[i].ordering);
         join(&f, plain());
-        cr_expect_str_eq(receive(&f, strlen(CASES[i].expected), true), CASES[i].expected);
-        wait_for(&f, stats(&f).leases == 0);
-        cr_expect_eq(stats(&f).lapsed, 5 - strlen(CASES[i].expected));
-        finish(&f);
+        cr_expect_str_eq(client_receive(&f, CASES[i].n, true), CASES[i].expected);
+        client_wait(&f, client_stats(&f).leases == 0);
+        cr_expect_eq(client_stats(&f).lapsed, 5 - CASES[i].n);
+        client_finish(&f);
     }
 }
 
 Test(grpc_delivery, the_key_comes_with_the_message)
 {
-    struct fixture f;
+    struct client f;
     start(&f);
     respond_on_open(&f, "1k 2", false, true);
     join(&f, plain());
-    receive(&f, 2, false);
+    client_receive(&f, 2, false);
     cr_expect_str_eq(f.batch.messages[0].ordering_key, "k");
     cr_expect_null(f.batch.messages[1].ordering_key);
-    finish(&f);
+    client_finish(&f);
 }
 
 /* A heartbeat without properties, as some servers send, doesn't switch exactly-once off. */
 Test(grpc_delivery, flags_change_only_when_properties_are_there)
 {
     static const int CODES[] = {FAKE_NEVER};
-    struct fixture f;
+    struct client f;
     struct sl_buf bare = {0};
     start(&f);
     respond_on_open(&f, "1", true, false);
     join(&f, plain());
-    receive(&f, 1, true);
+    client_receive(&f, 1, true);
     fake_send(&f.fake, &bare);
     fake_answer(&f.fake, "ModifyAckDeadline", CODES, 1);
     put_message(&bare, "2", "");
@@ -244,62 +188,62 @@ Test(grpc_delivery, flags_change_only_when_properties_are_there)
     cr_assert(fake_wait_calls(&f.fake, "ModifyAckDeadline", 2, LIMIT_MS));
     cr_expect(nothing_comes(&f), "it is exactly-once still");
     fake_answer_held(&f.fake);
-    cr_expect_str_eq(receive(&f, 1, true), "2");
+    cr_expect_str_eq(client_receive(&f, 1, true), "2");
     sl_buf_fini(&bare);
-    finish(&f);
+    client_finish(&f);
 }
 
 /* ---- acks ---- */
 
 Test(grpc_delivery, each_ack_has_its_own_outcome)
 {
-    struct fixture f;
+    struct client f;
     start(&f);
     f.fake.verdicts[0] = (struct fake_verdict){"Acknowledge", "ack-2", "TRANSIENT_FAILURE_UNORDERED_ACK_ID", 2};
     f.fake.verdicts[1] = (struct fake_verdict){"Acknowledge", "ack-3", "PERMANENT_FAILURE_INVALID_ACK_ID", 9};
     f.fake.verdicts[2] = (struct fake_verdict){"Acknowledge", "ack-4", "PERMANENT_FAILURE_SOMETHING_NEW", 9};
     respond_on_open(&f, "1 2 3 4", true, false);
     join(&f, plain());
-    receive(&f, 4, true);
+    client_receive(&f, 4, true);
     cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
-    cr_expect_eq(f.n_told, 4);
-    cr_expect_not_null(strstr(f.told, "1:confirmed,"), "%s", f.told);
-    cr_expect_not_null(strstr(f.told, "2:confirmed,"), "%s", f.told);
-    cr_expect_not_null(strstr(f.told, "3:invalid,"), "%s", f.told);
-    cr_expect_not_null(strstr(f.told, "4:invalid,"), "%s", f.told);
-    cr_expect_eq(stats(&f).acks_confirmed, 2);
-    cr_expect_eq(stats(&f).acks_lost, 2);
-    cr_expect_eq(stats(&f).leases, 0);
+    cr_expect_eq(told.n, 4);
+    cr_expect_not_null(strstr(told.text, "1:confirmed,"), "%s", told.text);
+    cr_expect_not_null(strstr(told.text, "2:confirmed,"), "%s", told.text);
+    cr_expect_not_null(strstr(told.text, "3:invalid,"), "%s", told.text);
+    cr_expect_not_null(strstr(told.text, "4:invalid,"), "%s", told.text);
+    cr_expect_eq(client_stats(&f).acks_confirmed, 2);
+    cr_expect_eq(client_stats(&f).acks_lost, 2);
+    cr_expect_eq(client_stats(&f).leases, 0);
     cr_expect_eq(fake_calls(&f.fake, "Acknowledge"), 3, "only what failed for a while is asked for again");
     cr_expect_str_eq(f.fake.calls[f.fake.n_calls - 1].ids, "ack-2");
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_delivery, an_ack_without_an_answer_is_told_as_lost_at_the_end)
 {
     static const int CODES[] = {FAKE_NEVER};
-    struct fixture f;
+    struct client f;
     start(&f);
     fake_answer(&f.fake, "Acknowledge", CODES, 1);
     respond_on_open(&f, "1", false, false);
     join(&f, (struct sl_grpc_bus_options){.close_ms = 20});
-    receive(&f, 1, true);
+    client_receive(&f, 1, true);
     cr_expect_not(sl_grpc_bus_settle(f.bus, 10));
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 1, LIMIT_MS));
     sl_bus_destroy(&f.bus);
-    cr_expect_str_eq(f.told, "1:lost,");
-    finish(&f);
+    cr_expect_str_eq(told.text, "1:lost,");
+    client_finish(&f);
 }
 
 /* ---- streams ---- */
 
 Test(grpc_delivery, several_streams_of_one_subscription)
 {
-    struct fixture f;
+    struct client f;
     start(&f);
     respond_on_open(&f, "1", false, false);
     join(&f, (struct sl_grpc_bus_options){.streams = 3, .connections = 2});
-    receive(&f, 3, true);
+    client_receive(&f, 3, true);
     cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
     cr_assert(fake_wait(&f.fake, &f.fake.firsts, 3, LIMIT_MS));
     cr_expect_eq(fake_count(&f.fake, &f.fake.opened), 3);
@@ -308,8 +252,8 @@ Test(grpc_delivery, several_streams_of_one_subscription)
     cr_assert_eq(strlen(ids), 3 * (SL_UUID_LEN + 1), "%s", ids);
     for (size_t i = 0; i < 3; i++)
         cr_expect_neq(memcmp(ids + i * (SL_UUID_LEN + 1), ids + (i + 1) % 3 * (SL_UUID_LEN + 1), SL_UUID_LEN), 0, "streams are told apart");
-    wait_for(&f, sl_bus_silent_ms(f.bus, &raw, 0) >= 0);
-    finish(&f);
+    client_wait(&f, sl_bus_silent_ms(f.bus, CLIENT_PHASES[0], 0) >= 0);
+    client_finish(&f);
 }
 
 /* ---- what the details say ---- */
@@ -380,7 +324,7 @@ Test(grpc_delivery, details_that_name_ids)
 /* Unknown fields and enum values, fields that are there and empty, and none at all. */
 Test(grpc_delivery, odd_fields_are_no_harm)
 {
-    struct fixture f;
+    struct client f;
     struct sl_buf response = {0}, received = {0}, message = {0};
     start(&f);
     sl_wire_put_bytes(&message, 1, "", 0);          /* no data */
@@ -400,18 +344,18 @@ Test(grpc_delivery, odd_fields_are_no_harm)
     sl_wire_put_int(&response, 200, 5);
     fake_on_open(&f.fake, &response);
     join(&f, plain());
-    cr_expect_str_eq(receive(&f, 1, true), "1");
+    cr_expect_str_eq(client_receive(&f, 1, true), "1");
     const struct sl_message *got = &f.batch.messages[0].message;
     cr_expect(got->len == 0 && got->data && got->publish_us == 0 && got->n_attributes == 2);
     cr_expect_str_eq(got->attributes[0].key, "");
     cr_expect_str_eq(got->attributes[1].key, "k");
     cr_expect_str_eq(got->attributes[1].value, "");
     cr_assert(sl_grpc_bus_settle(f.bus, LIMIT_MS));
-    cr_expect_str_eq(f.told, "1:confirmed,");
+    cr_expect_str_eq(told.text, "1:confirmed,");
     sl_buf_fini(&response);
     sl_buf_fini(&received);
     sl_buf_fini(&message);
-    finish(&f);
+    client_finish(&f);
 }
 
 Test(grpc_delivery, a_subscription_of_a_state_that_is_not_known)

@@ -178,3 +178,23 @@ Test(grpc_ordered, compressed_requests_arrive_whole)
     cr_expect_eq(fake_count(&f.fake, &f.fake.published), 2);
     finish(&f);
 }
+
+/* The bus takes lists: one message of a list is a list too. */
+Test(grpc_ordered, a_list_of_the_bus_keeps_its_keys)
+{
+    static const struct sl_outgoing MESSAGES[] = {{"1", 1, "{}", "a"}, {"2", 1, NULL, "a"}};
+    static const char *const EXPECTED[] = {"a:1 ", "a:1 a:2 "};
+    for (size_t n = 1; n <= 2; n++) {
+        struct fixture f = {0};
+        struct sl_config config = {.bus = {.project = "p"}};
+        struct sl_bus *bus;
+        size_t done;
+        fake_start(&f.fake, "127.0.0.1:0");
+        cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(f.fake.address), &config, NULL, 0, NULL, &f.err), SL_OK, "%s", f.err.text);
+        cr_expect_eq(sl_bus_publish_all(bus, "t", MESSAGES, n, &done, &f.err), SL_OK, "%s", f.err.text);
+        cr_expect_eq(done, n);
+        cr_expect_str_eq(f.fake.calls[0].ids, EXPECTED[n - 1]);
+        sl_bus_destroy(&bus);
+        fake_fini(&f.fake);
+    }
+}

@@ -55,6 +55,12 @@ void sl_rpc_abort(struct sl_rpc_peer_call *call, const struct sl_rpc_status *sta
     abort();
 }
 
+void sl_rpc_drop(struct sl_rpc_peer_call *call)
+{
+    (void)call;
+    abort();
+}
+
 void sl_rpc_set_data(struct sl_rpc_peer_call *call, void *data)
 {
     (void)call, (void)data;
@@ -102,7 +108,7 @@ void sl_rpc_server_destroy(struct sl_rpc_server **server)
 enum sl_code drive_open(struct drive *drive, const char *path, bool synchronous_normal, struct sl_err *err)
 {
     const struct sl_store_options options = {
-        .vfs = POWER_VFS, .checkpoint_pages = CHECKPOINT_PAGES, .synchronous_normal = synchronous_normal};
+        .vfs = POWER_VFS, .checkpoint_pages = CHECKPOINT_PAGES, .keep_nothing = true, .synchronous_normal = synchronous_normal};
     struct sl_broker *broker = sl_calloc(1, sizeof *broker);
     drive->broker = broker;
     pthread_mutex_init(&broker->mutex, NULL);

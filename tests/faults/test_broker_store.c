@@ -102,7 +102,7 @@ static enum sl_code open_rig(struct rig *rig, struct sl_err *err)
 {
     static const struct sl_store_loader LOADER = {
         .topic = load_topic, .subscription = load_subscription, .acked = load_acked, .attempts = load_attempts};
-    struct sl_store_options options = {.vfs = POWER_VFS, .checkpoint_pages = 64};
+    struct sl_store_options options = {.vfs = POWER_VFS, .checkpoint_pages = 64, .keep_nothing = true};
     rig->topic = 0;
     rig->flow = (struct sl_flow){0};
     enum sl_code code = sl_store_open(&rig->store, rig->path, &options, err);
@@ -225,6 +225,11 @@ static enum sl_code batch(struct rig *rig, struct sl_err *err)
     rig->trimmed = trimmed;
     rig->durable = rig->wished;
     sl_delivery_clean(&rig->delivery);
+    bool more = draw(rig, 4) == 0;
+    while (more && code == SL_OK)
+        code = sl_store_shrink(rig->store, &more, err);
+    if (code)
+        return code;
     return sl_store_poisoned(rig->store) ? sl_fail(err, SL_INTERNAL, "poisoned by a checkpoint") : SL_OK;
 }
 

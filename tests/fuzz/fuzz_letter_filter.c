@@ -1,30 +1,7 @@
 /* fuzz_letter_filter.c - any text as a filter of dead letters: it is refused with a sentence, or it can be asked of any letter, always with the same answer. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include <sluice/dead_letters.h>
 
-#include "support/completion_config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
-
-static const int64_t NOW = INT64_C(1744790500000000);
-
-static struct sl_config *config(void)
-{
-    static struct sl_config only;
-    static struct sl_zone *zone;
-    struct sl_err err;
-    if (!zone) {
-        if (sl_zone_load(&zone, "America/Los_Angeles", &err) != SL_OK)
-            abort();
-        only = completion_config(zone);
-        only.zone = zone;
-        only.bus.project = "p";
-    }
-    return &only;
-}
+#include "completion_checks.h"
 
 static void ask(const struct sl_letter_filter *filter, const char *body, struct sl_arena *arena)
 {

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static bool differs(const ProtobufCMessageDescriptor *descriptor, struct sl_span bytes)
 {
     struct sl_wire wire = sl_wire_open(bytes, "fuzz", NULL);
-    struct sl_field field;
+    struct sl_wire_field field;
     uint32_t seen = 0;
     while (sl_wire_next(&wire, &field)) {
         const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(descriptor, field.key >> 3);
@@ -27,6 +27,29 @@ static bool differs(const ProtobufCMessageDescriptor *descriptor, struct sl_span
             return true;
     }
     return false;
+}
+
+/* What is kept of a policy is kept again as it is. */
+static void policy_twice(struct sl_span bytes, struct sl_arena *arena)
+{
+    struct sl_policy_change once, twice;
+    struct sl_permissions permissions;
+    struct sl_err err = {0};
+    struct sl_buf request = {0};
+    const char *name;
+    bool has_push;
+    sl_iam_read_test_permissions(&permissions, bytes.ptr, bytes.len, arena, NULL);
+    sl_pubsub_read_modify_push(&name, &has_push, bytes.ptr, bytes.len, arena, NULL);
+    if (sl_iam_read_set_policy(&once, bytes.ptr, bytes.len, arena, &err) != SL_OK) {
+        if (!err.text[0])
+            abort();
+        return;
+    }
+    sl_wire_put_bytes(&request, 2, once.policy.ptr, once.policy.len);
+    if (sl_iam_read_set_policy(&twice, request.data, request.len, arena, &err) != SL_OK || twice.policy.len != once.policy.len ||
+        memcmp(twice.policy.ptr, once.policy.ptr, once.policy.len) != 0)
+        abort();
+    sl_buf_fini(&request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
@@ -44,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         abort();
     if (!same && !differs(compared->descriptor, span))
         abort();
+    policy_twice(span, &arena);
     struct sl_map *results = sl_ack_results_read(bytes + 1, len - 1);
     sl_map_destroy(&results);
     sl_arena_fini(&arena);

@@ -13,6 +13,8 @@ from interop import Failure, holds, numbers_in, same, wait_for
 
 LEASE_S = 20
 DEAD_LETTER = "CloudPubSubDeadLetterSource"
+DAY = 86400
+KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 REFERENCE = os.environ.get("INTEROP_REFERENCE") == "1"
 
 
@@ -342,10 +344,40 @@ def faults_on_order(folder):
         complete(go.end(receiving), 2000)
 
 
+def settings_are_kept(folder):
+    """What a topic and a subscription are told, changed and asked again; their IAM policies; lists page by page; a topic that goes."""
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        got = go("settings", "-topic", "kept", "-sub", "kept-sub")
+        same("topic", got["topic"], {"labels": {"team": "blue"}, "key": KEY, "regions": ["europe-west1"], "labels_after": 0, "regions_after": ["us-east1", "us-west1"],
+                                     "key_after": KEY, "no_regions": "InvalidArgument"})
+        steps = [(10, False, 7 * DAY, 0, 31 * DAY, False), (120, True, 7200, 0, 25 * 3600, False), (120, True, 7200, 1, 25 * 3600, True),
+                 (120, False, 7200, 0, 25 * 3600, False), (120, False, 7 * DAY, 0, 0, False)]
+        same("subscription", [tuple(step[k] for k in ("ack_s", "retain", "retention_s", "labels", "expires_s", "dead_letters")) for step in got["sub"]], steps)
+        same("policies", got["policies"], 2 * [{"roles": 0, "had": True, "too_early": "Aborted", "roles_after": 0, "granted": 2}])
+        same("topics", (got["topics"], got["pages"]), (["kept", "kept-page-a", "kept-page-b", "kept-page-c"], 2))
+        same("without its topic", got["deleted"], "_deleted-topic_")
+
+
+# What is not named here is InvalidArgument.
+CODES = {"attributes alone": "OK", "1,000 messages": "OK", "10 MB": "OK", "4 attempts": "OutOfRange", "101 attempts": "OutOfRange", "dead letters nowhere": "NotFound",
+         "push": "Unimplemented", "nowhere": "NotFound", "again": "AlreadyExists", "acked nowhere": "NotFound", "acked garbage": "OK", "pulled nowhere": "NotFound",
+         "sought a snapshot that is not there": "NotFound", "turned to push": "Unimplemented", "turned to pull": "OK", "a stream": "OK", "a stream of nobody": "NotFound"}
+
+
+def wrong_requests_are_refused(folder):
+    with serve(folder) as broker:
+        go = interop.go_client(broker)
+        topic, sub = go.make("refusing")
+        got = go("refused", "-topic", topic, "-sub", sub)["codes"]
+        same("asked", len(got), 51)
+        same("otherwise than thought", {what: code for what, code in got.items() if code != CODES.get(what, "InvalidArgument")}, {})
+
+
 # The emulator keeps no retry policy, answers no pings, adds no attributes to dead letters and keeps the leases of a dead client.
 EVERY_SERVER = [nacked_once, lease_expires, deadline_zero, big_messages, a_quiet_stream_lives, what_is_not_there]
 OURS = [nothing_is_lost_by_a_kill, kills_while_publishing, kills_while_receiving, client_is_killed, dead_letters, retry_backoff, pings_are_answered, keys_in_order, nack_of_a_key,
-        stale_ack_ids, filtered, sought, faults_on_order]
+        stale_ack_ids, filtered, sought, faults_on_order, settings_are_kept, wrong_requests_are_refused]
 
 if __name__ == "__main__":
     sys.exit(interop.run_cases(EVERY_SERVER if REFERENCE else OURS + EVERY_SERVER, __doc__))

@@ -102,22 +102,29 @@ def free_port():
     raise Failure("no port is free")
 
 
-spawned = []
+class Spawned(threading.local):
+    """Cases of different threads may run side by side."""
+
+    def __init__(self):
+        self.processes = []
+
+
+spawned = Spawned()
 
 
 def spawn(command, **options):
     """A process that does not outlive its case."""
     process = subprocess.Popen(command, **options)
-    spawned.append(process)
+    spawned.processes.append(process)
     return process
 
 
 def end_all():
-    for process in spawned:
+    for process in spawned.processes:
         if process.poll() is None:
             process.kill()
             process.wait()
-    spawned.clear()
+    spawned.processes.clear()
 
 
 class Server:

@@ -4,7 +4,10 @@ of the peer explains why it can't (EXPLAINED), or is skipped aloud where a peer 
 
 With MATRIX_EXPLAINED=run those that are explained run too: a way to see whether they still fail. OWN_PEER names the program that is our client (tests/interop/own)."""
 
+import concurrent.futures
 import fnmatch
+import functools
+import itertools
 import json
 import os
 import shutil
@@ -20,7 +23,7 @@ from interop import holds, numbers_in, same, wait_for
 
 
 class Go:
-    nacks = True
+    again_s = 15  # what is not acked comes again within
 
     def __init__(self, server):
         self.peer = interop.go_client(server)
@@ -67,19 +70,20 @@ class Node(Go):
 
 
 class Ours(Go):
-    nacks = False
+    """It never nacks: it lets the lease end, which is ten seconds."""
+    again_s = 20
 
     def __init__(self, server):
         self.peer = interop.Peer([own_peer()], server)
 
     def make(self, topic, sub, ordered=False, dead=None):
-        self.peer("make", topic, sub, *(("ordered",) if ordered else ()))
+        self.peer("make", topic, sub, *(("ordered",) if ordered else (dead,) if dead else ()))
 
     def publish(self, topic, n, size, keys=0):
         return self.peer("publish", topic, n, size, keys)["published"]
 
     def start(self, sub, n, mode="ack", k=0, log=None, idle_s=20):
-        return self.peer.start("receive", sub, n, mode, k, log or "-", int(idle_s * 1000))
+        return self.peer.start("receive", sub, n, mode.replace("nack", "lapse"), k, log or "-", int(idle_s * 1000))
 
 
 def own_peer():
@@ -107,14 +111,18 @@ def nack(server, client, _folder):
 
 
 def lease_expiry(server, client, _folder):
-    """Who holds messages and dies loses them to the next one, at the latest when their leases end."""
+    """Who holds messages and dies loses them to the next one, at the latest when their leases end.
+
+    The emulator 0.8.20 does not notice that a connection was closed: when the lease of such a message ends, it may be handed to that same stream again, for the stream_ack_deadline_seconds
+    that it asked for. Each turn is the toss of a coin, so that this takes a few leases of 10 s with us and Node. A client that does nothing but one StreamingPull shows the same: killed with
+    50 messages, they came to the next stream after 8, 18, 58, 68 or 118 s, always a lease or several after the kill."""
     client.make("leases", "leases-sub")
     client.publish("leases", 50, 100)
     holding = client.start("leases-sub", 50, "hold", idle_s=60)
     time.sleep(3)
     holding.kill()
     holding.communicate()
-    got = client.receive("leases-sub", 50, idle_s=80)
+    got = client.receive("leases-sub", 50, idle_s=240)
     same("acked", got["acked"], 50)
 
 
@@ -128,7 +136,7 @@ def ordering(server, client, _folder):
 def dead_letter(server, client, _folder):
     client.make("alive", "alive-sub", dead="dead")
     client.publish("alive", 20, 100)
-    nacked = client.receive("alive-sub", 20, "nack", idle_s=15)
+    nacked = client.receive("alive-sub", 20, "nack", idle_s=client.again_s)
     same("deliveries", nacked["received"], 100)
     got = client.receive("dead-sub", 20, idle_s=20)
     same("dead letters", got["acked"], 20)
@@ -171,7 +179,7 @@ def restart_of_one_that_forgets(server, client, folder):
         again.make("restart", "restart-sub")
         again.publish("restart", 3000, 100)
         door.open()
-        wait_for("all, from the second one", lambda: len(set(numbers_in(log))) == 3000, 100, 0.2)
+        wait_for("all, from the second one", lambda: len(set(numbers_in(log))) == 3000, 240, 0.2)
         receiving.kill()
         receiving.communicate()
 
@@ -183,24 +191,23 @@ def client_restart(server, client, folder):
     wait_for("messages flow", lambda: len(numbers_in(folder + "/log")) > 500, 60)
     dying.kill()
     dying.communicate()
-    client.start("again-sub", 3000, log=folder + "/log", idle_s=100)
-    wait_for("all of both", lambda: len(set(numbers_in(folder + "/log"))) == 3000, 100, 0.2)
+    client.start("again-sub", 3000, log=folder + "/log", idle_s=240)
+    wait_for("all of both", lambda: len(set(numbers_in(folder + "/log"))) == 3000, 240, 0.2)
 
 
 SERVERS = {"broker": lambda folder: interop.Broker(folder + "/broker"), "emulator": lambda folder: interop.Emulator(folder + "/emulator"), "pstest": lambda folder: interop.Fake()}
 CLIENTS = {"go": Go, "node": Node, "ours": Ours}
 CASES = [publish_and_ack, nack, lease_expiry, ordering, dead_letter, large_messages, server_restart, client_restart]
 
+DEAD_STREAMS = ("the emulator 0.8.20 hands what a killed stream had to that stream again, each time for the 60 s that this client always asks for (see lease_expiry): all was there"
+                " after 24 s to more than 250 s")
+
 # Patterns of cells, and whose defect it is. The first that fits counts.
 EXPLAINED = [
-    ("*/ours/nack", "our subscriber never nacks: it acks what is committed, and lets leases end where it can't commit"),
-    ("*/ours/dead_letter", "our subscriber never nacks; rejects go to the dead-letter topic by their own publish"),
-    ("emulator/go/lease_expiry", "the emulator 0.8.20 does not give back what a killed stream had: nothing came again within 200 s"),
-    ("emulator/go/client_restart", "the emulator 0.8.20 does not give back what a killed stream had: nothing came again within 100 s"),
-    ("emulator/ours/lease_expiry", "the emulator 0.8.20 gives back what a killed stream had late or not at all: once after 66 s, once not within 85 s"),
-    ("emulator/ours/client_restart", "the emulator 0.8.20 does not give back what a killed stream had: nothing came again within 100 s"),
+    ("emulator/go/lease_expiry", DEAD_STREAMS),
+    ("emulator/go/client_restart", DEAD_STREAMS),
     ("pstest/*/dead_letter", "this pstest knows no dead-letter policy: what is nacked comes again for ever"),
-    ("pstest/*/ordering", "pstest hands out messages in the order of a map"),
+    ("pstest/*/ordering", "pstest hands out messages in the order of a map; its package documentation says that delivery order may differ from the service"),
 ]
 
 
@@ -232,19 +239,21 @@ def run_cell(cell, make_server, make_client, case):
         outcome, said = "failed", traceback.format_exc()
     interop.end_all()
     shutil.rmtree(folder, ignore_errors=True)
-    print("%-9s %s (%.1f s)%s" % (outcome, cell, time.monotonic() - start, ": " + said if said else ""), flush=True)
+    sys.stdout.write("%-9s %s (%.1f s)%s\n" % (outcome, cell, time.monotonic() - start, ": " + said if said else ""))
+    sys.stdout.flush()
     return outcome
 
 
+def run_client(words, server, client):
+    cells = [("%s/%s/%s" % (server, client, case.__name__), case) for case in CASES]
+    return [run_cell(cell, SERVERS[server], CLIENTS[client], case) for cell, case in cells if chosen(cell, words)]
+
+
 def main():
-    words = sys.argv[1:]
-    outcomes = []
-    for server, make_server in SERVERS.items():
-        for client, make_client in CLIENTS.items():
-            for case in CASES:
-                cell = "%s/%s/%s" % (server, client, case.__name__)
-                if chosen(cell, words):
-                    outcomes.append(run_cell(cell, make_server, make_client, case))
+    words, outcomes = sys.argv[1:], []
+    for server in SERVERS:
+        with concurrent.futures.ThreadPoolExecutor(len(CLIENTS)) as side_by_side:  # each has servers of its own, and most of them wait for leases to end
+            outcomes += itertools.chain(*side_by_side.map(functools.partial(run_client, words, server), CLIENTS))
     print(", ".join("%d %s" % (outcomes.count(o), o) for o in ("passed", "explained", "skipped", "failed")), flush=True)
     if "failed" in outcomes or not outcomes:
         return 1

@@ -276,13 +276,14 @@ Test(sim_quality, completeness_counts_per_entity)
     struct sl_arena arena = {0};
     struct sl_err err = {0};
     sim_known_gap(&sim, "stats", "2025-01-05");
-    cr_assert_eq(sl_worker_completeness(sim.worker, sl_config_phase(sim.config, "stats"), sim_date(DAY), &found, &arena, &err), SL_OK, "%s",
-                 err.text);
+    cr_assert_eq(sl_worker_completeness(sim.worker, sl_config_phase(sim.config, "stats"), sim_date(DAY), sim.now_us, &found, &arena, &err),
+                 SL_OK, "%s", err.text);
     cr_assert(found.n_entities == 2 && found.n_excused == 1 && !found.error);
     cr_expect_str_eq(found.entities[1].entity, TEAM);
     cr_expect(found.entities[1].n_expected == 2 && found.entities[1].n_actual == 1 && found.entities[1].n_missing == 1);
     cr_expect_str_eq(found.entities[1].missing[0], "G'4");
-    cr_expect_eq(sl_worker_completeness(sim.worker, sl_config_phase(sim.config, "show"), sim_date(DAY), &found, &arena, &err), SL_INVALID);
+    cr_expect_eq(sl_worker_completeness(sim.worker, sl_config_phase(sim.config, "show"), sim_date(DAY), sim.now_us, &found, &arena, &err),
+                 SL_INVALID);
     sl_arena_fini(&arena);
     sim_sql(&sim, "raw", "INSERT INTO a2 VALUES ('%s', 'G''4', '" SQL_TEAM "', 1, 1)", DAY);
     sim_forget(&sim);

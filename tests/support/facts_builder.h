@@ -56,6 +56,13 @@ struct fb_row {
     bool no_checks; /* stop before the facts of the checks */
 };
 
+/* A row with everything in it. */
+#define FB_EVERYTHING                                                                                                                      \
+    {                                                                                                                                      \
+        .procs = "Cp4/5 Cs3+2/5? Os1/1d O. Ns5/5", .upstream = "CS5/5", .gaps = "p0-119:1/2 p1-1:date p1-2:!", .joins = "triggered+8e2c",  \
+        .soft_units = true, .soft_gaps = true, .soft_upstream = true, .skip = true, .hold = true, .late = true, .clock_ms = 600000         \
+    }
+
 struct facts_builder {
     struct sl_arena arena;
     struct sl_config config;

@@ -178,6 +178,19 @@ static int64_t ms_of(const Google__Protobuf__Duration *duration, int64_t absent)
     return duration ? duration->seconds * 1000 + duration->nanos / 1000000 : absent;
 }
 
+static bool same_storage_policy(const struct sl_pubsub_topic *ours, const Google__Pubsub__V1__MessageStoragePolicy *theirs)
+{
+    if (!theirs)
+        return !ours->has_storage_policy;
+    if (!ours->has_storage_policy || ours->n_regions != theirs->n_allowed_persistence_regions ||
+        ours->enforce_in_transit != (bool)theirs->enforce_in_transit)
+        return false;
+    for (size_t i = 0; i < ours->n_regions; i++)
+        if (!same_string(ours->regions[i], theirs->allowed_persistence_regions[i]))
+            return false;
+    return true;
+}
+
 static bool same_topic(const struct sl_pubsub_topic *ours, const Google__Pubsub__V1__Topic *theirs)
 {
     if (ours->labels.n != theirs->n_labels)
@@ -185,7 +198,9 @@ static bool same_topic(const struct sl_pubsub_topic *ours, const Google__Pubsub_
     for (size_t i = 0; i < ours->labels.n; i++)
         if (!same_labels(&ours->labels, theirs->labels[i]->key, theirs->labels[i]->value, i))
             return false;
-    return same_string(ours->name, theirs->name) && ours->retention_ms == ms_of(theirs->message_retention_duration, 0);
+    return same_string(ours->name, theirs->name) && ours->retention_ms == ms_of(theirs->message_retention_duration, 0) &&
+           same_string(ours->kms_key ? ours->kms_key : "", theirs->kms_key_name) &&
+           same_storage_policy(ours, theirs->message_storage_policy);
 }
 
 static enum sl_code compare_topic(bool *same, const ProtobufCMessage *message, struct sl_span bytes, struct sl_arena *arena,

@@ -83,6 +83,36 @@ Test(doctor, emulator_variables)
     }
 }
 
+Test(doctor, who_reaches_the_broker)
+{
+    static const struct {
+        const char *listen, *expected;
+    } cases[] = {{"127.0.0.1:8085", ""},
+                 {"127.0.0.2:0", ""},
+                 {"localhost:8085", ""},
+                 {"[::1]:8085", ""},
+                 {"unix:/run/sluice/broker.sock", ""},
+                 {"0.0.0.0:8085", "warning listen; "},
+                 {"[::]:8085", "warning listen; "},
+                 {"10.0.0.7:8085", "warning listen; "},
+                 {"broker.example.com:8085", "warning listen; "}};
+    for (size_t i = 0; i < N(cases); i++) {
+        struct fixture f;
+        size_t n;
+        set_up(&f);
+        f.config.bus.listen = cases[i].listen;
+        pubsub_host = bigquery_host = credentials = NULL;
+        sl_doctor_environment(&f.doctor, fake_env);
+        cr_expect_str_eq(findings(&f, &n), cases[i].expected, "%s", cases[i].listen);
+        f.config.bus.type = SL_BUS_EMULATOR;
+        pubsub_host = "127.0.0.1:1";
+        f.doctor.n = 0;
+        sl_doctor_environment(&f.doctor, fake_env);
+        cr_expect_str_eq(findings(&f, &n), "", "only our own broker listens there");
+        sl_arena_fini(&f.arena);
+    }
+}
+
 Test(doctor, credentials_that_are_none)
 {
     static const struct {

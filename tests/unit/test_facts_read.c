@@ -130,18 +130,7 @@ Test(facts_read, every_step_decides_again)
         {"incomplete, soft", {.completeness = SL_SOFT, .complete = "MIA:1/10"}},
         {"nobody plays", {.completeness = SL_STRICT}},
         {"completeness can't be asked", {.completeness = SL_STRICT, .complete = "!"}},
-        {"everything at once",
-         {.procs = "Cp4/5 Cs3+2/5? Os1/1d O. Ns5/5",
-          .upstream = "CS5/5",
-          .gaps = "p0-119:1/2 p1-1:date p1-2:!",
-          .joins = "triggered+8e2c",
-          .soft_units = true,
-          .soft_gaps = true,
-          .soft_upstream = true,
-          .skip = true,
-          .hold = true,
-          .late = true,
-          .clock_ms = 600000}},
+        {"everything at once", FB_EVERYTHING},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct fb_row before = CASES[i].row;

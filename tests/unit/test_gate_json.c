@@ -21,20 +21,7 @@ static void write_decision(struct sl_buf *out, const struct sl_decision *decisio
     sl_decision_json(&json, decision);
 }
 
-/* One row with everything in it. */
-static const struct fb_row FULL = {
-    .procs = "Cp4/5 Cs3+2/5? Os1/1d O. Ns5/5",
-    .upstream = "CS5/5",
-    .gaps = "p0-119:1/2 p1-1:date p1-2:!",
-    .joins = "triggered+8e2c",
-    .soft_units = true,
-    .soft_gaps = true,
-    .soft_upstream = true,
-    .skip = true,
-    .hold = true,
-    .late = true,
-    .clock_ms = 600000,
-};
+static const struct fb_row FULL = FB_EVERYTHING;
 
 Test(gate_json, facts_to_the_byte)
 {

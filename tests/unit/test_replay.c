@@ -78,6 +78,32 @@ static struct sl_dead_letter read_letter(struct fixture *f, const char *data, co
     return letter;
 }
 
+Test(replay, a_copy_outlives_its_letter)
+{
+    static const char *const marks[] = {"origin", "x", "sluice_reject_reason", "unknown_phase", "sluice_replay_count", "2", NULL};
+    struct fixture f, other;
+    struct sl_dead_letter copy;
+    set_up(&f);
+    set_up(&other);
+    struct sl_dead_letter letter = read_letter(&f, COMPLETION("raw", "OrdersJob", "2025-04-15"), marks);
+    sl_dead_letter_copy(&copy, &letter, &other.arena);
+    sl_arena_fini(&f.arena);
+    f.arena = (struct sl_arena){0};
+    cr_expect_str_eq(copy.message->message_id, "7");
+    cr_expect_null(copy.message->data);
+    cr_expect_eq(copy.message->len, strlen(COMPLETION("raw", "OrdersJob", "2025-04-15")));
+    cr_expect_eq(copy.message->n_attributes, 3);
+    cr_expect_str_eq(copy.message->attributes[1].value, "unknown_phase");
+    cr_expect_eq(copy.n_own, 1);
+    cr_expect_str_eq(copy.own[0].key, "origin");
+    cr_expect_str_eq(copy.reason, "unknown_phase");
+    cr_expect_str_eq(copy.processor, "orders");
+    cr_expect_str_eq(copy.phase_name, "raw");
+    cr_expect_eq(copy.replays, 2);
+    tear_down(&other);
+    tear_down(&f);
+}
+
 /* ---- reading ---- */
 
 Test(replay, what_our_own_marks_say)

@@ -7,6 +7,8 @@
 //	peer receive   -sub S [-n 100 | -idle 2s [-least 100]] [-do ack|nack|nack-once|none] [-save FILE] [-log FILE]
 //	peer pull      -sub S [-max 100] [-ack] [-deadline 30] [-again]
 //	peer seek      -sub S -ago 10s | -snapshot X | -make-snapshot X | -detach
+//	peer settings  -topic T -sub S                what is kept of what a new topic and subscription are told
+//	peer refused   -topic T -sub S                the codes that wrong requests are answered with
 //	peer ping      -sub S [-pings 3 -every 1s]
 //	peer latency   -topic T -sub S -lines FILE -rate 100 [-key game_date]
 //	peer pstest    serves until its stdin ends; prints {"listening": ADDRESS} first
@@ -31,6 +33,7 @@ import (
 
 var commands = map[string]func(ctx context.Context, words []string) (result, error){
 	"topic": createTopic, "sub": createSub, "publish": publish, "receive": receive, "pull": pull, "ping": ping, "seek": seek, "latency": latency, "pstest": serveFake,
+	"settings": settings, "refused": refused,
 }
 
 // What a subcommand prints.
@@ -38,7 +41,7 @@ type result map[string]interface{}
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer topic|sub|publish|receive|pull|ping|seek|latency|pstest FLAGS")
+		fmt.Fprintln(os.Stderr, "usage: peer topic|sub|publish|receive|pull|ping|seek|settings|refused|latency|pstest FLAGS")
 		os.Exit(2)
 	}
 	start := time.Now()

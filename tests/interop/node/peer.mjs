@@ -5,9 +5,11 @@
 //   node peer.mjs receive SUB N [MODE K [LOG IDLE_MS]]      ends when N distinct messages are acked, or when nothing came for IDLE_MS (20,000); LOG: numbers, each written before its ack
 //       MODE: ack (-), nack (always), nack-once (the first K), slowly (200 at a time, each takes K ms), hold (neither acks nor nacks), once (exactly once: with responses, the first K nacked)
 //   node peer.mjs seek    SUB SECONDS | NAME        back in time, or to the snapshot NAME of the subscription, which is made when it is not there
+//   node peer.mjs settings TOPIC SUB              what is kept of what a new topic and subscription are told, and the codes of what is refused
 //   node peer.mjs quiet   SUB TOPIC SECONDS       a stream without messages for that long, then one: how late it comes, and what errors were seen
 // Numbered messages begin with their number in nine digits and a blank, as the Go peer's do.
 import { appendFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { PubSub } from '@google-cloud/pubsub';
 
 const IDLE_MS = 20000;
@@ -154,6 +156,83 @@ async function seek(subName, target) {
     return { made: false };
 }
 
+async function codeOf(call) {
+    try {
+        await call();
+        return 0;
+    } catch (error) {
+        return error.code;
+    }
+}
+
+async function policyOf(resource, role, permissions) {
+    const [first] = await resource.iam.getPolicy();
+    const bindings = [{ role, members: ['serviceAccount:somebody@example.com'], condition: null }];
+    const [set] = await resource.iam.setPolicy({ bindings });
+    const [now] = await resource.iam.getPolicy();
+    const [granted] = await resource.iam.testPermissions(permissions);
+    const stale = await codeOf(() => resource.iam.setPolicy({ bindings: [], etag: first.etag }));
+    const same = isDeepStrictEqual([set.bindings, now.bindings], [bindings, bindings]);
+    return { bindings: first.bindings.length, version: first.version, same, granted, stale };
+}
+
+async function topicSettings(topic) {
+    await topic.create();
+    const [made] = await topic.getMetadata();
+    await topic.setMetadata({ labels: { team: 'blue' }, messageRetentionDuration: { seconds: 3600 }, messageStoragePolicy: { allowedPersistenceRegions: ['europe-west1'] } });
+    const [now] = await topic.getMetadata();
+    return { state: made.state, labels: now.labels, retention_s: Number(now.messageRetentionDuration.seconds), regions: now.messageStoragePolicy.allowedPersistenceRegions };
+}
+
+async function subSettings(topic, sub) {
+    const retryPolicy = { minimumBackoff: { seconds: 15 } };
+    await sub.create({ ackDeadlineSeconds: 20, filter: 'attributes.a = "b"', retryPolicy, enableExactlyOnceDelivery: true, expirationPolicy: { ttl: { seconds: 864000 } } });
+    const [made] = await sub.getMetadata();
+    await sub.setMetadata({ ackDeadlineSeconds: 45, labels: { a: 'b' }, retainAckedMessages: true, messageRetentionDuration: 259200, expirationPolicy: {},
+        deadLetterPolicy: { deadLetterTopic: topic.name, maxDeliveryAttempts: 10 } });
+    const [now] = await sub.getMetadata();
+    await sub.setMetadata({ deadLetterPolicy: null, retryPolicy: null, labels: {} });
+    const [end] = await sub.getMetadata();
+    return { state: made.state, backoff_s: [made.retryPolicy.minimumBackoff, made.retryPolicy.maximumBackoff].map((d) => Number(d.seconds)),
+        ttl_s: Number(made.expirationPolicy.ttl.seconds), topic_retention_s: Number(made.topicMessageRetentionDuration.seconds), ttl_after: now.expirationPolicy.ttl,
+        retention_s: Number(now.messageRetentionDuration.seconds), labels: now.labels, attempts: now.deadLetterPolicy.maxDeliveryAttempts,
+        end: [end.deadLetterPolicy, end.retryPolicy, end.labels, end.ackDeadlineSeconds, end.retainAckedMessages, end.filter] };
+}
+
+async function refusals(topic, sub) {
+    const data = Buffer.from('x');
+    const make = (options) => topic.createSubscription('refused-sub', options);
+    const calls = {
+        'topic again': () => topic.create(), 'sub again': () => topic.createSubscription(sub.name.split('/').pop()), 'no such topic': () => pubsub.topic('nowhere').publishMessage({ data }),
+        'no such sub': () => pubsub.subscription('nobody').delete(), 'empty message': () => topic.publishMessage({ data: Buffer.alloc(0) }),
+        'attributes alone': () => topic.publishMessage({ attributes: { a: 'b' } }), 'too big': () => topic.publishMessage({ data: Buffer.alloc(10485761) }),
+        '9 s': () => make({ ackDeadlineSeconds: 9 }), 'wrong filter': () => make({ filter: 'bad filter' }), 'push': () => make({ pushEndpoint: 'https://example.com' }),
+        'push later': () => sub.modifyPushConfig({ pushEndpoint: 'https://example.com' }), 'pull as before': () => sub.modifyPushConfig({}),
+        'filter later': () => sub.setMetadata({ filter: 'attributes:c' }), 'order later': () => sub.setMetadata({ enableMessageOrdering: true }),
+        'schema': () => topic.setMetadata({ schemaSettings: { schema: 'projects/p/schemas/s', encoding: 'JSON' } }), 'schemas': () => pubsub.createSchema('schema', 'AVRO', '{}'),
+        'short name': () => pubsub.createTopic('ab'), 'reserved name': () => pubsub.createTopic('goog-topic'), 'no such snapshot': () => sub.seek('none'),
+    };
+    const codes = {};
+    for (const [what, call] of Object.entries(calls)) {
+        codes[what] = await codeOf(call);
+    }
+    return codes;
+}
+
+async function settings(topicName, subName) {
+    const topic = pubsub.topic(topicName);
+    const sub = topic.subscription(subName);
+    const out = { topic: await topicSettings(topic), sub: await subSettings(topic, sub) };
+    out.policies = [await policyOf(topic, 'roles/pubsub.publisher', ['pubsub.topics.get', 'pubsub.topics.update']),
+        await policyOf(sub, 'roles/pubsub.subscriber', ['pubsub.subscriptions.get', 'pubsub.subscriptions.update'])];
+    out.codes = await refusals(topic, sub);
+    await pubsub.detachSubscription(subName);
+    out.detached = (await sub.detached())[0];
+    await topic.delete();
+    out.deleted = (await sub.getMetadata())[0].topic;
+    return out;
+}
+
 function quiet(subName, topicName, seconds) {
     const subscription = pubsub.subscription(subName);
     const errors = [];
@@ -173,7 +252,7 @@ function quiet(subName, topicName, seconds) {
 }
 
 const [command, ...words] = process.argv.slice(2);
-const commands = { make, sub, publish, receive, seek, quiet };
+const commands = { make, sub, publish, receive, seek, settings, quiet };
 try {
     console.log(JSON.stringify(await commands[command](...words)));
     await pubsub.close();

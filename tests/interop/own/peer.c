@@ -1,8 +1,9 @@
 /* peer.c - our own client against the server that PUBSUB_EMULATOR_HOST names, as node/peer.mjs is Google's: the same words, one JSON object on stdout.
- *   own_peer make    TOPIC SUB [ordered]
+ *   own_peer make    TOPIC SUB [ordered | DEAD_LETTER_TOPIC]     five attempts; its subscription is DEAD_LETTER_TOPIC-sub
  *   own_peer publish TOPIC N SIZE [KEYS]
  *   own_peer receive SUB N [MODE K [LOG IDLE_MS]]     MODE: ack, slowly (a batch takes K ms), hold (acks nothing), keys (K keys: counts what comes before its turn)
- * Our subscriber never nacks: there is no such mode. */
+ *       lapse (acks nothing and extends no lease), lapse-once (so with the first K, until they come again)
+ * Our subscriber never nacks: it lets leases end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,19 +40,39 @@ static int64_t now_ms(void)
 
 /* ---- make ---- */
 
-static void make(int argc, char **argv)
+static void make_pair(struct sl_pubsub_admin *admin, const char *topic_name, const char *sub_name, bool ordered,
+                      const char *dead_letter_topic)
 {
-    char topic_name[300], sub_name[300];
-    struct sl_pubsub_admin *admin;
-    snprintf(topic_name, sizeof topic_name, "projects/" PROJECT "/topics/%s", argv[0]);
-    snprintf(sub_name, sizeof sub_name, "projects/" PROJECT "/subscriptions/%s", argv[1]);
-    const struct sl_pubsub_topic topic = {.name = topic_name};
-    const struct sl_pubsub_subscription subscription = {.name = sub_name, .topic = topic_name, .ack_deadline_s = 10, .ordering = argc > 2};
-    must(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(address), &err), "connecting");
+    char topic_path[300], sub_path[300], dead_path[300];
+    snprintf(topic_path, sizeof topic_path, "projects/" PROJECT "/topics/%s", topic_name);
+    snprintf(sub_path, sizeof sub_path, "projects/" PROJECT "/subscriptions/%s", sub_name);
+    snprintf(dead_path, sizeof dead_path, "projects/" PROJECT "/topics/%s", dead_letter_topic ? dead_letter_topic : "");
+    const struct sl_pubsub_topic topic = {.name = topic_path};
+    const struct sl_pubsub_subscription subscription = {.name = sub_path,
+                                                        .topic = topic_path,
+                                                        .ack_deadline_s = 10,
+                                                        .ordering = ordered,
+                                                        .dead_letter_topic = dead_letter_topic ? dead_path : NULL,
+                                                        .max_delivery_attempts = dead_letter_topic ? 5 : 0};
     must(sl_pubsub_admin_create_topic(admin, &topic, &err), "making the topic");
     must(sl_pubsub_admin_create_subscription(admin, &subscription, &err), "making the subscription");
+}
+
+static void make(int argc, char **argv)
+{
+    const char *more = word(argc, argv, 2, NULL);
+    const bool ordered = more && strcmp(more, "ordered") == 0;
+    const char *dead_letter_topic = ordered ? NULL : more;
+    struct sl_pubsub_admin *admin;
+    must(sl_pubsub_admin_create(&admin, SL_PLAIN_PEER(address), &err), "connecting");
+    if (dead_letter_topic) {
+        char sub_name[200];
+        snprintf(sub_name, sizeof sub_name, "%s-sub", dead_letter_topic);
+        make_pair(admin, dead_letter_topic, sub_name, false, NULL);
+    }
+    make_pair(admin, argv[0], argv[1], ordered, dead_letter_topic);
     sl_pubsub_admin_destroy(&admin);
-    printf("{\"topic\": \"%s\"}\n", topic_name);
+    printf("{\"topic\": \"%s\"}\n", argv[0]);
 }
 
 /* ---- publish ---- */
@@ -105,15 +126,17 @@ static void publish(int argc, char **argv)
 /* ---- receive ---- */
 
 static struct {
-    size_t received, distinct, acked, early;
+    size_t received, distinct, acked, early, lapsed, lapsed_again;
     int newest[MAX_KEYS];
-    unsigned char seen[MAX_NUMBERS], done[MAX_NUMBERS];
+    unsigned char seen[MAX_NUMBERS], done[MAX_NUMBERS], let_go[MAX_NUMBERS];
 } book;
 
 /* The first time numbers of a key come ascending. */
 static void count(int number, int keys)
 {
     book.received++;
+    book.lapsed_again += book.let_go[number] == 1;
+    book.let_go[number] *= 2;
     book.distinct += !book.seen[number];
     if (keys > 0) {
         int *newest = &book.newest[number % keys];
@@ -121,6 +144,16 @@ static void count(int number, int keys)
         *newest = number;
     }
     book.seen[number] = 1;
+}
+
+/* Whether this one is not acked. */
+static bool lapses(int number, const char *mode, int k)
+{
+    if (strcmp(mode, "lapse") != 0 && (strcmp(mode, "lapse-once") != 0 || book.lapsed >= (size_t)k || book.let_go[number]))
+        return false;
+    book.lapsed += !book.let_go[number];
+    book.let_go[number] = 1;
+    return true;
 }
 
 static void work_on(struct sl_bus *bus, const struct sl_bus_batch *batch, const char *mode, int k, FILE *log)
@@ -133,6 +166,10 @@ static void work_on(struct sl_bus *bus, const struct sl_bus_batch *batch, const 
         nanosleep(&(struct timespec){.tv_sec = k / 1000, .tv_nsec = (long)(k % 1000) * 1000000}, NULL);
     for (size_t i = 0; i < batch->n; i++) {
         const int number = atoi(batch->messages[i].message.data);
+        if (lapses(number, mode, k)) {
+            batch->messages[i].receipt = NULL;
+            continue;
+        }
         book.acked += !book.done[number];
         book.done[number] = 1;
         if (log)
@@ -169,14 +206,17 @@ static void receive(int argc, char **argv)
     config.bus.project = PROJECT;
     config.worker.batch_messages = 200;
     config.worker.batch_bytes = 10000000;
-    must(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(address), &config, phases, 1, NULL, &err), "connecting");
-    receive_all(bus, strtoul(argv[1], NULL, 10), word(argc, argv, 2, "ack"), atoi(word(argc, argv, 3, "0")), log,
+    const char *mode = word(argc, argv, 2, "ack");
+    const struct sl_grpc_bus_options options = {.lease_cap_ms = strncmp(mode, "lapse", 5) == 0 ? 1 : 0};
+    must(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(address), &config, phases, 1, &options, &err), "connecting");
+    receive_all(bus, strtoul(argv[1], NULL, 10), mode, atoi(word(argc, argv, 3, "0")), log,
                 atoi(word(argc, argv, 5, "0")) > 0 ? atoi(argv[5]) : IDLE_MS);
     sl_bus_destroy(&bus); /* waits until the acks are answered */
     if (log)
         fclose(log);
-    printf("{\"received\": %zu, \"distinct\": %zu, \"acked\": %zu, \"early\": %zu, \"bad\": 0, \"errors\": []}\n", book.received,
-           book.distinct, book.acked, book.early);
+    printf("{\"received\": %zu, \"distinct\": %zu, \"acked\": %zu, \"early\": %zu, \"nacked\": %zu, \"nacked_again\": %zu, \"bad\": 0, "
+           "\"errors\": []}\n",
+           book.received, book.distinct, book.acked, book.early, book.lapsed, book.lapsed_again);
 }
 
 int main(int argc, char **argv)

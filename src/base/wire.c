@@ -1,8 +1,9 @@
-/* wire_read.c - fields of the protobuf wire format, out of bytes that nobody vouches for. */
-#include <limits.h>
+/* wire.c - fields of the protobuf wire format, out of bytes that nobody vouches for. */
+#include <sluice/wire.h>
+
 #include <string.h>
 
-#include "wire.h"
+#include <sluice/str.h>
 
 enum { MAX_VARINT_BYTES = 10, MAX_KEY_BYTES = 5 };
 
@@ -14,9 +15,11 @@ struct sl_wire sl_wire_open(struct sl_span bytes, const char *what, struct sl_er
 
 bool sl_wire_fail(struct sl_wire *wire, const char *why)
 {
-    if (wire->code == SL_OK)
-        wire->code = sl_fail(wire->err, SL_INVALID, "%s: %s, byte %zu of %zu", wire->what, why, (size_t)(wire->at - wire->start),
-                             (size_t)(wire->end - wire->start));
+    if (wire->code != SL_OK)
+        return false;
+    wire->why = why;
+    wire->code = sl_fail(wire->err, SL_INVALID, "%s: %s, byte %zu of %zu", wire->what, why, (size_t)(wire->at - wire->start),
+                         (size_t)(wire->end - wire->start));
     return false;
 }
 
@@ -47,7 +50,7 @@ static bool take(struct sl_wire *wire, uint64_t len, struct sl_span *out)
     return true;
 }
 
-static bool take_fixed(struct sl_wire *wire, size_t len, struct sl_field *field)
+static bool take_fixed(struct sl_wire *wire, size_t len, struct sl_wire_field *field)
 {
     if (!take(wire, len, &field->bytes))
         return false;
@@ -56,7 +59,7 @@ static bool take_fixed(struct sl_wire *wire, size_t len, struct sl_field *field)
     return true;
 }
 
-static bool take_key(struct sl_wire *wire, struct sl_field *field)
+static bool take_key(struct sl_wire *wire, struct sl_wire_field *field)
 {
     const char *start = wire->at;
     uint64_t key;
@@ -68,9 +71,9 @@ static bool take_key(struct sl_wire *wire, struct sl_field *field)
     return true;
 }
 
-bool sl_wire_next(struct sl_wire *wire, struct sl_field *field)
+bool sl_wire_next(struct sl_wire *wire, struct sl_wire_field *field)
 {
-    *field = (struct sl_field){.bytes = {"", 0}};
+    *field = (struct sl_wire_field){.bytes = {"", 0}};
     if (wire->code != SL_OK || wire->at == wire->end || !take_key(wire, field))
         return false;
     switch (field->key & 7) {
@@ -82,7 +85,7 @@ bool sl_wire_next(struct sl_wire *wire, struct sl_field *field)
     }
 }
 
-bool sl_wire_text(struct sl_wire *wire, const struct sl_field *field, struct sl_span *out)
+bool sl_wire_text(struct sl_wire *wire, const struct sl_wire_field *field, struct sl_span *out)
 {
     if (!sl_utf8_valid(field->bytes.ptr, field->bytes.len))
         return sl_wire_fail(wire, "a string is not UTF-8");
@@ -90,7 +93,7 @@ bool sl_wire_text(struct sl_wire *wire, const struct sl_field *field, struct sl_
     return true;
 }
 
-bool sl_wire_string(struct sl_wire *wire, const struct sl_field *field, struct sl_arena *arena, const char **out)
+bool sl_wire_string(struct sl_wire *wire, const struct sl_wire_field *field, struct sl_arena *arena, const char **out)
 {
     struct sl_span text;
     if (!sl_wire_text(wire, field, &text))
@@ -99,16 +102,4 @@ bool sl_wire_string(struct sl_wire *wire, const struct sl_field *field, struct s
         return sl_wire_fail(wire, "a string holds a NUL");
     *out = sl_arena_strndup(arena, text.ptr, text.len);
     return true;
-}
-
-enum sl_code sl_wire_read_time(struct sl_wire_time *out, struct sl_span bytes, struct sl_err *err)
-{
-    struct sl_wire wire = sl_wire_open(bytes, "Timestamp or Duration", err);
-    struct sl_field field;
-    while (sl_wire_next(&wire, &field))
-        if (field.key == SL_KEY(1, SL_WIRE_VARINT))
-            out->seconds = (int64_t)field.value;
-        else if (field.key == SL_KEY(2, SL_WIRE_VARINT))
-            out->nanos = (int32_t)(uint32_t)field.value;
-    return wire.code;
 }
