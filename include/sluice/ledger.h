@@ -228,8 +228,9 @@ struct sl_ledger_ops {
     enum sl_code (*load_done)(struct sl_ledger *self, const char *job_id, int64_t now_us, struct sl_err *err); /* step 3 */
 
     enum sl_code (*counts)(struct sl_ledger *self, int64_t now_us, struct sl_ledger_counts *out, struct sl_err *err);
-    /* Inbox ids received before, decisions decided before (but never a gate's newest) and the facts that no decision uses any more. Never runs. */
-    enum sl_code (*prune)(struct sl_ledger *self, int64_t inbox_before_us, int64_t facts_before_us, struct sl_err *err);
+    /* A chunk of the inbox ids received before, of the decisions decided before (but never a gate's newest) and of the facts that no decision uses any more. Never runs. In a
+     * transaction of its own unless one is open. *more: there may be another chunk. */
+    enum sl_code (*prune)(struct sl_ledger *self, int64_t inbox_before_us, int64_t facts_before_us, bool *more, struct sl_err *err);
     /* Move committed pages from the write-ahead log into the file without blocking writers (SQLite: PASSIVE). Called by a thread of its own on a handle of its own. */
     enum sl_code (*checkpoint)(struct sl_ledger *self, struct sl_err *err);
 };
@@ -323,7 +324,7 @@ enum sl_code sl_ledger_load_fix(struct sl_ledger *ledger, enum sl_load_kind kind
                                 struct sl_load_job *out, struct sl_arena *arena, struct sl_err *err);
 enum sl_code sl_ledger_load_done(struct sl_ledger *ledger, const char *job_id, int64_t now_us, struct sl_err *err);
 enum sl_code sl_ledger_counts(struct sl_ledger *ledger, int64_t now_us, struct sl_ledger_counts *out, struct sl_err *err);
-enum sl_code sl_ledger_prune(struct sl_ledger *ledger, int64_t inbox_before_us, int64_t facts_before_us, struct sl_err *err);
+enum sl_code sl_ledger_prune(struct sl_ledger *ledger, int64_t inbox_before_us, int64_t facts_before_us, bool *more, struct sl_err *err);
 enum sl_code sl_ledger_checkpoint(struct sl_ledger *ledger, struct sl_err *err);
 
 #endif

@@ -122,6 +122,8 @@ struct sl_pubsub_subscription {
     int64_t ttl_ms;          /* without anybody who uses it; 0: it never expires */
     const char *unsupported; /* as a topic's */
 };
+/* How long it keeps what is not acked; 7 days where it doesn't say, as the service does. */
+int64_t sl_pubsub_retention_ms(const struct sl_pubsub_subscription *subscription);
 struct sl_pubsub_snapshot {
     const char *name, *topic;
     int64_t expire_us;

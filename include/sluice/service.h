@@ -30,6 +30,8 @@ bool sl_service_is_ours(struct sl_service *service);                            
 enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *err);
 /* Has the broker in this process stopped by itself (its store failed)? Any thread. */
 bool sl_service_failed(struct sl_service *service, struct sl_err *err);
+/* The longest for which a subscription of these phases may bring a message again; what the API allows (31 days) where one can't be asked. */
+int64_t sl_service_retention_ms(const struct sl_service *service, const struct sl_phase *const *phases, size_t n);
 /* A bus that receives from the subscriptions of `phases`. Its backlog is known when the server is a broker of ours, in whatever process. */
 enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *const *phases, size_t n_phases,
                             struct sl_err *err);

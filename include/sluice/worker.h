@@ -16,6 +16,7 @@ struct sl_worker;
 struct sl_worker_options {
     bool skip_downstream_trigger; /* suppress every trigger */
     bool beside;                  /* another engine may be at work: the phases' clocks are its own, read and never written here */
+    int64_t inbox_ms;             /* message ids are remembered for so long; 0: nothing is pruned, facts neither */
 };
 
 /* RULES 36. */
@@ -41,6 +42,8 @@ enum sl_code sl_worker_replayed(struct sl_worker *worker, const struct sl_bus_ba
 enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more, struct sl_err *err);
 /* At start: gates that were decided under another config become due; the config is recorded. */
 enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
+/* Forget a chunk of what is finished: message ids after options.inbox_ms, facts after retention.facts; hourly, when there is no more. For a worker that has nothing else to do. */
+enum sl_code sl_worker_prune(struct sl_worker *worker, int64_t now_us, struct sl_err *err);
 /* Publish what the outbox holds (nothing when the bus can't); *left rows remain. */
 enum sl_code sl_worker_drain(struct sl_worker *worker, int64_t now_us, size_t *left, struct sl_err *err);
 /* Load coverage events and run history (RULES 26); everything there is when `flush`, else only when the batch is due. */

@@ -271,6 +271,10 @@ struct sl_broker {
     struct sl_arena arena;     /* of one event */
     struct sl_buf out;         /* a response being made */
     bool may_shrink;           /* the file, perhaps */
+    bool room_asked;           /* in this round */
+    bool short_of_room;        /* something was refused for it: deleting waits for no quiet moment */
+    int64_t room_bytes;        /* of the disk, for messages of this round */
+    int64_t forward_ms;        /* dead letters: not before */
     bool stopping, quit, more; /* more: there was too much to look at in one round */
     int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
     int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
@@ -434,6 +438,9 @@ void sl_put_bytes(struct sl_buf *out, int field, const void *bytes, size_t len);
     "acknowledgement "                                                                                                                     \
     "ids were malformed."
 void sl_put_invalid_ack_ids(struct sl_buf *out, int code, const char *message, const struct sl_span *ids, size_t n);
+
+/* publish.c: is there room on the disk for so many bytes more, apart from what acks need? They are taken from it. */
+bool sl_has_room(struct sl_broker *broker, size_t bytes);
 
 /* sift.c */
 /* What filtered subscriptions don't want is acked, a part of it at a time; true: there is more. */

@@ -224,10 +224,16 @@ static void shrink(struct sl_broker *broker)
         sl_batch_refuse_publishes(broker, &err);
 }
 
+static int64_t tidy_ms(const struct sl_broker *broker)
+{
+    const int64_t quiet_ms = broker->short_of_room ? 0 : broker->quiet_ms;
+    return quiet_ms > broker->retry_ms ? quiet_ms : broker->retry_ms;
+}
+
 /* In quiet moments: what everybody has acked goes, step by step, and then the room that it took. */
 static void tidy(struct sl_broker *broker)
 {
-    if (broker->now_ms < broker->quiet_ms || broker->retry_ms > broker->now_ms)
+    if (broker->now_ms < tidy_ms(broker))
         return;
     if (sl_trim_waiting(broker))
         trim(broker);
@@ -241,10 +247,12 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
     int64_t due = broker->now_ms + 60000;
     if (more_to_send)
         return broker->now_ms;
-    if (sl_batch_pending(broker) || sl_dead_letters_waiting(broker) || broker->retry_ms > broker->now_ms)
+    if (sl_batch_pending(broker) || broker->retry_ms > broker->now_ms)
         due = earlier(due, broker->retry_ms);
+    if (sl_dead_letters_waiting(broker))
+        due = earlier(due, broker->retry_ms > broker->forward_ms ? broker->retry_ms : broker->forward_ms);
     if (sl_trim_waiting(broker) || broker->may_shrink)
-        due = earlier(due, broker->quiet_ms > broker->retry_ms ? broker->quiet_ms : broker->retry_ms);
+        due = earlier(due, tidy_ms(broker));
     due = earlier(due, broker->retention_ms);
     due = earlier(due, sl_delayed_due_ms(broker));
     due = earlier(due, sl_pulls_due_ms(broker));
@@ -283,6 +291,7 @@ static void fail_everybody(struct sl_broker *broker)
 int64_t sl_broker_round(struct sl_broker *broker, struct sl_event *events)
 {
     broker->batch.refuse_publishes = false;
+    broker->room_asked = false;
     apply_events(broker, events);
     int64_t due = sl_broker_has_failed(broker) ? SL_NEVER : work(broker);
     if (sl_broker_has_failed(broker)) {

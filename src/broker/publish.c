@@ -120,6 +120,19 @@ static enum sl_code add_all(struct sl_broker *broker, struct sl_event *event, st
     return code;
 }
 
+/* Once into the log, and once more into the file. */
+bool sl_has_room(struct sl_broker *broker, size_t bytes)
+{
+    if (!broker->room_asked)
+        broker->room_bytes = sl_store_room_bytes(broker->store);
+    broker->room_asked = true;
+    const bool fits = broker->room_bytes >= 2 * (int64_t)bytes;
+    if (fits)
+        broker->room_bytes -= 2 * (int64_t)bytes;
+    broker->short_of_room = !fits;
+    return fits;
+}
+
 enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event)
 {
     struct sl_span name, *raw;
@@ -137,6 +150,8 @@ enum sl_answer sl_publish(struct sl_broker *broker, struct sl_event *event)
         event->status = broker->batch.refusal;
         return SL_ANSWER_NOW;
     }
+    if (!sl_has_room(broker, event->len))
+        return sl_event_refuse(event, SL_RPC_RESOURCE_EXHAUSTED, "the broker's disk is full, but for what acks need");
     if (add_all(broker, event, topic, raw, n, &err)) {
         sl_batch_refuse_publishes(broker, &err);
         event->status = broker->batch.refusal;

@@ -1,5 +1,6 @@
 /* store.c - opening and closing the broker's file, its transactions, its statements, and what a failure does to it.
- * WAL with synchronous=FULL: a commit is one append to the log and one fsync. store_checkpoint.c moves the log into the file. */
+ * WAL with synchronous=FULL: a commit is one append to the log and one fsync. store_checkpoint.c moves the log into the file.
+ * secure_delete is off, which some builds of SQLite have on: every deleted message would be written once more, as zeros. */
 #include "store_sqlite_internal.h"
 
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static const char *const SQL[SL_ST_N] = {
     [SL_ST_GET] = "SELECT id, publish_us, body FROM messages WHERE id = ?1",
     [SL_ST_SCAN] = "SELECT id, publish_us, body FROM messages WHERE id >= ?1 AND id <= ?2 ORDER BY id",
     [SL_ST_TIMES] = "SELECT id, publish_us FROM messages WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+    [SL_ST_PAGE_COUNT] = "PRAGMA page_count",
     [SL_ST_NEXT] = "SELECT id, publish_us FROM messages WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT 1",
 };
 
@@ -214,8 +216,9 @@ static enum sl_code configure(struct sl_store *store, const struct sl_store_opti
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (sl_store_check_version(store, err) || sl_store_before_shrinking(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
         pragma(store, options->synchronous_normal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) ||
-        pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) || settle_log(store, err) ||
-        sl_store_migrate(store, err) || sl_store_prepare_shrinking(store, options, err))
+        pragma_number(store, "cache_size", -CACHE_KIB, err) || pragma(store, "PRAGMA temp_store = MEMORY", err) ||
+        pragma(store, "PRAGMA secure_delete = OFF", err) || settle_log(store, err) || sl_store_migrate(store, err) ||
+        sl_store_prepare_shrinking(store, options, err))
         return err->code;
     if (options->max_pages > 0 && pragma_number(store, "max_page_count", options->max_pages, err))
         return err->code;

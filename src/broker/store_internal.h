@@ -114,6 +114,8 @@ enum sl_code sl_store_put_policy(struct sl_store *store, const char *resource, i
 enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, int64_t upto, int64_t limit, int64_t *trimmed,
                            struct sl_err *err);
 
+/* What may be written before the disk is so full that acks could not be: the log has to fit into the file, too. INT64_MAX: not known. */
+int64_t sl_store_room_bytes(struct sl_store *store);
 /* Gives some of the file's unused pages back, a commit of its own; *more: there are more than should be. */
 enum sl_code sl_store_shrink(struct sl_store *store, bool *more, struct sl_err *err);
 

@@ -4,7 +4,12 @@
  * and what lies behind free ones moves into them. A new file is made for that (auto_vacuum). One of an earlier version becomes so when it is opened while little is in it. */
 #include "store_sqlite_internal.h"
 
-#define KEEP_PAGES   1024 /* x 4 KiB: unused ones that stay */
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define PAGE_BYTES   4096
+#define KEPT_BYTES   (INT64_C(8) * 1000 * 1000) /* of the disk: a log of acks and deletions until it is moved into the file, twice */
+#define KEEP_PAGES   1024                       /* x 4 KiB: unused ones that stay */
 #define STEP_PAGES   "1000"
 #define LITTLE_PAGES 4096 /* 16 MiB are rewritten in well under a second */
 #define INCREMENTAL  2
@@ -20,6 +25,21 @@ static enum sl_code ask(struct sl_store *store, const char *sql, int64_t *out, s
     enum sl_code code = rc == SQLITE_ROW ? SL_OK : sl_store_failed(store, store->db, rc, err);
     sqlite3_finalize(stmt);
     return code;
+}
+
+/* The log has to fit into the file: what is in it only by now has no room on the disk yet. */
+int64_t sl_store_room_bytes(struct sl_store *store)
+{
+    struct statvfs disk;
+    struct stat file;
+    struct sl_err err;
+    sqlite3_stmt *stmt;
+    if (store->inline_pages > 0 || statvfs(store->path, &disk) != 0 || stat(store->path, &file) != 0 ||
+        sl_store_use(store, SL_ST_PAGE_COUNT, &stmt, &err) || sl_store_step(store, stmt, &err))
+        return INT64_MAX;
+    const int64_t wanted = sqlite3_column_int64(stmt, 0) * PAGE_BYTES, growth = wanted > file.st_size ? wanted - file.st_size : 0;
+    sqlite3_reset(stmt);
+    return (int64_t)disk.f_bavail * (int64_t)disk.f_frsize - growth - KEPT_BYTES;
 }
 
 static enum sl_code run_sql(struct sl_store *store, const char *sql, struct sl_err *err)

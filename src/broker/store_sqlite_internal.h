@@ -45,6 +45,7 @@ enum sl_store_statement {
     SL_ST_SCAN,
     SL_ST_TIMES,
     SL_ST_NEXT,
+    SL_ST_PAGE_COUNT,
     SL_ST_N
 };
 

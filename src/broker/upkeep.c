@@ -6,10 +6,11 @@
 
 #include <sluice/mem.h>
 
-#define DEAD_STEP    64   /* copies per commit */
-#define TRIM_STEP    2000 /* messages deleted per commit: about 2 ms */
-#define OLD_STEP     5000
-#define OLD_EVERY_MS 60000
+#define DEAD_STEP        64 /* copies per commit */
+#define FORWARD_AGAIN_MS 1000
+#define TRIM_STEP        2000 /* messages deleted per commit: about 2 ms */
+#define OLD_STEP         5000
+#define OLD_EVERY_MS     60000
 
 /* ---- dead letters ---- */
 
@@ -24,6 +25,8 @@ static enum sl_code forward_one(struct sl_broker *broker, struct sl_subscription
     }
     if (code)
         return code;
+    if (!sl_has_room(broker, stored.len))
+        return sl_fail(err, SL_UNAVAILABLE, "the broker's disk is full, but for what acks need");
     struct sl_dead_letter about = {.subscription = subscription->config.name,
                                    .attempts = sl_delivery_attempts(&subscription->delivery, n),
                                    .publish_us = stored.publish_us};
@@ -61,10 +64,11 @@ static enum sl_code forward_of(struct sl_broker *broker, struct sl_subscription 
 void sl_forward_dead_letters(struct sl_broker *broker)
 {
     struct sl_err err;
-    if (broker->batch.refuse_publishes || broker->retry_ms > broker->now_ms)
+    if (broker->batch.refuse_publishes || broker->retry_ms > broker->now_ms || broker->forward_ms > broker->now_ms)
         return;
     for (size_t i = 0; i < broker->catalog.subscriptions.n; i++)
         if (forward_of(broker, broker->catalog.subscriptions.items[i], &err)) {
+            broker->forward_ms = broker->now_ms + FORWARD_AGAIN_MS;
             sl_batch_refuse_publishes(broker, &err);
             return;
         }

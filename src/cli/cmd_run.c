@@ -11,6 +11,7 @@
 
 #define LOCK_WAIT_MS  10000 /* RULES 31 */
 #define STOP_BUDGET_S 10
+#define DAY_MS        INT64_C(86400000)
 
 struct running {
     struct sl_cli *cli;
@@ -83,7 +84,11 @@ static void alive(void *arg)
 static enum sl_code decide(struct running *r)
 {
     struct sl_cli *cli = r->cli;
-    const struct sl_worker_options options = {.skip_downstream_trigger = sl_args_has(&cli->args, "skip-downstream-trigger")};
+    const int64_t kept_ms = cli->config->retention.inbox_ms;
+    const struct sl_worker_options options = {
+        .skip_downstream_trigger = sl_args_has(&cli->args, "skip-downstream-trigger"),
+        .inbox_ms = kept_ms >= 0 ? kept_ms : sl_service_retention_ms(r->service, r->phases, r->n_phases) + DAY_MS,
+    };
     const struct sl_run_options run_options = {
         .until_idle_ms = r->until_idle_ms, .stop = sl_cli_stop(), .phases = r->phases, .n_phases = r->n_phases, .alive = alive, .arg = r};
     sl_worker_create(&cli->worker, cli->config, cli->ledger, cli->warehouse, r->bus, &options);

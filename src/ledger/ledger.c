@@ -336,9 +336,9 @@ enum sl_code sl_ledger_counts(struct sl_ledger *ledger, int64_t now_us, struct s
     return CALL(counts, now_us, out, err);
 }
 
-enum sl_code sl_ledger_prune(struct sl_ledger *ledger, int64_t inbox_before_us, int64_t facts_before_us, struct sl_err *err)
+enum sl_code sl_ledger_prune(struct sl_ledger *ledger, int64_t inbox_before_us, int64_t facts_before_us, bool *more, struct sl_err *err)
 {
-    return CALL(prune, inbox_before_us, facts_before_us, err);
+    return CALL(prune, inbox_before_us, facts_before_us, more, err);
 }
 
 enum sl_code sl_ledger_checkpoint(struct sl_ledger *ledger, struct sl_err *err)

@@ -199,26 +199,18 @@ static enum sl_code prune_decisions(struct sl_lsqlite *self, int64_t before_us, 
     return code;
 }
 
-/* Chunks in transactions of their own (or in the caller's) until one is empty. */
-static enum sl_code prune_all(struct sl_lsqlite *self, int64_t before_us,
-                              enum sl_code (*chunk)(struct sl_lsqlite *, int64_t, int64_t *, struct sl_err *), struct sl_err *err)
-{
-    int64_t n = 1;
-    while (n > 0) {
-        bool own;
-        enum sl_code code = sl_lsqlite_enter(self, &own, err);
-        if (code)
-            return code;
-        code = sl_lsqlite_leave(self, own, chunk(self, before_us, &n, err), err);
-        if (code)
-            return code;
-    }
-    return SL_OK;
-}
-
-enum sl_code sl_lsqlite_prune(struct sl_ledger *ledger, int64_t inbox_before_us, int64_t facts_before_us, struct sl_err *err)
+enum sl_code sl_lsqlite_prune(struct sl_ledger *ledger, int64_t inbox_before_us, int64_t facts_before_us, bool *more, struct sl_err *err)
 {
     struct sl_lsqlite *self = sl_lsqlite_of(ledger);
-    enum sl_code code = prune_all(self, inbox_before_us, prune_inbox, err);
-    return code ? code : prune_all(self, facts_before_us, prune_decisions, err);
+    int64_t n_ids = 0, n_decisions = 0;
+    bool own;
+    *more = false;
+    enum sl_code code = sl_lsqlite_enter(self, &own, err);
+    if (code)
+        return code;
+    code = prune_inbox(self, inbox_before_us, &n_ids, err);
+    if (code == SL_OK)
+        code = prune_decisions(self, facts_before_us, &n_decisions, err);
+    *more = n_ids > 0 || n_decisions > 0;
+    return sl_lsqlite_leave(self, own, code, err);
 }

@@ -190,7 +190,7 @@ enum sl_code sl_lsqlite_decision_get(struct sl_ledger *, const char *, sl_date, 
                                      struct sl_arena *, struct sl_err *);
 enum sl_code sl_lsqlite_config_add(struct sl_ledger *, const char *, const char *, int64_t, struct sl_err *);
 enum sl_code sl_lsqlite_config_get(struct sl_ledger *, const char *, const char **, struct sl_arena *, struct sl_err *);
-enum sl_code sl_lsqlite_prune(struct sl_ledger *, int64_t, int64_t, struct sl_err *);
+enum sl_code sl_lsqlite_prune(struct sl_ledger *, int64_t, int64_t, bool *, struct sl_err *);
 
 enum sl_code sl_lsqlite_event_add(struct sl_ledger *, const char *const *, bool *, struct sl_err *);
 enum sl_code sl_lsqlite_open_events(struct sl_ledger *, const char *, sl_date, struct sl_open_event **, size_t *, struct sl_arena *,

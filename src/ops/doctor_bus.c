@@ -9,27 +9,21 @@
 #include <sluice/grpc_bus.h>
 #include <sluice/str.h>
 
-#define DEFAULT_RETENTION_MS (INT64_C(7) * 86400 * 1000)
-#define LEAST_ATTEMPTS       5
-#define MOST_ATTEMPTS        100
-#define TOKEN_MS             10000
-#define INIT                 "sluice init"
+#define LEAST_ATTEMPTS 5
+#define MOST_ATTEMPTS  100
+#define TOKEN_MS       10000
+#define INIT           "sluice init"
 
 /* ---- judging ---- */
-
-static int64_t retention_ms(const struct sl_pubsub_subscription *found)
-{
-    return found->retention_ms > 0 ? found->retention_ms : DEFAULT_RETENTION_MS;
-}
 
 static bool check_retention(struct sl_doctor *d, const struct sl_pubsub_subscription *found)
 {
     char kept[32], outage[32];
-    if (retention_ms(found) >= d->outage_ms)
+    if (sl_pubsub_retention_ms(found) >= d->outage_ms)
         return true;
     sl_doctor_add(d, SL_HEALTH_WARNING, "retention", found->name, "raise message_retention_duration (up to 31d)",
-                  "messages are kept for %s: an outage of %s (--outage) would lose some", sl_duration_format(retention_ms(found), kept),
-                  sl_duration_format(d->outage_ms, outage));
+                  "messages are kept for %s: an outage of %s (--outage) would lose some",
+                  sl_duration_format(sl_pubsub_retention_ms(found), kept), sl_duration_format(d->outage_ms, outage));
     return false;
 }
 
@@ -77,11 +71,11 @@ static bool check_inbox(struct sl_doctor *d, const struct sl_pubsub_subscription
 {
     char inbox[32], kept[32];
     const int64_t inbox_ms = d->config->retention.inbox_ms;
-    if (inbox_ms < 0 || inbox_ms >= retention_ms(found))
+    if (inbox_ms < 0 || inbox_ms >= sl_pubsub_retention_ms(found))
         return true;
     sl_doctor_add(d, SL_HEALTH_WARNING, "inbox", found->name, "leave retention.inbox out",
                   "retention.inbox is %s, but the subscription can bring a message again for %s", sl_duration_format(inbox_ms, inbox),
-                  sl_duration_format(retention_ms(found), kept));
+                  sl_duration_format(sl_pubsub_retention_ms(found), kept));
     return false;
 }
 

@@ -31,6 +31,8 @@
 #define PUBLISH_MS    5000 /* the outbox has a patience of its own, and a stop waits for no longer than 10 s */
 #define ADDRESS_MAX   256
 
+#define MOST_RETENTION_MS (INT64_C(31) * 86400000) /* the API's limit of message_retention_duration */
+
 struct sl_service {
     const struct sl_config *config;
     char address[ADDRESS_MAX];
@@ -349,6 +351,34 @@ static void backlog(void *arg, const char *const *subscriptions, size_t n, int64
     else
         ask_backlog(service, subscriptions, n, undelivered, leased);
     pthread_mutex_unlock(&service->mutex);
+}
+
+static int64_t retention_of(struct sl_pubsub_admin *admin, const struct sl_config *config, const char *subscription)
+{
+    struct sl_arena arena = {0};
+    struct sl_err err = {0};
+    struct sl_pubsub_subscription found;
+    int64_t ms = MOST_RETENTION_MS;
+    if (sl_pubsub_admin_get_subscription(admin, sl_pubsub_resource(&arena, config, "subscriptions", subscription), &found, &arena, &err) ==
+        SL_OK)
+        ms = sl_pubsub_retention_ms(&found);
+    sl_arena_fini(&arena);
+    return ms;
+}
+
+int64_t sl_service_retention_ms(const struct sl_service *service, const struct sl_phase *const *phases, size_t n)
+{
+    struct sl_err err = {0};
+    struct sl_pubsub_admin *admin;
+    int64_t most_ms = 0;
+    if (sl_pubsub_admin_create(&admin, &service->peer, &err) != SL_OK)
+        return MOST_RETENTION_MS;
+    for (size_t i = 0; i < n && most_ms < MOST_RETENTION_MS; i++) {
+        const int64_t ms = retention_of(admin, service->config, phases[i]->subscription);
+        most_ms = ms > most_ms ? ms : most_ms;
+    }
+    sl_pubsub_admin_destroy(&admin);
+    return most_ms;
 }
 
 enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *const *phases, size_t n_phases,

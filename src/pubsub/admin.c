@@ -4,7 +4,7 @@
 #include "wire.h"
 
 enum { MAX_LABELS = 10000, MAX_PATHS = 1000, MAX_ITEMS = 100000, MAX_REGIONS = 1000 };
-enum { MIN_BACKOFF_MS = 10000, MAX_BACKOFF_MS = 600000 }; /* where a retry policy doesn't say */
+enum { MIN_BACKOFF_MS = 10000, MAX_BACKOFF_MS = 600000, DEFAULT_RETENTION_MS = 7 * 86400 * 1000 }; /* where a retry policy doesn't say */
 
 static const int64_t MAX_DURATION_S = INT64_C(315576000000); /* 10,000 years, as google.protobuf.Duration has it */
 
@@ -67,6 +67,11 @@ static void note_unsupported(const char **out, const struct sl_wire_field *field
 {
     if (!*out && field->bytes.len > 0)
         *out = name;
+}
+
+int64_t sl_pubsub_retention_ms(const struct sl_pubsub_subscription *subscription)
+{
+    return subscription->retention_ms > 0 ? subscription->retention_ms : DEFAULT_RETENTION_MS;
 }
 
 enum sl_code sl_pubsub_read_topic(struct sl_pubsub_topic *out, const void *data, size_t len, struct sl_arena *arena, struct sl_err *err)

@@ -223,6 +223,8 @@ static enum sl_code between_batches(struct runner *run, size_t *left, struct sl_
         code = end_send(run, 0, err);
     if (code == SL_OK)
         code = begin_send(run, err);
+    if (code == SL_OK && sl_queue_length(run->readings) == 0)
+        code = sl_worker_prune(run->worker, sl_run_now_us(), err);
     return code == SL_OK ? outbox_left(run, left, err) : code;
 }
 

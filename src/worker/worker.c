@@ -11,6 +11,8 @@
 
 #include "worker_internal.h"
 
+#define PRUNE_EVERY_US (INT64_C(3600) * 1000000)
+
 void sl_worker_create(struct sl_worker **out, const struct sl_config *config, struct sl_ledger *ledger, struct sl_warehouse *warehouse,
                       struct sl_bus *bus, const struct sl_worker_options *options)
 {
@@ -353,6 +355,18 @@ enum sl_code sl_worker_tick(struct sl_worker *worker, int64_t now_us, bool *more
     if (code != SL_OK)
         return code;
     return sl_worker_end(worker, tick(worker, now_us, more, err), err);
+}
+
+enum sl_code sl_worker_prune(struct sl_worker *worker, int64_t now_us, struct sl_err *err)
+{
+    bool more = false;
+    if (worker->options.inbox_ms == 0 || now_us < worker->prune_due_us)
+        return SL_OK;
+    enum sl_code code = sl_ledger_prune(worker->ledger, now_us - worker->options.inbox_ms * 1000,
+                                        now_us - worker->config->retention.facts_ms * 1000, &more, err);
+    if (!more)
+        worker->prune_due_us = now_us + PRUNE_EVERY_US;
+    return code;
 }
 
 enum sl_code sl_worker_start(struct sl_worker *worker, int64_t now_us, struct sl_err *err)

@@ -128,6 +128,7 @@ struct sl_worker {
     bool looking;                    /* the pass is only looked at: nothing is changed outside the ledger's transaction */
     int64_t stale_due_us;            /* when on_stale: retrigger has something to do; SL_NEVER_US */
     int64_t stamp_due_us;            /* when the next stamp is due, or earlier; SL_NEVER_US */
+    int64_t prune_due_us;            /* when what is finished is looked for next */
     bool at_rest;                    /* everything that was sent has come and is decided: streams count as silent */
     char owner[64];                  /* of outbox claims */
     struct sl_worker_counters saved; /* as they were when the transaction began */

@@ -110,6 +110,25 @@ rejected() {
     has '"sluice_source_subscription":"orders-raw-complete-sub"'
 }
 
+ledger_sql() {
+    python3 -c 'import sqlite3, sys
+with sqlite3.connect("state/ledger.db") as ledger:
+    print(" ".join(str(row[0]) for row in ledger.execute(sys.argv[1])))' "$1"
+}
+
+# Message ids are forgotten after the 7 days of their subscription and one more, and what they said is still known.
+pruned() {
+    ledger_sql "UPDATE inbox SET received_us = (strftime('%s') - 86400 * CASE WHEN id % 2 THEN 7 ELSE 9 END) * 1000000"
+    local young
+    young=$(ledger_sql "SELECT count(*) FROM inbox WHERE id % 2")
+    expect 0 run --until-idle 300ms
+    equal "ids that are left" "$(ledger_sql "SELECT count(*), min(id % 2) FROM inbox")" "$young"
+    equal "ids that are old" "$(ledger_sql "SELECT count(*) FROM inbox WHERE id % 2 = 0")" 0
+    expect 0 run --until-idle 300ms --set retention.inbox=1d
+    equal "ids that are left" "$(ledger_sql "SELECT count(*) FROM inbox")" 0
+    equal "runs that are left" "$(ledger_sql "SELECT count(*) > 36 FROM runs")" 1
+}
+
 too_large() {
     head -c 10000001 /dev/zero | tr '\0' x >large.ndjson
     { echo; echo '{"one":1}'; cat large.ndjson; echo; echo '{"two":2}'; } >three.ndjson
@@ -164,6 +183,7 @@ ran
 pulled
 completed
 rejected
+pruned
 too_large
 misused
 no_faults_yet

@@ -240,7 +240,7 @@ void publish_many(struct bed *bed, const char *topic, const char *prefix, size_t
     char *body = sl_calloc(1, body_bytes + 64);
     for (size_t i = 0; i < n;) {
         sl_pubsub_put_publish_topic(&request, topic);
-        for (size_t k = 0; k < 1000 && i < n; k++, i++) {
+        for (size_t k = 0; k < 1000 && i < n && request.len + body_bytes < 10000000; k++, i++) {
             size_t len = (size_t)sprintf(body, "%s%zu", prefix, i);
             memset(body + len, '.', body_bytes > len ? body_bytes - len : 0);
             sl_pubsub_put_message(&request, 2, body, body_bytes > len ? body_bytes : len, NULL, 0, NULL);

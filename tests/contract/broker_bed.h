@@ -49,7 +49,7 @@ enum sl_rpc_code try_publish(struct bed *bed, const char *topic, const void *dat
 void publish(struct bed *bed, const char *topic, const char *text);
 /* With an ordering key (may be NULL) and attributes: "a=1,b=2" (may be NULL). */
 void publish_with(struct bed *bed, const char *topic, const char *text, const char *key, const char *attributes);
-/* "prefix0", "prefix1", ...: n of them in requests of at most 1000. */
+/* "prefix0", "prefix1", ...: n of them in requests of at most 1000, and 10 MB. */
 void publish_many(struct bed *bed, const char *topic, const char *prefix, size_t n, size_t body_bytes);
 
 struct got {                           /* one received message */

@@ -167,7 +167,11 @@ Test(ledger_sqlite, facts_and_configs_are_stored_once)
     cr_expect_eq(outside_int(place->path, "SELECT count(*) FROM facts"), 2);
     cr_expect_eq(outside_int(place->path, "SELECT count(*) FROM decisions"), 3);
     cr_expect_eq(outside_int(place->path, "SELECT count(*) FROM configs"), 1);
-    expect_ok(sl_ledger_prune(f->ledger, 0, 100, &f->err));
+    bool more;
+    expect_ok(sl_ledger_prune(f->ledger, 0, 100, &more, &f->err));
+    cr_expect(more);
+    expect_ok(sl_ledger_prune(f->ledger, 0, 100, &more, &f->err));
+    cr_expect_not(more);
     cr_expect_eq(outside_int(place->path, "SELECT count(*) FROM facts"), 1);
     cr_expect_eq(outside_int(place->path, "SELECT count(*) FROM decisions"), 1);
     sl_ledger_destroy(&f->ledger);

@@ -140,6 +140,7 @@ Test(service, init_keeps_what_is_there)
     const struct sl_pubsub_subscription own = {.name = "projects/prj/subscriptions/one-sub",
                                                .topic = "projects/prj/topics/one-done",
                                                .ack_deadline_s = 30,
+                                               .retention_ms = 3600000,
                                                .has_retry = true,
                                                .min_backoff_ms = 1000,
                                                .max_backoff_ms = 2000};
@@ -155,6 +156,11 @@ Test(service, init_keeps_what_is_there)
     cr_expect(found.ack_deadline_s == 60 && found.min_backoff_ms == 10000 && found.max_backoff_ms == 600000 &&
               found.max_delivery_attempts == 100);
     cr_expect_str_eq(found.topic, "projects/other/topics/two-done");
+    const struct sl_phase *const phases[] = {&f->config->phases[0], &f->config->phases[1]};
+    cr_expect_eq(sl_service_retention_ms(service, phases, 1), 3600000);
+    cr_expect_eq(sl_service_retention_ms(service, phases, 2), INT64_C(7) * 86400000, "the service's default");
+    expect_ok(sl_pubsub_admin_delete_subscription(admin, "projects/prj/subscriptions/two-sub", &f->err));
+    cr_expect_eq(sl_service_retention_ms(service, phases, 2), INT64_C(31) * 86400000, "nobody can say");
     sl_pubsub_admin_destroy(&admin);
     sl_service_close(&service);
     end(f);

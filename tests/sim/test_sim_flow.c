@@ -424,3 +424,51 @@ Test(sim_flow, an_adopted_trigger_is_republished_under_its_id)
                      "0:00:00 publish joined-go 01-09 past/1 retriggered T1\n");
     sim_close(&sim);
 }
+
+/* The id of message i is still known. Looked at in a transaction that is given up. */
+static bool remembers(struct sim *sim, size_t i)
+{
+    struct sl_err err = {0};
+    bool is_new = false;
+    cr_assert_eq(sl_ledger_begin(sim->watch, &err), SL_OK, "%s", err.text);
+    cr_assert_eq(sl_ledger_inbox_add(sim->watch, "raw-done-sub", sim->sent[i].id, sim->sent[i].publish_us, sim->now_us, &is_new, &err),
+                 SL_OK, "%s", err.text);
+    sl_ledger_rollback(sim->watch);
+    return !is_new;
+}
+
+static void prune(struct sim *sim)
+{
+    struct sl_err err = {0};
+    cr_assert_eq(sl_worker_prune(sim->worker, sim->now_us, &err), SL_OK, "%s", err.text);
+    cr_assert_eq(sl_worker_prune(sim->worker, sim->now_us, &err), SL_OK, "%s",
+                 err.text); /* the first one found some, this one that there are no more */
+}
+
+Test(sim_flow, message_ids_are_forgotten_in_time)
+{
+    struct sim sim = {.options = {.inbox_ms = 8 * SIM_DAY}};
+    sim_open(&sim, SIM_CASCADE, NULL);
+    sim_day(&sim, DAY, "G1");
+    report(&sim, "raw", "a", DAY, "success");
+    sim_step(&sim);
+    sim_advance(&sim, 20 * SIM_MINUTE);
+    report(&sim, "raw", "b", DAY, "success");
+    sim_step(&sim);
+    prune(&sim);
+    cr_assert(remembers(&sim, 0) && remembers(&sim, 1));
+    sim_advance(&sim, 8 * SIM_DAY - 10 * SIM_MINUTE);
+    prune(&sim);
+    cr_assert(!remembers(&sim, 0) && remembers(&sim, 1));
+    sim_advance(&sim, 30 * SIM_MINUTE);
+    prune(&sim);
+    cr_assert(remembers(&sim, 1), "it is looked for once an hour");
+    sim_advance(&sim, 30 * SIM_MINUTE);
+    prune(&sim);
+    cr_assert_not(remembers(&sim, 1));
+    sim_send_again(&sim, 0);
+    sim_forget(&sim);
+    sim_step(&sim);
+    sim_expect(&sim, "193:10:00 ack 1\n"); /* what it says is known: nothing happens twice */
+    sim_close(&sim);
+}

@@ -31,12 +31,12 @@ func refused(ctx context.Context, words []string) (result, error) {
 	}
 	project := "projects/" + *c.project
 	a := &asking{ctx, pub, sub, c.topicName(*c.topic), c.subName(), project + "/subscriptions/none", project + "/snapshots/none", result{}}
-	a.streams() // before there are messages: a stream that ends while they are on their way ends without its status
 	a.publishing()
 	a.subscribing()
 	a.masks()
 	a.acking()
 	a.others()
+	a.streams() // with messages on their way: the status is heard behind them
 	return result{"codes": a.codes}, nil
 }
 
