@@ -39,7 +39,7 @@ static const char *const STEPS[] = {
 
 #define VERSION ((int64_t)(sizeof(STEPS) / sizeof(STEPS[0])))
 
-static enum sl_code read_number(struct sl_store *store, const char *sql, int64_t *out, struct sl_err *err)
+enum sl_code sl_store_number(struct sl_store *store, const char *sql, int64_t *out, struct sl_err *err)
 {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(store->db, sql, -1, &stmt, NULL);
@@ -55,7 +55,8 @@ static enum sl_code read_number(struct sl_store *store, const char *sql, int64_t
 enum sl_code sl_store_check_version(struct sl_store *store, struct sl_err *err)
 {
     int64_t version = 0, tables = 0;
-    if (read_number(store, "PRAGMA user_version", &version, err) || read_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err))
+    if (sl_store_number(store, "PRAGMA user_version", &version, err) ||
+        sl_store_number(store, "SELECT count(*) FROM sqlite_schema", &tables, err))
         return err->code;
     if (version > VERSION)
         return sl_fail(err, SL_INVALID, "broker store %s: version %lld, this program knows %lld; use the newer program", store->path,
@@ -95,11 +96,11 @@ static enum sl_code make_id(struct sl_store *store, struct sl_err *err)
     char sql[96];
     sqlite3_snprintf((int)sizeof(sql), sql, "INSERT OR IGNORE INTO meta(key, value) VALUES('store_id', %lld)", (long long)random_id());
     int64_t present = 0, id = 0;
-    if (read_number(store, "SELECT count(*) FROM meta WHERE key = 'store_id'", &present, err))
+    if (sl_store_number(store, "SELECT count(*) FROM meta WHERE key = 'store_id'", &present, err))
         return err->code;
     if (!present && run_sql(store, sql, err))
         return err->code;
-    if (read_number(store, "SELECT value FROM meta WHERE key = 'store_id'", &id, err))
+    if (sl_store_number(store, "SELECT value FROM meta WHERE key = 'store_id'", &id, err))
         return err->code;
     store->id = (uint32_t)id;
     return SL_OK;
@@ -108,7 +109,7 @@ static enum sl_code make_id(struct sl_store *store, struct sl_err *err)
 enum sl_code sl_store_migrate(struct sl_store *store, struct sl_err *err)
 {
     int64_t version = 0;
-    if (read_number(store, "PRAGMA user_version", &version, err))
+    if (sl_store_number(store, "PRAGMA user_version", &version, err))
         return err->code;
     for (; version < VERSION; version++)
         if (take_step(store, version, err))

@@ -14,19 +14,6 @@
 #define LITTLE_PAGES 4096 /* 16 MiB are rewritten in well under a second */
 #define INCREMENTAL  2
 
-static enum sl_code ask(struct sl_store *store, const char *sql, int64_t *out, struct sl_err *err)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(store->db, sql, -1, &stmt, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW)
-        *out = sqlite3_column_int64(stmt, 0);
-    enum sl_code code = rc == SQLITE_ROW ? SL_OK : sl_store_failed(store, store->db, rc, err);
-    sqlite3_finalize(stmt);
-    return code;
-}
-
 /* The log has to fit into the file: what is in it only by now has no room on the disk yet. */
 int64_t sl_store_room_bytes(struct sl_store *store)
 {
@@ -57,8 +44,8 @@ enum sl_code sl_store_prepare_shrinking(struct sl_store *store, const struct sl_
 {
     int64_t mode = 0, pages = 0, unused = 0;
     store->keep_nothing = options->keep_nothing;
-    if (ask(store, "PRAGMA auto_vacuum", &mode, err) || ask(store, "PRAGMA page_count", &pages, err) ||
-        ask(store, "PRAGMA freelist_count", &unused, err))
+    if (sl_store_number(store, "PRAGMA auto_vacuum", &mode, err) || sl_store_number(store, "PRAGMA page_count", &pages, err) ||
+        sl_store_number(store, "PRAGMA freelist_count", &unused, err))
         return err->code;
     store->shrinks = mode == INCREMENTAL;
     if (store->shrinks || pages - unused > LITTLE_PAGES)
@@ -88,7 +75,7 @@ enum sl_code sl_store_shrink(struct sl_store *store, bool *more, struct sl_err *
     *more = false;
     if (!store->shrinks)
         return SL_OK;
-    if (ask(store, "PRAGMA page_count", &pages, err) || ask(store, "PRAGMA freelist_count", &unused, err))
+    if (sl_store_number(store, "PRAGMA page_count", &pages, err) || sl_store_number(store, "PRAGMA freelist_count", &unused, err))
         return err->code;
     if (!is_worth_it(store, pages, unused))
         return finish(store);

@@ -83,6 +83,8 @@ enum sl_code sl_store_prepare_shrinking(struct sl_store *store, const struct sl_
 
 /* A prepared statement, ready to be bound; SL_INTERNAL when the store is poisoned. */
 enum sl_code sl_store_use(struct sl_store *store, enum sl_store_statement id, sqlite3_stmt **out, struct sl_err *err);
+/* The number that a query, once asked, has in its first row. */
+enum sl_code sl_store_number(struct sl_store *store, const char *sql, int64_t *out, struct sl_err *err);
 /* A row: SL_OK. The end: SL_NOT_FOUND. */
 enum sl_code sl_store_step(struct sl_store *store, sqlite3_stmt *stmt, struct sl_err *err);
 /* To the end. */

@@ -232,28 +232,33 @@ Test(grpc_bus, an_ack_that_fails_for_no_known_reason_is_given_up_alone)
     client_finish(&f);
 }
 
-Test(grpc_bus, many_acks_go_in_requests_of_2500_ids)
+/* n messages with ids of that length are received, and acked in three requests. */
+static void ack_in_three(struct client *f, int n, int id_len)
 {
-    enum { N = 6000 };
-    struct client f;
-    client_start(&f);
+    char id[1024];
     struct sl_buf response = {0};
-    for (int i = 0; i < N; i++) {
-        char id[32];
-        snprintf(id, sizeof id, "%d", i);
-        sl_pubsub_put_received(&response, id, "", 0, id, 0, 0, NULL, 0);
+    client_start(f);
+    for (int i = 0; i < n; i++) {
+        snprintf(id, sizeof id, "%0*d", id_len, i);
+        sl_pubsub_put_received(&response, id, "", 0, id + id_len - 8, 0, 0, NULL, 0);
     }
-    fake_on_open(&f.fake, &response);
+    fake_on_open(&f->fake, &response);
     sl_buf_fini(&response);
     struct sl_grpc_bus_options options = client_quick();
-    options.max_outstanding_messages = N;
-    client_join(&f, 1, options);
-    cr_assert_eq(sl_bus_receive(f.bus, N, 100000, LIMIT_MS, &f.batch, NULL), SL_OK);
-    cr_assert_eq(f.batch.n, N);
-    sl_bus_ack(f.bus, &f.batch, NULL);
-    cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 3, LIMIT_MS));
-    client_wait(&f, client_stats(&f).leases == 0);
-    cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 3);
+    options.max_outstanding_messages = n;
+    client_join(f, 1, options);
+    cr_assert_eq(sl_bus_receive(f->bus, (size_t)n, 100000, LIMIT_MS, &f->batch, NULL), SL_OK);
+    cr_assert_eq(f->batch.n, (size_t)n);
+    sl_bus_ack(f->bus, &f->batch, NULL);
+    cr_assert(fake_wait_calls(&f->fake, "Acknowledge", 3, LIMIT_MS));
+    client_wait(f, client_stats(f).leases == 0);
+    cr_assert_eq(fake_calls(&f->fake, "Acknowledge"), 3);
+}
+
+Test(grpc_bus, many_acks_go_in_requests_of_2500_ids)
+{
+    struct client f;
+    ack_in_three(&f, 6000, 8);
     for (size_t i = 0; i < f.fake.n_calls; i++)
         cr_assert_leq(f.fake.calls[i].n_ids, 2500);
     client_finish(&f);
@@ -262,27 +267,8 @@ Test(grpc_bus, many_acks_go_in_requests_of_2500_ids)
 /* Ids of exactly-once delivery are long: so many bytes are a request's limit before so many ids are. */
 Test(grpc_bus, long_ids_go_in_requests_of_half_a_mebibyte)
 {
-    enum { N = 1200, LEN = 1000 };
     struct client f;
-    client_start(&f);
-    struct sl_buf response = {0};
-    for (int i = 0; i < N; i++) {
-        char id[LEN + 16];
-        memset(id, 'x', LEN);
-        snprintf(id + LEN - 8, sizeof id - (LEN - 8), "%08d", i);
-        sl_pubsub_put_received(&response, id, "", 0, id + LEN - 8, 0, 0, NULL, 0);
-    }
-    fake_on_open(&f.fake, &response);
-    sl_buf_fini(&response);
-    struct sl_grpc_bus_options options = client_quick();
-    options.max_outstanding_messages = N;
-    client_join(&f, 1, options);
-    cr_assert_eq(sl_bus_receive(f.bus, N, 100000, LIMIT_MS, &f.batch, NULL), SL_OK);
-    cr_assert_eq(f.batch.n, N);
-    sl_bus_ack(f.bus, &f.batch, NULL);
-    cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 3, LIMIT_MS));
-    client_wait(&f, client_stats(&f).leases == 0);
-    cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 3);
+    ack_in_three(&f, 1200, 1000);
     for (size_t i = 0; i < f.fake.n_calls; i++)
         cr_assert_leq(f.fake.calls[i].len, 524288, "%s of %zu ids", f.fake.calls[i].method, f.fake.calls[i].n_ids);
     client_finish(&f);
