@@ -12,6 +12,7 @@ set -uo pipefail
 
 : "${SLUICE:?the binary to test}"
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+source "$root/tests/support/own_port.sh"
 unset SLUICE_CONFIG SLUICE_LOG NO_COLOR PUBSUB_EMULATOR_HOST NOTIFY_SOCKET WATCHDOG_USEC
 directory=$(mktemp -d)
 process=
@@ -121,16 +122,6 @@ until_has() {
         fi
         read -rt 0.05 <> <(:) || true
     done
-}
-
-own_port() {
-    python3 -c '
-import contextlib, random, socket
-for port in random.SystemRandom().sample(range(5000, 10000), 1000):
-    with contextlib.suppress(OSError), socket.socket() as s:
-        s.bind(("127.0.0.1", port))
-        print(port)
-        break'
 }
 
 pull() {

@@ -15,21 +15,12 @@ find_jar() {
     return 1
 }
 
-# None that the kernel gives away, nor one of the other tests (from 10000): the server takes a while to listen.
-free_port() {
-    python3 -c '
-import contextlib, random, socket
-for port in random.SystemRandom().sample(range(5000, 10000), 1000):
-    with contextlib.suppress(OSError), socket.socket() as s:
-        s.bind(("127.0.0.1", port))
-        print(port)
-        break'
-}
+source "$(dirname "${BASH_SOURCE[0]}")/../support/own_port.sh"
 
 work="$(mktemp -d)"
 server=
 trap '[[ -z "$server" ]] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }; rm -rf "$work"' EXIT
-port="$(free_port)"
+port="$(own_port)"
 case "$1" in
     emulator)
         jar="$(find_jar)" && command -v java >/dev/null || {
