@@ -43,7 +43,7 @@ static grpc_channel *connect_to(const char *target, const struct sl_rpc_channel_
 {
     int keepalive_ms = options->keepalive_ms > 0 && options->keepalive_ms < INT32_MAX ? (int)options->keepalive_ms : KEEPALIVE_MS;
     grpc_arg args[] = {
-        text(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "sluice/" SL_RPC_VERSION),
+        text(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "sluice/" SLUICE_VERSION),
         sl_rpc_number(GRPC_ARG_CHANNEL_ID, options->channel_id),
         sl_rpc_number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* no backoff inherited from another channel */
         sl_rpc_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, SL_RPC_MAX_RECEIVE_BYTES),
@@ -126,7 +126,7 @@ static void add_header(struct sl_rpc_dial *dial, const char *key, grpc_slice val
 /* A value that no header can hold ends the call before it starts. */
 static void add_headers(struct sl_rpc_dial *dial, const struct sl_rpc_request *request)
 {
-    static const char CLIENT[] = "gl-c/11 gccl/" SL_RPC_VERSION " grpc/1"; /* as official clients name themselves */
+    static const char CLIENT[] = "gl-c/11 gccl/" SLUICE_VERSION " grpc/1"; /* as official clients name themselves */
     add_header(dial, "x-goog-api-client", grpc_slice_from_static_string(CLIENT));
     if (request->gzip)
         add_header(dial, GRPC_COMPRESSION_REQUEST_ALGORITHM_MD_KEY, grpc_slice_from_static_string("gzip"));

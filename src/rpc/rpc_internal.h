@@ -15,7 +15,6 @@
 
 #include <sluice/rpc.h>
 
-#define SL_RPC_VERSION "0.1.0"
 enum { SL_RPC_MAX_RECEIVE_BYTES = 20 * 1024 * 1024, SL_RPC_MAX_METADATA_BYTES = 4 * 1024 * 1024 };
 
 static inline grpc_arg sl_rpc_number(const char *key, int value)
