@@ -5,7 +5,7 @@
 
 #include <sluice/str.h>
 
-enum { MAX_VARINT_BYTES = 10, MAX_KEY_BYTES = 5 };
+enum { MAX_KEY_BYTES = 5 };
 
 struct sl_wire sl_wire_open(struct sl_span bytes, const char *what, struct sl_err *err)
 {
@@ -26,11 +26,11 @@ bool sl_wire_fail(struct sl_wire *wire, const char *why)
 bool sl_wire_varint(struct sl_wire *wire, uint64_t *out)
 {
     uint64_t value = 0;
-    for (int i = 0; i < MAX_VARINT_BYTES; i++) {
+    for (int i = 0; i < SL_WIRE_MAX_VARINT_BYTES; i++) {
         if (wire->at == wire->end)
             return sl_wire_fail(wire, "a number is cut off");
         const unsigned char byte = (unsigned char)*wire->at++;
-        if (i == MAX_VARINT_BYTES - 1 && byte > 1)
+        if (i == SL_WIRE_MAX_VARINT_BYTES - 1 && byte > 1)
             break;
         value |= (uint64_t)(byte & 0x7F) << (7 * i);
         if (byte < 0x80) {
@@ -39,6 +39,15 @@ bool sl_wire_varint(struct sl_wire *wire, uint64_t *out)
         }
     }
     return sl_wire_fail(wire, "a number is longer than 64 bits");
+}
+
+/* Keys and lengths are mostly of one byte. */
+static inline bool take_varint(struct sl_wire *wire, uint64_t *out)
+{
+    if (wire->at == wire->end || (unsigned char)*wire->at >= 0x80)
+        return sl_wire_varint(wire, out);
+    *out = (unsigned char)*wire->at++;
+    return true;
 }
 
 static bool take(struct sl_wire *wire, uint64_t len, struct sl_span *out)
@@ -63,7 +72,7 @@ static bool take_key(struct sl_wire *wire, struct sl_wire_field *field)
 {
     const char *start = wire->at;
     uint64_t key;
-    if (!sl_wire_varint(wire, &key))
+    if (!take_varint(wire, &key))
         return false;
     if (key > UINT32_MAX || wire->at - start > MAX_KEY_BYTES || key >> 3 == 0)
         return sl_wire_fail(wire, "no such field number");
@@ -80,7 +89,7 @@ bool sl_wire_next(struct sl_wire *wire, struct sl_wire_field *field)
     case SL_WIRE_VARINT: return sl_wire_varint(wire, &field->value);
     case SL_WIRE_FIXED64: return take_fixed(wire, 8, field);
     case SL_WIRE_FIXED32: return take_fixed(wire, 4, field);
-    case SL_WIRE_BYTES: return sl_wire_varint(wire, &field->value) && take(wire, field->value, &field->bytes);
+    case SL_WIRE_BYTES: return take_varint(wire, &field->value) && take(wire, field->value, &field->bytes);
     default: return sl_wire_fail(wire, "a group, or no wire type at all");
     }
 }

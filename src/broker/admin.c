@@ -142,7 +142,7 @@ static void put_now(struct sl_buf *out, const struct sl_pubsub_topic *config)
 {
     enum { STATE = 9 };
     sl_pubsub_put_topic(out, config);
-    sl_put_number(out, STATE, SL_STATE_ACTIVE);
+    sl_wire_put_int(out, STATE, SL_STATE_ACTIVE);
 }
 
 enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)

@@ -32,7 +32,7 @@ static void put_now(struct sl_buf *out, const struct sl_subscription *subscripti
     struct sl_pubsub_subscription config = subscription->config;
     config.topic_retention_ms = subscription->topic->deleted ? 0 : subscription->topic->config.retention_ms;
     sl_pubsub_put_subscription(out, &config);
-    sl_put_number(out, STATE, SL_STATE_ACTIVE);
+    sl_wire_put_int(out, STATE, SL_STATE_ACTIVE);
 }
 
 static void set_defaults(struct sl_pubsub_subscription *config)

@@ -1,65 +1,26 @@
-/* body.c - a stored message (the bytes of a PubsubMessage, as they were published) walked field by field. What was stored is well-formed; what is not
- * ends the walk. Pure. */
+/* body.c - what the broker reads in a stored message (the bytes of a PubsubMessage, as they were published): attributes and the ordering key. What was
+ * stored is well-formed; what is not ends the walk. Pure. */
 #include "broker_internal.h"
 
-#include <string.h>
+enum { ATTRIBUTES = 2, ORDERING_KEY = 5, KEY = 1, VALUE = 2 };
 
-enum { ATTRIBUTES = 2, ORDERING_KEY = 5, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-
-#define KEY(number, type) ((uint64_t)(number) << 3 | (uint64_t)(type))
-
-static bool get_varint(struct sl_body *at, uint64_t *out)
+struct sl_wire sl_body_open(const char *body, size_t len)
 {
-    *out = 0;
-    for (int shift = 0; at->at < at->end && shift < 64; shift += 7) {
-        unsigned char byte = (unsigned char)*at->at++;
-        *out |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
+    return sl_wire_open((struct sl_span){body, len}, "stored message", NULL);
 }
 
-bool sl_body_next(struct sl_body *at, struct sl_body_field *out)
+bool sl_body_attribute(const struct sl_wire_field *field, struct sl_pubsub_attribute *out)
 {
-    uint64_t len = 0;
-    out->start = at->at;
-    if (at->at == at->end || !get_varint(at, &out->key))
+    if (field->key != SL_KEY(ATTRIBUTES, SL_WIRE_BYTES))
         return false;
-    out->value.ptr = at->at;
-    switch (out->key & 7) {
-    case VARINT:
-        if (!get_varint(at, &len))
-            return false;
-        out->value.len = (size_t)(at->at - out->value.ptr);
-        return true;
-    case FIXED64: len = 8; break;
-    case FIXED32: len = 4; break;
-    case BYTES:
-        if (!get_varint(at, &len))
-            return false;
-        break;
-    default: return false;
-    }
-    if (len > (uint64_t)(at->end - at->at))
-        return false;
-    out->value = (struct sl_span){at->at, (size_t)len};
-    at->at += len;
-    return true;
-}
-
-bool sl_body_attribute(const struct sl_body_field *field, struct sl_pubsub_attribute *out)
-{
-    struct sl_body at = {field->value.ptr, field->value.ptr + field->value.len};
-    struct sl_body_field part;
+    struct sl_wire entry = sl_wire_open(field->bytes, "attribute", NULL);
+    struct sl_wire_field part;
     *out = (struct sl_pubsub_attribute){.key = {"", 0}, .value = {"", 0}};
-    if (field->key != KEY(ATTRIBUTES, BYTES))
-        return false;
-    while (sl_body_next(&at, &part))
-        if (part.key == KEY(1, BYTES))
-            out->key = part.value;
-        else if (part.key == KEY(2, BYTES))
-            out->value = part.value;
+    while (sl_wire_next(&entry, &part))
+        if (part.key == SL_KEY(KEY, SL_WIRE_BYTES))
+            out->key = part.bytes;
+        else if (part.key == SL_KEY(VALUE, SL_WIRE_BYTES))
+            out->value = part.bytes;
     return true;
 }
 
@@ -74,11 +35,11 @@ static uint64_t hash(struct sl_span text)
 
 uint64_t sl_body_order(const char *body, size_t len)
 {
-    struct sl_body at = {body, body + len};
-    struct sl_body_field field;
+    struct sl_wire wire = sl_body_open(body, len);
+    struct sl_wire_field field;
     struct sl_span key = {"", 0};
-    while (sl_body_next(&at, &field))
-        if (field.key == KEY(ORDERING_KEY, BYTES))
-            key = field.value;
+    while (sl_wire_next(&wire, &field))
+        if (field.key == SL_KEY(ORDERING_KEY, SL_WIRE_BYTES))
+            key = field.bytes;
     return key.len ? hash(key) : 0;
 }

@@ -407,16 +407,8 @@ void sl_forget_deleted_topics(struct sl_broker *broker);
 void sl_expire_old(struct sl_broker *broker);
 
 /* body.c */
-struct sl_body { /* what is left of a stored message */
-    const char *at, *end;
-};
-struct sl_body_field {
-    const char *start; /* of its key */
-    uint64_t key;      /* number << 3 | wire type */
-    struct sl_span value;
-};
-bool sl_body_next(struct sl_body *at, struct sl_body_field *out);
-bool sl_body_attribute(const struct sl_body_field *field, struct sl_pubsub_attribute *out); /* false: it is none */
+struct sl_wire sl_body_open(const char *body, size_t len);                                  /* borrows the body */
+bool sl_body_attribute(const struct sl_wire_field *field, struct sl_pubsub_attribute *out); /* borrowed from the body; false: it is none */
 uint64_t sl_body_order(const char *body, size_t len);                                       /* the hash of its ordering key; 0: none */
 
 /* dead_letter.c */
@@ -428,8 +420,7 @@ struct sl_dead_letter {
 /* The copy: what was published, with the five attributes that say where it comes from. Of an earlier dead-lettering none are left. */
 void sl_dead_letter_put(struct sl_buf *out, const char *body, size_t len, const struct sl_dead_letter *about);
 
-void sl_put_number(struct sl_buf *out, int field, int64_t value); /* a varint field */
-void sl_put_bytes(struct sl_buf *out, int field, const void *bytes, size_t len);
+void sl_put_number(struct sl_buf *out, int field, int64_t value); /* a varint field, 0 too */
 
 /* reason.c */
 /* What goes with the refusal of these ack ids: a google.rpc.Status whose ErrorInfo names each. */

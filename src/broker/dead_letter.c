@@ -9,20 +9,13 @@
 
 #define PREFIX "CloudPubSubDeadLetterSource"
 
-static void put_varint(struct sl_buf *out, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        sl_buf_char(out, (char)(unsigned char)(0x80 | (value & 0x7F)));
-    sl_buf_char(out, (char)value);
-}
-
 void sl_put_number(struct sl_buf *out, int field, int64_t value)
 {
-    put_varint(out, (uint64_t)field << 3);
-    put_varint(out, (uint64_t)value);
+    sl_wire_put_key(out, field, SL_WIRE_VARINT);
+    sl_wire_put_varint(out, (uint64_t)value);
 }
 
-static bool is_ours(const struct sl_body_field *field)
+static bool is_ours(const struct sl_wire_field *field)
 {
     struct sl_pubsub_attribute attribute;
     return sl_body_attribute(field, &attribute) && attribute.key.len >= strlen(PREFIX) &&
@@ -31,26 +24,19 @@ static bool is_ours(const struct sl_body_field *field)
 
 static void copy_fields(struct sl_buf *out, const char *body, size_t len)
 {
-    struct sl_body at = {body, body + len};
-    struct sl_body_field field;
-    while (sl_body_next(&at, &field))
+    struct sl_wire wire = sl_body_open(body, len);
+    struct sl_wire_field field;
+    for (const char *start = wire.at; sl_wire_next(&wire, &field); start = wire.at)
         if (!is_ours(&field))
-            sl_buf_add(out, field.start, (size_t)(field.value.ptr + field.value.len - field.start));
-}
-
-void sl_put_bytes(struct sl_buf *out, int field, const void *bytes, size_t len)
-{
-    put_varint(out, (uint64_t)field << 3 | 2);
-    put_varint(out, len);
-    sl_buf_add(out, bytes, len);
+            sl_buf_add(out, start, (size_t)(wire.at - start));
 }
 
 static void put_attribute(struct sl_buf *out, const char *key, const char *value, size_t len)
 {
     struct sl_buf entry = {0};
-    sl_put_bytes(&entry, 1, key, strlen(key));
-    sl_put_bytes(&entry, 2, value, len);
-    sl_put_bytes(out, 2, entry.data, entry.len);
+    sl_wire_put_bytes(&entry, 1, key, strlen(key));
+    sl_wire_put_bytes(&entry, 2, value, len);
+    sl_wire_put_message(out, 2, &entry);
     sl_buf_fini(&entry);
 }
 

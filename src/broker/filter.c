@@ -317,11 +317,11 @@ void sl_filter_free(struct sl_filter **filter)
 /* Of a key that is there twice the last one counts. */
 static bool find(struct sl_span *value, const struct node *node, const char *body, size_t len)
 {
-    struct sl_body at = {body, body + len};
-    struct sl_body_field field;
+    struct sl_wire wire = sl_body_open(body, len);
+    struct sl_wire_field field;
     struct sl_pubsub_attribute attribute;
     bool found = false;
-    while (sl_body_next(&at, &field)) {
+    while (sl_wire_next(&wire, &field)) {
         if (!sl_body_attribute(&field, &attribute) || attribute.key.len != node->key_len ||
             memcmp(attribute.key.ptr, node->key, node->key_len) != 0)
             continue;

@@ -223,7 +223,7 @@ static void confirm(struct sl_stream *stream, struct sl_buf *ids, struct sl_span
 static void put_ids(struct sl_buf *out, int field, const struct sl_buf *ids)
 {
     for (size_t i = 0; i < ids->len; i += SL_ACK_ID_LEN)
-        sl_put_bytes(out, field, ids->data + i, SL_ACK_ID_LEN);
+        sl_wire_put_bytes(out, field, ids->data + i, SL_ACK_ID_LEN);
 }
 
 enum { ACK_CONFIRMATION = 5, MODIFY_CONFIRMATION = 3, ACK_IDS = 1, INVALID_ACK_IDS = 2, ACK_FAILED = 4, MODIFY_FAILED = 3 };
@@ -234,12 +234,12 @@ static void put_confirmation(struct sl_buf *out, const struct sl_confirmation *f
     put_ids(&ids, committed ? ACK_IDS : ACK_FAILED, &from->acked);
     put_ids(&ids, INVALID_ACK_IDS, &from->invalid);
     if (ids.len > 0)
-        sl_put_bytes(out, ACK_CONFIRMATION, ids.data, ids.len);
+        sl_wire_put_message(out, ACK_CONFIRMATION, &ids);
     sl_buf_clear(&ids);
     put_ids(&ids, committed ? ACK_IDS : MODIFY_FAILED, &from->modified);
     put_ids(&ids, INVALID_ACK_IDS, &from->modify_invalid);
     if (ids.len > 0)
-        sl_put_bytes(out, MODIFY_CONFIRMATION, ids.data, ids.len);
+        sl_wire_put_message(out, MODIFY_CONFIRMATION, &ids);
     sl_buf_fini(&ids);
 }
 

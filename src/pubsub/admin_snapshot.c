@@ -70,21 +70,11 @@ enum sl_code sl_pubsub_read_seek(struct sl_seek_request *out, const void *data, 
 
 /* ---- writing ---- */
 
-static void put_time(struct sl_buf *out, int number, int64_t us)
-{
-    int64_t seconds = us / 1000000, micros = us % 1000000;
-    if (micros < 0) {
-        micros += 1000000;
-        seconds--;
-    }
-    sl_wire_put_time(out, number, (struct sl_wire_time){seconds, (int32_t)micros * 1000});
-}
-
 void sl_pubsub_put_snapshot(struct sl_buf *out, const struct sl_pubsub_snapshot *snapshot)
 {
     sl_wire_put_text(out, 1, snapshot->name);
     sl_wire_put_text(out, 2, snapshot->topic);
-    put_time(out, 3, snapshot->expire_us);
+    sl_wire_put_time(out, 3, sl_wire_time_of(snapshot->expire_us));
     sl_wire_put_labels(out, 4, &snapshot->labels);
 }
 
@@ -108,6 +98,6 @@ void sl_pubsub_put_seek(struct sl_buf *out, const struct sl_seek_request *reques
 {
     sl_wire_put_text(out, 1, request->subscription);
     if (request->has_time)
-        put_time(out, 2, request->time_us);
+        sl_wire_put_time(out, 2, sl_wire_time_of(request->time_us));
     sl_wire_put_text(out, 3, request->snapshot);
 }

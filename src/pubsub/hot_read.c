@@ -8,8 +8,6 @@
 
 enum { MAX_MESSAGES = 100000, MAX_ATTRIBUTES = 200000, MAX_IDS = 1000000 };
 
-static const int64_t MIN_SECONDS = INT64_C(-62135596800), MAX_SECONDS = INT64_C(253402300799); /* 0001 to 9999 */
-
 struct reader {
     struct sl_arena *arena;
     struct sl_err *err;
@@ -59,25 +57,6 @@ static enum sl_code add_attribute(struct reader *reader, struct sl_pubsub_messag
     reader->attributes_left--;
     out->attributes = sl_arena_push(reader->arena, out->attributes, &out->n_attributes, sizeof *out->attributes);
     return read_attribute(reader, &out->attributes[out->n_attributes - 1], bytes);
-}
-
-enum sl_code sl_wire_read_time(struct sl_wire_time *out, struct sl_span bytes, struct sl_err *err)
-{
-    struct sl_wire wire = sl_wire_open(bytes, "Timestamp or Duration", err);
-    struct sl_wire_field field;
-    while (sl_wire_next(&wire, &field))
-        if (field.key == SL_KEY(1, SL_WIRE_VARINT))
-            out->seconds = (int64_t)field.value;
-        else if (field.key == SL_KEY(2, SL_WIRE_VARINT))
-            out->nanos = (int32_t)(uint32_t)field.value;
-    return wire.code;
-}
-
-int64_t sl_wire_time_us(struct sl_wire_time time)
-{
-    const int64_t seconds = time.seconds < MIN_SECONDS ? MIN_SECONDS : time.seconds > MAX_SECONDS ? MAX_SECONDS : time.seconds;
-    const int32_t nanos = time.nanos < 0 ? 0 : time.nanos > 999999999 ? 999999999 : time.nanos;
-    return seconds * 1000000 + nanos / 1000;
 }
 
 static void init_message(struct sl_pubsub_message *out)

@@ -3,6 +3,8 @@
 
 #include "wire.h"
 
+enum { TIMESTAMP_BYTES = 2 * (1 + SL_WIRE_MAX_VARINT_BYTES) }; /* two keys, two numbers */
+
 static size_t text_size(int number, const char *text)
 {
     return text && *text ? sl_wire_bytes_size(number, strlen(text)) : 0;
@@ -55,23 +57,14 @@ void sl_pubsub_put_publish_response(struct sl_buf *out, const char *const *ids, 
 }
 
 /* Both fields even when they are 0: they go over what the stored message may hold, and merging would keep its own. */
-static size_t put_timestamp(char out[24], int64_t us)
+static size_t write_timestamp(char out[static TIMESTAMP_BYTES], int64_t us)
 {
-    int64_t seconds = us / 1000000, micros = us % 1000000;
-    if (micros < 0) {
-        micros += 1000000;
-        seconds--;
-    }
-    const uint64_t values[] = {(uint64_t)seconds, (uint64_t)(micros * 1000)};
+    const struct sl_wire_time time = sl_wire_time_of(us);
     size_t n = 0;
-    for (int i = 0; i < 2; i++) {
-        out[n++] = (char)SL_KEY(i + 1, SL_WIRE_VARINT);
-        uint64_t value = values[i];
-        for (; value >= 0x80; value >>= 7)
-            out[n++] = (char)(unsigned char)(0x80 | (value & 0x7F));
-        out[n++] = (char)value;
-    }
-    return n;
+    out[n++] = (char)SL_KEY(1, SL_WIRE_VARINT);
+    n += sl_wire_write_varint(out + n, (uint64_t)time.seconds);
+    out[n++] = (char)SL_KEY(2, SL_WIRE_VARINT);
+    return n + sl_wire_write_varint(out + n, (uint64_t)time.nanos);
 }
 
 static size_t int_size(int number, int64_t value)
@@ -82,8 +75,8 @@ static size_t int_size(int number, int64_t value)
 void sl_pubsub_put_received(struct sl_buf *out, const char *ack_id, const char *stored, size_t stored_len, const char *message_id,
                             int64_t publish_us, int delivery_attempt, const struct sl_attribute *more, size_t n_more)
 {
-    char time[24]; /* two keys, two varints of at most 10 bytes */
-    const size_t time_len = put_timestamp(time, publish_us), id_len = strlen(message_id);
+    char time[TIMESTAMP_BYTES];
+    const size_t time_len = write_timestamp(time, publish_us), id_len = strlen(message_id);
     const size_t message = stored_len + attributes_size(more, n_more) + sl_wire_bytes_size(3, id_len) + sl_wire_bytes_size(4, time_len);
     sl_wire_put_key(out, 1, SL_WIRE_BYTES);
     sl_wire_put_varint(out, text_size(1, ack_id) + sl_wire_bytes_size(2, message) + int_size(3, delivery_attempt));

@@ -1,4 +1,4 @@
-/* wire.h - the protobuf wire format as google.pubsub.v1 needs it: times and parts of requests, and fields into a buffer. Private to src/pubsub. Pure. Any thread.
+/* wire.h - the protobuf wire format as google.pubsub.v1 needs it: times, and parts of requests. Private to src/pubsub. Pure. Any thread.
  * An unknown field is skipped, and so is a known field of another wire type, as the official parsers do. */
 #ifndef SLUICE_PUBSUB_WIRE_H
 #define SLUICE_PUBSUB_WIRE_H
@@ -14,6 +14,8 @@ struct sl_wire_time {
 enum sl_code sl_wire_read_time(struct sl_wire_time *out, struct sl_span bytes, struct sl_err *err);
 
 int64_t sl_wire_time_us(struct sl_wire_time time); /* within the years 1 to 9999 */
+struct sl_wire_time sl_wire_time_of(int64_t us);
+void sl_wire_put_time(struct sl_buf *out, int number, struct sl_wire_time time);
 
 /* Parts of admin messages (admin.c). */
 void sl_wire_add_label(struct sl_wire *wire, struct sl_pubsub_labels *out, struct sl_span bytes, struct sl_arena *arena);
@@ -22,15 +24,5 @@ void sl_wire_put_labels(struct sl_buf *out, int number, const struct sl_pubsub_l
 enum sl_code sl_wire_read_update(struct sl_span *object, const char ***paths, size_t *n, const char *what, struct sl_span bytes,
                                  struct sl_arena *arena, struct sl_err *err);
 void sl_wire_put_mask(struct sl_buf *out, const char *const *paths, size_t n);
-
-size_t sl_wire_varint_size(uint64_t value);
-size_t sl_wire_bytes_size(int number, size_t len); /* tag, length and bytes */
-void sl_wire_put_varint(struct sl_buf *out, uint64_t value);
-void sl_wire_put_key(struct sl_buf *out, int number, enum sl_wire_type type);
-void sl_wire_put_bytes(struct sl_buf *out, int number, const void *bytes, size_t len);
-void sl_wire_put_text(struct sl_buf *out, int number, const char *text); /* nothing for NULL and "" */
-void sl_wire_put_int(struct sl_buf *out, int number, int64_t value);     /* nothing for 0 */
-void sl_wire_put_message(struct sl_buf *out, int number, const struct sl_buf *message);
-void sl_wire_put_time(struct sl_buf *out, int number, struct sl_wire_time time);
 
 #endif

@@ -1,7 +1,7 @@
 /* wire_write.c - fields of the protobuf wire format, into a buffer. Sizes are known before a byte is written: nothing is moved afterwards. */
-#include <string.h>
+#include <sluice/wire.h>
 
-#include "wire.h"
+#include <string.h>
 
 size_t sl_wire_varint_size(uint64_t value)
 {
@@ -16,14 +16,19 @@ size_t sl_wire_bytes_size(int number, size_t len)
     return sl_wire_varint_size(SL_KEY(number, SL_WIRE_BYTES)) + sl_wire_varint_size(len) + len;
 }
 
-void sl_wire_put_varint(struct sl_buf *out, uint64_t value)
+size_t sl_wire_write_varint(char out[static SL_WIRE_MAX_VARINT_BYTES], uint64_t value)
 {
-    char bytes[10];
     size_t n = 0;
     for (; value >= 0x80; value >>= 7)
-        bytes[n++] = (char)(unsigned char)(0x80 | (value & 0x7F));
-    bytes[n++] = (char)value;
-    sl_buf_add(out, bytes, n);
+        out[n++] = (char)(unsigned char)(0x80 | (value & 0x7F));
+    out[n++] = (char)value;
+    return n;
+}
+
+void sl_wire_put_varint(struct sl_buf *out, uint64_t value)
+{
+    char bytes[SL_WIRE_MAX_VARINT_BYTES];
+    sl_buf_add(out, bytes, sl_wire_write_varint(bytes, value));
 }
 
 void sl_wire_put_key(struct sl_buf *out, int number, enum sl_wire_type type)
@@ -55,13 +60,4 @@ void sl_wire_put_int(struct sl_buf *out, int number, int64_t value)
 void sl_wire_put_message(struct sl_buf *out, int number, const struct sl_buf *message)
 {
     sl_wire_put_bytes(out, number, message->data, message->len);
-}
-
-void sl_wire_put_time(struct sl_buf *out, int number, struct sl_wire_time time)
-{
-    struct sl_buf bytes = {0};
-    sl_wire_put_int(&bytes, 1, time.seconds);
-    sl_wire_put_int(&bytes, 2, time.nanos);
-    sl_wire_put_message(out, number, &bytes);
-    sl_buf_fini(&bytes);
 }
