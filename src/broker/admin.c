@@ -160,7 +160,7 @@ enum sl_answer sl_create_topic(struct sl_broker *broker, struct sl_event *event)
     sl_batch_commit(broker);
     sl_buf_clear(&broker->out);
     sl_pubsub_put_topic(&broker->out, &config);
-    struct sl_topic_row row = {.name = config.name, .config = broker->out.data, .config_len = broker->out.len};
+    struct sl_topic_row row = {.name = config.name, .config = {broker->out.data, broker->out.len}};
     int64_t id;
     if (sl_store_add_topic(broker->store, &row, &id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
@@ -182,12 +182,8 @@ enum sl_answer sl_get_topic(struct sl_broker *broker, struct sl_event *event)
 static enum sl_code put_topic(struct sl_broker *broker, const struct sl_topic *topic, const char *name, const struct sl_buf *config,
                               struct sl_err *err)
 {
-    struct sl_topic_row row = {.id = topic->id,
-                               .name = name,
-                               .last = topic->committed,
-                               .trimmed = topic->trimmed,
-                               .config = config->data,
-                               .config_len = config->len};
+    struct sl_topic_row row = {
+        .id = topic->id, .name = name, .last = topic->committed, .trimmed = topic->trimmed, .config = {config->data, config->len}};
     enum sl_code code = sl_store_put_topic(broker->store, &row, err);
     return code ? code : sl_store_commit(broker->store, err);
 }

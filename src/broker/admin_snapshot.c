@@ -55,8 +55,7 @@ static enum sl_answer add(struct sl_broker *broker, struct sl_event *event, cons
     struct sl_snapshot_row row = {.topic = subscription->topic->id,
                                   .name = config->name,
                                   .floor = acked->floor,
-                                  .config = event->response.data,
-                                  .config_len = event->response.len};
+                                  .config = {event->response.data, event->response.len}};
     int64_t id;
     if (sl_store_add_snapshot(broker->store, &row, acked, &id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);

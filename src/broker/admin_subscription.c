@@ -133,8 +133,7 @@ static enum sl_answer add(struct sl_broker *broker, struct sl_event *event, cons
                                       .name = config->name,
                                       .floor = topic->committed,
                                       .born = topic->committed,
-                                      .config = broker->out.data,
-                                      .config_len = broker->out.len};
+                                      .config = {broker->out.data, broker->out.len}};
     if (sl_store_add_subscription(broker->store, &row, &row.id, &err) || sl_store_commit(broker->store, &err))
         return sl_refuse_store(broker, event, &err);
     put_now(&event->response, sl_catalog_add_subscription(&broker->catalog, config, topic, &row,

@@ -309,7 +309,7 @@ static enum sl_code load_topic(void *arg, const struct sl_topic_row *row, struct
     struct load *load = arg;
     struct sl_arena arena = {0};
     struct sl_pubsub_topic config;
-    enum sl_code code = sl_pubsub_read_topic(&config, row->config, row->config_len, &arena, err);
+    enum sl_code code = sl_pubsub_read_topic(&config, row->config.ptr, row->config.len, &arena, err);
     if (code == SL_OK) {
         struct sl_topic *topic;
         if (row->name) {
@@ -333,7 +333,7 @@ static enum sl_code load_subscription(void *arg, const struct sl_subscription_ro
     struct sl_topic *topic = topic_by_id(load->catalog, row->topic);
     enum sl_code code = topic ? SL_OK : SL_CORRUPT;
     if (code == SL_OK)
-        code = sl_pubsub_read_subscription(&config, row->config, row->config_len, &arena, err);
+        code = sl_pubsub_read_subscription(&config, row->config.ptr, row->config.len, &arena, err);
     if (code == SL_OK) {
         struct sl_subscription *made = sl_catalog_add_subscription(load->catalog, &config, topic, row, load->first_serial);
         sl_list_insert(&load->by_id, load->by_id.n, made);
@@ -406,7 +406,7 @@ static enum sl_code load_snapshot(void *arg, const struct sl_snapshot_row *row, 
     struct sl_arena arena = {0};
     struct sl_pubsub_snapshot config;
     struct sl_topic *topic = topic_by_id(load->catalog, row->topic);
-    enum sl_code code = topic ? sl_pubsub_read_snapshot(&config, row->config, row->config_len, &arena, err) : SL_CORRUPT;
+    enum sl_code code = topic ? sl_pubsub_read_snapshot(&config, row->config.ptr, row->config.len, &arena, err) : SL_CORRUPT;
     if (code == SL_OK)
         sl_catalog_add_snapshot(load->catalog, row->id, &config, topic, row->floor);
     sl_arena_fini(&arena);

@@ -13,6 +13,7 @@
 
 #include <sluice/error.h>
 #include <sluice/str.h>
+#include <sluice/wire.h>
 
 #include "core_internal.h"
 
@@ -47,21 +48,18 @@ void sl_store_rollback(struct sl_store *store);
 struct sl_topic_row {
     int64_t id, last, trimmed; /* newest number ever given; everything up to `trimmed` is deleted */
     const char *name;          /* NULL: deleted, but subscriptions still have its messages */
-    const void *config;        /* the Topic's bytes */
-    size_t config_len;
+    struct sl_span config;     /* the Topic's bytes */
 };
 struct sl_subscription_row {
     int64_t id, topic, floor, born; /* born: the topic's newest number when it was made */
     const char *name;
-    const void *config; /* the Subscription's bytes */
-    size_t config_len;
-    uint64_t epoch; /* of its leases */
+    struct sl_span config; /* the Subscription's bytes */
+    uint64_t epoch;        /* of its leases */
 };
 struct sl_snapshot_row {
     int64_t id, topic, floor;
     const char *name;
-    const void *config; /* the Snapshot's bytes */
-    size_t config_len;
+    struct sl_span config; /* the Snapshot's bytes */
 };
 struct sl_attempts_row {
     int64_t subscription, n;

@@ -59,79 +59,70 @@ struct load {
     struct sl_err *err;
 };
 
+static int64_t number(sqlite3_stmt *stmt, int column)
+{
+    return sqlite3_column_int64(stmt, column);
+}
+
+static const char *text(sqlite3_stmt *stmt, int column)
+{
+    return (const char *)sqlite3_column_text(stmt, column);
+}
+
+static struct sl_span bytes(sqlite3_stmt *stmt, int column)
+{
+    const char *start = sqlite3_column_blob(stmt, column);
+    return (struct sl_span){start, (size_t)sqlite3_column_bytes(stmt, column)};
+}
+
 static enum sl_code load_topic(const struct load *load, sqlite3_stmt *stmt)
 {
-    struct sl_topic_row row = {
-        .id = sqlite3_column_int64(stmt, 0),
-        .name = (const char *)sqlite3_column_text(stmt, 1),
-        .last = sqlite3_column_int64(stmt, 2),
-        .trimmed = sqlite3_column_int64(stmt, 3),
-        .config = sqlite3_column_blob(stmt, 4),
-        .config_len = (size_t)sqlite3_column_bytes(stmt, 4),
-    };
+    const struct sl_topic_row row = {
+        .id = number(stmt, 0), .name = text(stmt, 1), .last = number(stmt, 2), .trimmed = number(stmt, 3), .config = bytes(stmt, 4)};
     return load->loader->topic(load->arg, &row, load->err);
 }
 
 static enum sl_code load_subscription(const struct load *load, sqlite3_stmt *stmt)
 {
-    struct sl_subscription_row row = {
-        .id = sqlite3_column_int64(stmt, 0),
-        .name = (const char *)sqlite3_column_text(stmt, 1),
-        .topic = sqlite3_column_int64(stmt, 2),
-        .floor = sqlite3_column_int64(stmt, 3),
-        .config = sqlite3_column_blob(stmt, 4),
-        .config_len = (size_t)sqlite3_column_bytes(stmt, 4),
-        .epoch = (uint64_t)sqlite3_column_int64(stmt, 5),
-        .born = sqlite3_column_int64(stmt, 6),
-    };
+    const struct sl_subscription_row row = {.id = number(stmt, 0),
+                                            .name = text(stmt, 1),
+                                            .topic = number(stmt, 2),
+                                            .floor = number(stmt, 3),
+                                            .config = bytes(stmt, 4),
+                                            .epoch = (uint64_t)number(stmt, 5),
+                                            .born = number(stmt, 6)};
     return load->loader->subscription(load->arg, &row, load->err);
 }
 
 static enum sl_code load_acked(const struct load *load, sqlite3_stmt *stmt)
 {
-    return load->loader->acked(load->arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2),
-                               load->err);
+    return load->loader->acked(load->arg, number(stmt, 0), number(stmt, 1), number(stmt, 2), load->err);
 }
 
 static enum sl_code load_attempts(const struct load *load, sqlite3_stmt *stmt)
 {
-    struct sl_attempts_row row = {
-        .subscription = sqlite3_column_int64(stmt, 0),
-        .n = sqlite3_column_int64(stmt, 1),
-        .attempts = sqlite3_column_int(stmt, 2),
-        .due_us = sqlite3_column_int64(stmt, 3),
-    };
+    const struct sl_attempts_row row = {
+        .subscription = number(stmt, 0), .n = number(stmt, 1), .attempts = (int)number(stmt, 2), .due_us = number(stmt, 3)};
     return load->loader->attempts(load->arg, &row, load->err);
 }
 
 static enum sl_code load_lease(const struct load *load, sqlite3_stmt *stmt)
 {
-    struct sl_lease_row row = {
-        .subscription = sqlite3_column_int64(stmt, 0),
-        .n = sqlite3_column_int64(stmt, 1),
-        .serial = (uint64_t)sqlite3_column_int64(stmt, 2),
-        .key = (uint64_t)sqlite3_column_int64(stmt, 3),
-    };
+    const struct sl_lease_row row = {
+        .subscription = number(stmt, 0), .n = number(stmt, 1), .serial = (uint64_t)number(stmt, 2), .key = (uint64_t)number(stmt, 3)};
     return load->loader->lease(load->arg, &row, load->err);
 }
 
 static enum sl_code load_snapshot(const struct load *load, sqlite3_stmt *stmt)
 {
-    struct sl_snapshot_row row = {
-        .id = sqlite3_column_int64(stmt, 0),
-        .name = (const char *)sqlite3_column_text(stmt, 1),
-        .topic = sqlite3_column_int64(stmt, 2),
-        .floor = sqlite3_column_int64(stmt, 3),
-        .config = sqlite3_column_blob(stmt, 4),
-        .config_len = (size_t)sqlite3_column_bytes(stmt, 4),
-    };
+    const struct sl_snapshot_row row = {
+        .id = number(stmt, 0), .name = text(stmt, 1), .topic = number(stmt, 2), .floor = number(stmt, 3), .config = bytes(stmt, 4)};
     return load->loader->snapshot(load->arg, &row, load->err);
 }
 
 static enum sl_code load_snapshot_acked(const struct load *load, sqlite3_stmt *stmt)
 {
-    return load->loader->snapshot_acked(load->arg, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
-                                        sqlite3_column_int64(stmt, 2), load->err);
+    return load->loader->snapshot_acked(load->arg, number(stmt, 0), number(stmt, 1), number(stmt, 2), load->err);
 }
 
 static const struct {
@@ -173,7 +164,7 @@ enum sl_code sl_store_add_topic(struct sl_store *store, const struct sl_topic_ro
     if (code)
         return code;
     sqlite3_bind_text(stmt, 1, row->name, -1, SQLITE_STATIC);
-    bind_blob(stmt, 2, row->config, row->config_len);
+    bind_blob(stmt, 2, row->config.ptr, row->config.len);
     code = sl_store_run(store, stmt, err);
     *id = sqlite3_last_insert_rowid(store->db);
     return code;
@@ -187,7 +178,7 @@ enum sl_code sl_store_put_topic(struct sl_store *store, const struct sl_topic_ro
         return code;
     sqlite3_bind_int64(stmt, 1, row->id);
     sqlite3_bind_text(stmt, 2, row->name, -1, SQLITE_STATIC);
-    bind_blob(stmt, 3, row->config, row->config_len);
+    bind_blob(stmt, 3, row->config.ptr, row->config.len);
     sqlite3_bind_int64(stmt, 4, row->last);
     sqlite3_bind_int64(stmt, 5, row->trimmed);
     return sl_store_run(store, stmt, err);
@@ -212,7 +203,7 @@ enum sl_code sl_store_add_subscription(struct sl_store *store, const struct sl_s
     sqlite3_bind_int64(stmt, 1, row->topic);
     sqlite3_bind_text(stmt, 2, row->name, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 3, row->floor);
-    bind_blob(stmt, 4, row->config, row->config_len);
+    bind_blob(stmt, 4, row->config.ptr, row->config.len);
     sqlite3_bind_int64(stmt, 5, row->born);
     code = sl_store_run(store, stmt, err);
     *id = sqlite3_last_insert_rowid(store->db);
@@ -331,7 +322,7 @@ enum sl_code sl_store_add_snapshot(struct sl_store *store, const struct sl_snaps
     sqlite3_bind_int64(stmt, 1, row->topic);
     sqlite3_bind_text(stmt, 2, row->name, -1, SQLITE_STATIC);
     sqlite3_bind_int64(stmt, 3, acked->floor);
-    bind_blob(stmt, 4, row->config, row->config_len);
+    bind_blob(stmt, 4, row->config.ptr, row->config.len);
     code = sl_store_run(store, stmt, err);
     *id = sqlite3_last_insert_rowid(store->db);
     for (size_t i = 0; i < acked->n && code == SL_OK; i++) {

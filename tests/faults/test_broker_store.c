@@ -90,9 +90,9 @@ static enum sl_code load_attempts(void *arg, const struct sl_attempts_row *row, 
 static enum sl_code begin_empty(struct rig *rig, struct sl_err *err)
 {
     int64_t id;
-    if (sl_store_add_topic(rig->store, &(struct sl_topic_row){.name = "t", .config = "c", .config_len = 1}, &rig->topic, err) ||
-        sl_store_add_subscription(
-            rig->store, &(struct sl_subscription_row){.topic = rig->topic, .name = "s", .config = "c", .config_len = 1}, &id, err))
+    if (sl_store_add_topic(rig->store, &(struct sl_topic_row){.name = "t", .config = {"c", 1}}, &rig->topic, err) ||
+        sl_store_add_subscription(rig->store, &(struct sl_subscription_row){.topic = rig->topic, .name = "s", .config = {"c", 1}}, &id,
+                                  err))
         return err->code;
     cr_assert_eq(id, SUB_ID);
     return sl_store_commit(rig->store, err);
