@@ -150,6 +150,8 @@ Test(quality, scores)
         {"less than half is", "a", "", "", 5, "a=0", "primary", false, 11, NULL, "bronze 80.0 thin_sample:5/11" PLAIN("5", "11", "0.0")},
         {"the issues' order", "a", "b", "", 3, "a=2", "x", false, 10, NULL,
          "unusable 2.7 missing_optional:b high_null_rate:46.7pct thin_sample:3/10" PLAIN("3", "10", "46.7")},
+        {"a share first, then times 100", "s m p z", "a r", "z=8 r=5 s=2.5 m=10", 12, "s=3 m=0 p=2 z=0 r=2", "primary", false, 10, NULL,
+         "bronze 51.3 missing_optional:a high_null_rate:40.4pct" PLAIN("12", "10", "40.4")},
         {"rounded at the end, half to even", "a", "", "", 16, "a=5", "primary", false, 4, NULL,
          "silver 88.8 high_null_rate:11.2pct" PLAIN("16", "4", "11.2")},
     };
