@@ -48,6 +48,12 @@ retriggered() {
     expect 1 retrigger orders_raw 2025-03-12 --reason "nothing was fired"
     expect 1 retrigger orders_raw 2025-05-01 --reason "no gate"
     expect 2 retrigger orders_raw 2025-03-03
+    expect 0 gates orders_raw 2025-03-07 -o ndjson
+    local completed
+    completed=$(grep -o '"completed":[^]]*]' <<<"$out")
+    expect 0 retrigger orders_raw 2025-03-07 --new-generation --reason "the source was corrected" -o ndjson
+    has '"generation":2,"state":"triggered"'
+    has "$completed"
 }
 
 held() {
