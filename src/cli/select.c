@@ -65,6 +65,12 @@ static enum sl_code read_range(struct sl_cli *cli, const char *text)
     return code != SL_OK || to[0] == '\0' ? code : sl_cli_date(cli, to, &select->to);
 }
 
+/* Where a command takes a phase or a word of its own, a phase is what the config knows as one. */
+static bool is_phase(const struct sl_cli *cli, const char *word)
+{
+    return !(cli->command->takes & SL_TAKES_WORD) || sl_config_phase(cli->config, word) != NULL;
+}
+
 static enum sl_code read_word(struct sl_cli *cli, const char *word)
 {
     unsigned takes = cli->command->takes;
@@ -75,7 +81,7 @@ static enum sl_code read_word(struct sl_cli *cli, const char *word)
             return sl_fail(&cli->err, SL_INVALID, "%.40s is a second date; a range is A..B", word);
         return takes & SL_TAKES_RANGE ? read_range(cli, word) : sl_cli_date(cli, word, &select->date);
     }
-    if ((takes & SL_TAKES_PHASE) && select->phase == NULL)
+    if ((takes & SL_TAKES_PHASE) && select->phase == NULL && is_phase(cli, word))
         return sl_cli_phase(cli, word, &select->phase);
     if ((takes & SL_TAKES_WORD) && select->word == NULL) {
         select->word = word;

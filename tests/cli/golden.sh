@@ -114,6 +114,32 @@ accepted() {
     expect 1 known-gaps add --phase daily_sales --unit nowhere --reason "no such unit"
 }
 
+# By what they were added with, as by their ids.
+accepted_by_name() {
+    expect 0 known-gaps add --phase daily_sales --phase orders_raw --date 2025-03-08 --table shop_raw.orders --reason "one day"
+    expect 0 known-gaps list --phase daily_sales --phase orders_raw --date 2025-03-08 -o ndjson
+    equal "listed" "$(lines_with '"date":"2025-03-08"')" 2
+    expect 0 known-gaps list --unit h-03-10 -o ndjson
+    equal "of a unit" "$(lines_with '"unit":"h-03-10"')" 1
+    expect 0 known-gaps list daily_sales --table shop_raw.orders -o ndjson
+    equal "of a table" "$(wc -l <<<"$out")" 1
+    expect 1 known-gaps remove --phase daily_sales --date 2025-03-08 --table shop_raw.nothing --reason "another table"
+    says "no such known gap"
+    expect 0 known-gaps remove --phase daily_sales --phase orders_raw --date 2025-03-08 --reason "it has come"
+    expect 0 known-gaps list --date 2025-03-08 -o ndjson
+    equal "both are gone" "$out" ""
+    expect 0 known-gaps remove daily_sales --unit h-03-10
+    expect 0 known-gaps list -o ndjson
+    equal "none is left" "$out" ""
+    expect 0 events --type operator_action -o ndjson
+    has "it has come"
+    expect 2 known-gaps remove --phase daily_sales
+    expect 2 known-gaps remove --date 2025-03-08
+    expect 2 known-gaps remove 1 --phase daily_sales --date 2025-03-08
+    expect 2 known-gaps remove --phase daily_sale --date 2025-03-08
+    says "did you mean daily_sales?"
+}
+
 twice() {
     local before
     expect 0 gates -o csv
@@ -135,5 +161,6 @@ explained
 missing
 recorded
 accepted
+accepted_by_name
 twice
 finish
