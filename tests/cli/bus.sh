@@ -157,7 +157,7 @@ misused() {
 2|run nowhere|nowhere
 2|run --until-idle soon|--until-idle soon
 2|broker|--path DIR
-1|broker --path broken --listen nowhere|nowhere
+2|broker --path broken --listen nowhere|nowhere
 2|broker --path broken --listen 127.0.0.1:0 --stream-age soon|--stream-age is no duration
 1|broker --path broken --listen 127.0.0.1:0 --faults messages/orders_raw.ndjson|is no fault; fail, slow and drop are
 TABLE
