@@ -44,6 +44,13 @@ published() {
     has "12"
     expect 0 publish --topic orders-raw-complete -o json
     equal "nothing published" "$out" '{"published":0,"failed":0}'
+    expect 0 status -o json
+    has '"backlog":36,'
+    expect 0 status
+    has "backlog         36 messages"
+    expect 0 --set bus.path=nowhere status -o json
+    has '"backlog":null,'
+    equal "looking makes no broker" "$(ls nowhere 2>/dev/null)" ""
 }
 
 ran() {
@@ -56,6 +63,7 @@ ran() {
     equal "gates" "$(states)" "$expected"
     expect 0 status -o json
     has '"outbox":0,"outbox_failing":0,"events_unloaded":0,"runs_unloaded":0'
+    has '"backlog":0,'
     expect 0 run --until-idle 0s
     has '"received":0,'
 }
