@@ -96,7 +96,6 @@ enum sl_code sl_broker_create(struct sl_broker **out, const struct sl_broker_opt
     *out = broker;
     broker->stream_age_ms = options->stream_age_ms > 0 ? options->stream_age_ms : STREAM_AGE_MS;
     broker->heartbeat_ms = options->heartbeat_ms > 0 ? options->heartbeat_ms : HEARTBEAT_MS;
-    broker->may_shrink = true;
     pthread_mutex_init(&broker->mutex, NULL);
     sl_inbox_init(&broker->inbox);
     sl_arena_init(&broker->arena);

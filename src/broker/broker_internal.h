@@ -270,7 +270,6 @@ struct sl_broker {
     struct sl_batch batch;
     struct sl_arena arena;     /* of one event */
     struct sl_buf out;         /* a response being made */
-    bool may_shrink;           /* the file, perhaps */
     bool room_asked;           /* in this round */
     bool short_of_room;        /* something was refused for it: deleting waits for no quiet moment */
     int64_t room_bytes;        /* of the disk, for messages of this round */
@@ -279,6 +278,7 @@ struct sl_broker {
     int64_t now_ms, now_us;    /* of this round: monotonic; and the time of day */
     int64_t retry_ms;          /* a commit failed: not before, unless something new comes */
     int64_t retention_ms;      /* when to look for what is too old */
+    int64_t shrink_ms;         /* the file may give room back from then on, in a quiet moment; SL_NEVER: it has none to give */
     int64_t quiet_ms;          /* nothing has come until then: deleting may begin */
 };
 

@@ -190,6 +190,11 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t deliveries_due_ms(const struct sl_broker *broker)
 {
     int64_t due_ms = SL_NEVER;
@@ -220,14 +225,16 @@ static void trim(struct sl_broker *broker)
 static void shrink(struct sl_broker *broker)
 {
     struct sl_err err;
-    if (sl_store_shrink(broker->store, &broker->may_shrink, &err))
+    int64_t wait_ms;
+    if (sl_store_shrink(broker->store, broker->short_of_room, &wait_ms, &err))
         sl_batch_refuse_publishes(broker, &err);
+    else
+        broker->shrink_ms = wait_ms == SL_NEVER ? SL_NEVER : broker->now_ms + wait_ms;
 }
 
 static int64_t tidy_ms(const struct sl_broker *broker)
 {
-    const int64_t quiet_ms = broker->short_of_room ? 0 : broker->quiet_ms;
-    return quiet_ms > broker->retry_ms ? quiet_ms : broker->retry_ms;
+    return later(broker->short_of_room ? 0 : broker->quiet_ms, broker->retry_ms);
 }
 
 /* In quiet moments: what everybody has acked goes, step by step, and then the room that it took. */
@@ -237,7 +244,7 @@ static void tidy(struct sl_broker *broker)
         return;
     if (sl_trim_waiting(broker))
         trim(broker);
-    else if (broker->may_shrink)
+    else if (broker->now_ms >= broker->shrink_ms)
         shrink(broker);
 }
 
@@ -250,9 +257,8 @@ static int64_t due_ms(struct sl_broker *broker, bool more_to_send)
     if (sl_batch_pending(broker) || broker->retry_ms > broker->now_ms)
         due = earlier(due, broker->retry_ms);
     if (sl_dead_letters_waiting(broker))
-        due = earlier(due, broker->retry_ms > broker->forward_ms ? broker->retry_ms : broker->forward_ms);
-    if (sl_trim_waiting(broker) || broker->may_shrink)
-        due = earlier(due, tidy_ms(broker));
+        due = earlier(due, later(broker->retry_ms, broker->forward_ms));
+    due = earlier(due, later(tidy_ms(broker), sl_trim_waiting(broker) ? 0 : broker->shrink_ms));
     due = earlier(due, broker->retention_ms);
     due = earlier(due, sl_delayed_due_ms(broker));
     due = earlier(due, sl_pulls_due_ms(broker));

@@ -129,6 +129,8 @@ bool sl_has_room(struct sl_broker *broker, size_t bytes)
     const bool fits = broker->room_bytes >= 2 * (int64_t)bytes;
     if (fits)
         broker->room_bytes -= 2 * (int64_t)bytes;
+    else
+        broker->shrink_ms = broker->now_ms;
     broker->short_of_room = !fits;
     return fits;
 }

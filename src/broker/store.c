@@ -212,7 +212,7 @@ static enum sl_code settle_log(struct sl_store *store, struct sl_err *err)
 static enum sl_code configure(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err)
 {
     sqlite3_extended_result_codes(store->db, 1);
-    sqlite3_busy_timeout(store->db, 10000);
+    sqlite3_busy_timeout(store->db, SL_STORE_BUSY_MS);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (sl_store_check_version(store, err) || sl_store_before_shrinking(store, err) || pragma(store, "PRAGMA journal_mode = WAL", err) ||
         pragma(store, options->synchronous_normal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) ||

@@ -19,11 +19,6 @@ static void checkpoint(struct sl_store *store, sqlite3 *db)
         atomic_store(&store->poisoned, true);
 }
 
-void sl_store_checkpoint(struct sl_store *store)
-{
-    checkpoint(store, store->db);
-}
-
 static void *run(void *arg)
 {
     struct sl_store *store = arg;

@@ -116,8 +116,9 @@ enum sl_code sl_store_trim(struct sl_store *store, int64_t topic, int64_t from, 
 
 /* What may be written before the disk is so full that acks could not be: the log has to fit into the file, too. INT64_MAX: not known. */
 int64_t sl_store_room_bytes(struct sl_store *store);
-/* Gives some of the file's unused pages back, a commit of its own; *more: there are more than should be. */
-enum sl_code sl_store_shrink(struct sl_store *store, bool *more, struct sl_err *err);
+/* Gives some of the file's unused pages back, in a commit of its own; when no more are left than should be, none with `everything`, the log is cut. *wait_ms: until
+ * it should be called again, SL_NEVER when that is done. */
+enum sl_code sl_store_shrink(struct sl_store *store, bool everything, int64_t *wait_ms, struct sl_err *err);
 
 /* ---- reading; what was read is borrowed until the next read or write ---- */
 

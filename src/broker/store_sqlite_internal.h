@@ -9,6 +9,8 @@
 
 #include "store_internal.h"
 
+#define SL_STORE_BUSY_MS 10000
+
 enum sl_store_statement {
     SL_ST_BEGIN,
     SL_ST_COMMIT,
@@ -75,8 +77,6 @@ enum sl_code sl_store_migrate(struct sl_store *store, struct sl_err *err);
 enum sl_code sl_store_check_version(struct sl_store *store, struct sl_err *err); /* before any write */
 enum sl_code sl_store_start_checkpointer(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);
 void sl_store_stop_checkpointer(struct sl_store *store);
-/* Moves what it can of the log into the file, now. */
-void sl_store_checkpoint(struct sl_store *store);
 /* Before anything is in the file; and once its tables are there. */
 enum sl_code sl_store_before_shrinking(struct sl_store *store, struct sl_err *err);
 enum sl_code sl_store_prepare_shrinking(struct sl_store *store, const struct sl_store_options *options, struct sl_err *err);

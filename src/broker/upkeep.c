@@ -91,7 +91,8 @@ static enum sl_code trim_topic(struct sl_broker *broker, struct sl_topic *topic,
     int64_t floor = sl_topic_floor(topic);
     if (floor - topic->trimming < at_least)
         return SL_OK;
-    broker->may_shrink |= floor > topic->trimming;
+    if (floor > topic->trimming)
+        broker->shrink_ms = broker->now_ms;
     return sl_store_trim(broker->store, topic->id, topic->trimming, floor, TRIM_STEP, &topic->trimming, err);
 }
 

@@ -1,6 +1,7 @@
 /* The embedded broker when things end badly: killed, no room, somebody else there. */
 #define _GNU_SOURCE /* unshare() */
 #include <criterion/criterion.h>
+#include <sqlite3.h>
 
 #include <limits.h>
 #include <sched.h>
@@ -203,42 +204,6 @@ Test(broker_durable, a_backlog_costs_no_memory, .timeout = 300)
     bed_close(&bed);
 }
 
-/* A disk of its own, where the log and the file take each other's room: what is acked must make room for more. */
-Test(broker_durable, a_disk_that_is_full_is_emptied_by_acks, .timeout = 120)
-{
-    struct bed bed;
-    struct gots gots = {0};
-    const struct timespec nap = {.tv_nsec = 20000000};
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", "/tmp", "tmpfs", 0, "size=32m") != 0)
-        cr_skip("no disk can be mounted here");
-    char *data = sl_calloc(1, 100000);
-    memset(data, 'x', 100000);
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
-    for (int round = 0; round < 3; round++) {
-        size_t n = 0, got = 0;
-        for (int i = 0; i < 500 && n == 0; i++) { /* deleting waits for a quiet moment */
-            n = try_publish(&bed, TOPIC, data, 100000, NULL) == SL_RPC_OK;
-            nanosleep(&nap, NULL);
-        }
-        cr_assert_eq(n, 1, "round %d: %s", round, bed.message);
-        while (try_publish(&bed, TOPIC, data, 100000, NULL) == SL_RPC_OK)
-            n++;
-        cr_expect_not_null(strstr(bed.message, "disk is full"), "%s", bed.message);
-        for (; got < n; got += gots.n) {
-            pull(&bed, SUB, 100, false, &gots);
-            ack(&bed, SUB, &gots, 0, gots.n);
-        }
-        expect_backlog(&bed, SUB, 0, 0);
-    }
-    cr_expect_not(sl_broker_failed(bed.broker, NULL));
-    free(data);
-    gots_fini(&gots);
-    bed_close(&bed);
-}
-
 static long long file_bytes(const struct bed *bed, const char *name)
 {
     char path[128];
@@ -248,12 +213,95 @@ static long long file_bytes(const struct bed *bed, const char *name)
     return (long long)file.st_size;
 }
 
+/* A bed on a disk of its own, where the log and the file take each other's room. */
+static void open_on_small_disk(struct bed *bed)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", "/tmp", "tmpfs", 0, "size=32m") != 0)
+        cr_skip("no disk can be mounted here");
+    bed_open(bed, NULL);
+    make_topic(bed, TOPIC);
+    make_subscription(bed, SUB, TOPIC);
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+/* How many of `max` messages of 100,000 bytes the disk takes. */
+static size_t publish_large(struct bed *bed, size_t max)
+{
+    static char data[100000];
+    size_t n = 0;
+    while (n < max && try_publish(bed, TOPIC, data, sizeof(data), NULL) == SL_RPC_OK)
+        n++;
+    return n;
+}
+
+/* How many it takes in all: at least one, if not at once, because deleting waits for a quiet moment. */
+static size_t fill_disk(struct bed *bed)
+{
+    size_t n = 0;
+    for (int i = 0; i < 1500 && n == 0; i++) {
+        n = publish_large(bed, 1);
+        nap();
+    }
+    cr_assert_eq(n, 1, "%s", bed->message);
+    n += publish_large(bed, SIZE_MAX);
+    cr_expect_not_null(strstr(bed->message, "disk is full"), "%s", bed->message);
+    return n;
+}
+
+static void take_all(struct bed *bed, size_t n)
+{
+    struct gots gots = {0};
+    for (size_t got = 0; got < n; got += gots.n) {
+        pull(bed, SUB, 100, false, &gots);
+        ack(bed, SUB, &gots, 0, gots.n);
+    }
+    expect_backlog(bed, SUB, 0, 0);
+    gots_fini(&gots);
+}
+
+Test(broker_durable, a_disk_that_is_full_is_emptied_by_acks, .timeout = 120)
+{
+    struct bed bed;
+    open_on_small_disk(&bed);
+    for (int round = 0; round < 3; round++)
+        take_all(&bed, fill_disk(&bed));
+    cr_expect_not(sl_broker_failed(bed.broker, NULL));
+    bed_close(&bed);
+}
+
+/* Whoever reads the file keeps the log from starting over, so that it takes nearly all of the disk. */
+Test(broker_durable, a_log_that_has_filled_the_disk_is_cut, .timeout = 120)
+{
+    struct bed bed;
+    char path[128];
+    sqlite3 *reader;
+    open_on_small_disk(&bed);
+    snprintf(path, sizeof(path), "%s/broker.db", bed.dir);
+    cr_assert_eq(sqlite3_open_v2(path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL), SQLITE_OK);
+    for (int refused = 0; refused < 50;) { /* until acks make no room any more */
+        size_t n = publish_large(&bed, 10);
+        refused = n > 0 ? 0 : refused + 1;
+        take_all(&bed, n);
+        nap();
+    }
+    cr_expect_gt(file_bytes(&bed, "broker.db-wal"), 16000000);
+    sqlite3_close(reader);
+    take_all(&bed, fill_disk(&bed));
+    cr_expect_not(sl_broker_failed(bed.broker, NULL));
+    bed_close(&bed);
+}
+
 /* In quiet moments, which every call would end. */
 static void wait_for_file_below(const struct bed *bed, long long bytes)
 {
-    const struct timespec nap = {.tv_nsec = 20000000};
     for (int i = 0; i < 1500 && file_bytes(bed, "broker.db") >= bytes; i++)
-        nanosleep(&nap, NULL);
+        nap();
     cr_expect_lt(file_bytes(bed, "broker.db"), bytes);
 }
 

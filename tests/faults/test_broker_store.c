@@ -225,9 +225,9 @@ static enum sl_code batch(struct rig *rig, struct sl_err *err)
     rig->trimmed = trimmed;
     rig->durable = rig->wished;
     sl_delivery_clean(&rig->delivery);
-    bool more = draw(rig, 4) == 0;
-    while (more && code == SL_OK)
-        code = sl_store_shrink(rig->store, &more, err);
+    int64_t wait_ms = draw(rig, 4) == 0 ? 0 : SL_NEVER;
+    while (wait_ms == 0 && code == SL_OK)
+        code = sl_store_shrink(rig->store, draw(rig, 2) == 0, &wait_ms, err);
     if (code)
         return code;
     return sl_store_poisoned(rig->store) ? sl_fail(err, SL_INTERNAL, "poisoned by a checkpoint") : SL_OK;
