@@ -154,6 +154,25 @@ twice() {
     says "nothing was missing"
 }
 
+# The worst of what the run says and of what is computed counts.
+reported() {
+    local n=0 quality expected
+    while IFS='|' read -r quality expected; do
+        n=$((n + 1))
+        echo "{\"processor_name\":\"payments\",\"phase\":\"orders_raw\",\"execution_id\":\"said$n\",\"day\":\"2025-03-03\",\"status\":\"success\",\"record_count\":3,\"timestamp\":\"2025-03-04T0$n:00:00Z\",$quality}" >said.ndjson
+        expect 0 --set defaults.settle=0s ingest said.ndjson
+        expect 0 gates orders_raw 2025-03-03 -o ndjson
+        has "$expected"
+    done <<'TABLE'
+"quality":{"tier":"bronze","score":60.5,"issues":["thin_sample:1/5"]}|"quality_tier":"bronze","quality_score":60.5
+"data_sources":["espn"]|"quality_tier":"silver","quality_score":100.0
+"quality":null,"data_sources":null|"quality_tier":"gold","quality_score":100.0
+TABLE
+    expect 0 events --type quality_degradation --date 2025-03-03 -o ndjson
+    has "The run says that its rows are bronze, 60.5: thin_sample:1/5"
+    expect 0 what-if --config sluice.yaml orders_raw 2025-03-03 --set defaults.settle=0s
+}
+
 make_season
 ingest_it
 decided
@@ -163,4 +182,5 @@ recorded
 accepted
 accepted_by_name
 twice
+reported
 finish
