@@ -70,6 +70,7 @@ struct sl_proc_facts {
     enum sl_need need;            /* by the gate's profile */
     const struct sl_run *run;     /* the newest terminal run, or NULL: not reported */
     const struct sl_run *running; /* a `running` run newer than that, or NULL */
+    struct sl_reported reported;  /* what `run` says of its rows' quality */
     struct sl_coverage coverage;
     /* facts of the checks */
     struct sl_proc_quality quality;
