@@ -62,8 +62,10 @@ struct sl_reported {
     const char **issues;
     size_t n_issues;
 };
-/* From `quality` and `data_sources` of `extra`, the JSON object of what a completion says besides (may be NULL). Arena. */
-void sl_reported_read(struct sl_reported *out, const struct sl_quality_policy *policy, const char *extra, struct sl_arena *arena);
+/* From `quality` and `data_sources` of `extra`, the JSON object of what a completion says besides (may be NULL). `table`: the processor's, by whose name the primary source may
+ * go, too; NULL: it has none. Arena. */
+void sl_reported_read(struct sl_reported *out, const struct sl_quality_policy *policy, const char *table, const char *extra,
+                      struct sl_arena *arena);
 
 /* Worst wins: the worst tier, the least score, the union of issues in order without repeats. `worst` (may be NULL) gets the index that decided: the worst tier, of these the
  * least score, of these the first. SL_INVALID for an empty list. */

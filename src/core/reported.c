@@ -60,8 +60,15 @@ static void read_quality(struct sl_reported *out, const struct sl_quality_policy
     }
 }
 
-/* Sources without "primary" are a backup, which is silver at best; none say nothing. */
-static void read_sources(struct sl_reported *out, const json_t *sources, struct sl_arena *arena)
+/* Called so, or by its table with or without the dataset. */
+static bool is_primary(const char *source, const char *table)
+{
+    const char *dot = table ? strrchr(table, '.') : NULL;
+    return !strcmp(source, "primary") || (table && !strcmp(source, table)) || (dot && !strcmp(source, dot + 1));
+}
+
+/* Sources without the primary are a backup, which is silver at best; none say nothing. */
+static void read_sources(struct sl_reported *out, const char *table, const json_t *sources, struct sl_arena *arena)
 {
     size_t i, n = 0;
     const json_t *source;
@@ -69,7 +76,7 @@ static void read_sources(struct sl_reported *out, const json_t *sources, struct 
     json_array_foreach((json_t *)sources, i, source)
     {
         n += json_is_string(source);
-        primary |= json_is_string(source) && !strcmp(json_string_value(source), "primary");
+        primary |= json_is_string(source) && is_primary(json_string_value(source), table);
     }
     if (n == 0 || primary)
         return;
@@ -77,13 +84,14 @@ static void read_sources(struct sl_reported *out, const json_t *sources, struct 
     add_issue(out, "backup_source_used", arena);
 }
 
-void sl_reported_read(struct sl_reported *out, const struct sl_quality_policy *policy, const char *extra, struct sl_arena *arena)
+void sl_reported_read(struct sl_reported *out, const struct sl_quality_policy *policy, const char *table, const char *extra,
+                      struct sl_arena *arena)
 {
     *out = (struct sl_reported){.score = 100.0};
     json_t *root = extra && (strstr(extra, "quality") || strstr(extra, "data_sources")) ? json_loads(extra, JSON_DECODE_INT_AS_REAL, NULL)
                                                                                         : NULL;
     read_quality(out, policy, json_object_get(root, "quality"), arena);
-    read_sources(out, json_object_get(root, "data_sources"), arena);
+    read_sources(out, table, json_object_get(root, "data_sources"), arena);
     if (!out->any)
         *out = (struct sl_reported){0};
     json_decref(root);

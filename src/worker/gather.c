@@ -94,8 +94,10 @@ void sl_newest_runs(struct sl_proc_facts *proc, const struct group *group)
 
 void sl_take_reported(struct sl_worker *worker, struct sl_proc_facts *proc)
 {
+    const struct sl_processor *processor = proc->processor;
+    const char *table = processor->n_sources ? processor->sources[0].table : NULL;
     if (proc->run && proc->run->status != SL_RUN_FAILED)
-        sl_reported_read(&proc->reported, &worker->config->quality, proc->run->extra, &worker->arena);
+        sl_reported_read(&proc->reported, &worker->config->quality, table, proc->run->extra, &worker->arena);
 }
 
 static bool is_running_now(const struct sl_proc_facts *proc, const struct sl_phase *phase, int64_t now_us)

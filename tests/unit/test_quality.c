@@ -446,6 +446,9 @@ Test(quality, reported)
         {"{\"quality\":{\"score\":\"80\"}}", NULL},
         {"{\"quality\":7,\"data_sources\":\"backup\"}", NULL},
         {"{\"data_sources\":[\"primary\",\"backup\"]}", NULL},
+        {"{\"data_sources\":[\"raw.box_scores\"]}", NULL},
+        {"{\"data_sources\":[\"espn\",\"box_scores\"]}", NULL},
+        {"{\"data_sources\":[\"raw.box_scores_espn\"]}", "silver 100.0 backup_source_used"},
         {"{\"data_sources\":[]}", NULL},
         {"{\"data_sources\":[\"espn\"]}", "silver 100.0 backup_source_used"},
         {"{\"quality\":{\"tier\":\"gold\",\"score\":98,\"issues\":[\"backup_source_used\"]},\"data_sources\":[\"espn\"]}",
@@ -457,7 +460,7 @@ Test(quality, reported)
         struct sl_arena arena = {0};
         struct sl_reported reported;
         struct sl_buf said = {0};
-        sl_reported_read(&reported, sl_quality_policy_default(), cases[i].extra, &arena);
+        sl_reported_read(&reported, sl_quality_policy_default(), "raw.box_scores", cases[i].extra, &arena);
         cr_expect_eq(reported.any, cases[i].claim != NULL, "%s", cases[i].extra);
         sl_buf_printf(&said, "%s %.1f", sl_tier_name(reported.tier), reported.score);
         for (size_t k = 0; k < reported.n_issues; k++)
