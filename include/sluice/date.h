@@ -27,7 +27,7 @@ bool sl_date_parse(const char *text, size_t len, sl_date *out);
 /* Into `out` of SL_DATE_LEN + 1 bytes; returns out. SL_DATE_NONE gives "". */
 char *sl_date_format(sl_date date, char *out);
 
-/* RFC 3339 ("T" or one space, "Z"/"z"/+hh:mm, 0 to 9 fraction digits, cut to microseconds, second 60 read as 59.999999), or
+/* RFC 3339 ("T", "t" or one space, "Z"/"z"/+hh:mm, any number of fraction digits, cut to microseconds, second 60 read as 59.999999), or
  * the same without offset: then *has_offset is false and *out_us is the wall clock as if it were UTC. Hours of an offset 0..23. */
 bool sl_time_parse(const char *text, size_t len, int64_t *out_us, bool *has_offset);
 /* RFC 3339 in UTC with six fraction digits, or none when they are all zero. Into SL_TIME_LEN + 1 bytes; returns out. */

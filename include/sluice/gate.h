@@ -70,6 +70,7 @@ struct sl_proc_facts {
     enum sl_need need;            /* by the gate's profile */
     const struct sl_run *run;     /* the newest terminal run, or NULL: not reported */
     const struct sl_run *running; /* a `running` run newer than that, or NULL */
+    struct sl_reported reported;  /* what `run` says of its rows' quality */
     struct sl_coverage coverage;
     /* facts of the checks */
     struct sl_proc_quality quality;
@@ -273,7 +274,13 @@ bool sl_processor_delivered(const struct sl_proc_facts *facts, size_t n_done, bo
 void sl_gate_decide(struct sl_decision *out, const struct sl_config *config, const struct sl_facts *facts, struct sl_arena *arena);
 
 /* What a newer terminal run means to a gate that has been decided (RULES 16). `prior`: the newest terminal run of its processor before this one, or NULL. */
-enum sl_arrival { SL_ARRIVAL_COUNTS, SL_ARRIVAL_OLDER, SL_ARRIVAL_NEW_GENERATION, SL_ARRIVAL_LATE };
+enum sl_arrival {
+    SL_ARRIVAL_COUNTS,
+    SL_ARRIVAL_OLDER,
+    SL_ARRIVAL_NEW_GENERATION,
+    SL_ARRIVAL_LATE,
+    SL_ARRIVAL_LATE_GENERATION /* late, and it opens one: on_late: retrigger */
+};
 enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_gate *gate, const struct sl_run *run,
                                 const struct sl_run *prior, const struct sl_processor *processor);
 

@@ -127,6 +127,13 @@ bool sl_gate_can_become(const struct sl_gate *gate, enum sl_state state);
 /* Pure. The command that would help this gate, by its state, reasons and facts (may be NULL); NULL when none is needed. Arena. */
 const char *sl_gate_next(const struct sl_config *config, const struct sl_gate *gate, const char *facts_json, struct sl_arena *arena);
 
+/* ---- answers ---- */
+/* Has a phase after this one recorded a run of the date, ended, since then? True where none comes after it. */
+enum sl_code sl_ops_answered(const struct sl_ops *ops, const struct sl_phase *phase, sl_date date, int64_t since_us, bool *out,
+                             struct sl_err *err);
+/* Does a worker hold the ledger just now? It alone hears answers. */
+enum sl_code sl_ops_worker_runs(const struct sl_ops *ops, bool *out, struct sl_err *err);
+
 /* ---- status ---- */
 struct sl_status_report {
     struct sl_ledger_counts counts;

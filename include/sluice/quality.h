@@ -54,6 +54,17 @@ const struct sl_quality_policy *sl_quality_policy_default(void);
 /* The metadata of the vectors and of quality_metadata, as an object. */
 void sl_quality_metadata_json(struct sl_json *json, const struct sl_quality *quality);
 
+/* What a run says of the quality of its rows, all of them. */
+struct sl_reported {
+    bool any; /* else nothing below is set */
+    enum sl_tier tier;
+    double score; /* 100 where it says none */
+    const char **issues;
+    size_t n_issues;
+};
+/* From `quality` and `data_sources` of `extra`, the JSON object of what a completion says besides (may be NULL). Arena. */
+void sl_reported_read(struct sl_reported *out, const struct sl_quality_policy *policy, const char *extra, struct sl_arena *arena);
+
 /* Worst wins: the worst tier, the least score, the union of issues in order without repeats. `worst` (may be NULL) gets the index that decided: the worst tier, of these the
  * least score, of these the first. SL_INVALID for an empty list. */
 struct sl_quality_item {

@@ -32,6 +32,8 @@ enum sl_code sl_service_reach(const struct sl_service *service, struct sl_err *e
 bool sl_service_failed(struct sl_service *service, struct sl_err *err);
 /* The longest for which a subscription of these phases may bring a message again; what the API allows (31 days) where one can't be asked. */
 int64_t sl_service_retention_ms(const struct sl_service *service, const struct sl_phase *const *phases, size_t n);
+/* How many messages wait on the subscriptions of the config's phases, handed out or not. SL_INVALID: the server is none of ours, and it can't be known. */
+enum sl_code sl_service_backlog(struct sl_service *service, int64_t *out, struct sl_err *err);
 /* A bus that receives from the subscriptions of `phases`. Its backlog is known when the server is a broker of ours, in whatever process. */
 enum sl_code sl_service_bus(struct sl_bus **out, struct sl_service *service, const struct sl_phase *const *phases, size_t n_phases,
                             struct sl_err *err);

@@ -34,19 +34,21 @@ static bool take_two(struct cursor *cursor, int most, int *out)
     return true;
 }
 
-/* ".1" to ".123456789", cut to microseconds; nothing is 0. */
+/* ".1" and on, cut to microseconds; nothing is 0. */
 static bool take_fraction(struct cursor *cursor, int64_t *out_us)
 {
     *out_us = 0;
     if (!take(cursor, '.'))
         return true;
     int n = 0;
-    for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; n++, cursor->at++)
+    for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++) {
         if (n < 6)
             *out_us = *out_us * 10 + (*cursor->at - '0');
+        n += n < 6; /* however many there are */
+    }
     for (int i = n; i < 6; i++)
         *out_us *= 10;
-    return n >= 1 && n <= 9;
+    return n >= 1;
 }
 
 static bool take_clock(struct cursor *cursor, int64_t *out_us)
@@ -92,7 +94,7 @@ bool sl_time_parse(const char *text, size_t len, int64_t *out_us, bool *has_offs
         return false;
     struct cursor cursor = {text + SL_DATE_LEN, text + len};
     int64_t clock_us, offset_us = 0;
-    if ((!take(&cursor, 'T') && !take(&cursor, ' ')) || !take_clock(&cursor, &clock_us))
+    if ((!take(&cursor, 'T') && !take(&cursor, 't') && !take(&cursor, ' ')) || !take_clock(&cursor, &clock_us))
         return false;
     bool offset = cursor.at < cursor.end;
     if (offset && (!take_offset(&cursor, &offset_us) || cursor.at != cursor.end))

@@ -125,7 +125,9 @@ static int run_on(struct sl_cli *cli, const struct sl_broker_options *options)
         code = order_faults(&faults, broker, &cli->err);
     if (code == SL_OK)
         say_missing(&faults);
-    int exit_code = code == SL_OK ? serve(cli, broker, &faults) : sl_cli_failed(cli, NULL);
+    int exit_code = code == SL_OK                          ? serve(cli, broker, &faults)
+                    : code == SL_INVALID && broker == NULL ? sl_cli_usage_err(cli)
+                                                           : sl_cli_failed(cli, NULL);
     sl_broker_destroy(&broker);
     return exit_code;
 }

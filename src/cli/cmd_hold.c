@@ -69,6 +69,14 @@ static int run_add(struct sl_cli *cli)
     return exit_code == SL_EXIT_OK ? sl_cli_decide_due(cli, exit_code) : exit_code;
 }
 
+/* Does the hold say anything about a day of the line's range? */
+static bool overlaps(const struct sl_hold *hold, const struct sl_selection *select)
+{
+    bool before = hold->to != SL_DATE_NONE && select->from != SL_DATE_NONE && hold->to < select->from;
+    bool after = hold->from != SL_DATE_NONE && select->to != SL_DATE_NONE && hold->from > select->to;
+    return !before && !after;
+}
+
 static int run_list(struct sl_cli *cli)
 {
     struct sl_hold *holds = NULL;
@@ -76,21 +84,53 @@ static int run_list(struct sl_cli *cli)
     if (sl_ledger_holds(cli->ledger, &holds, &n, &cli->arena, &cli->err) != SL_OK)
         return sl_cli_failed(cli, NULL);
     for (size_t i = 0; i < n; i++)
-        if (cli->select.phase == NULL || sl_str_eq(cli->select.phase->name, holds[i].phase))
+        if ((cli->select.phase == NULL || sl_str_eq(cli->select.phase->name, holds[i].phase)) && overlaps(&holds[i], &cli->select))
             holds[kept++] = holds[i];
     return print_holds(cli, holds, kept, false);
 }
 
-static int run_remove(struct sl_cli *cli)
+/* The phase's holds; with dates those that were added with the same ones, for a part of a hold can't be taken away. */
+static bool is_named(const struct sl_hold *hold, const struct sl_selection *select)
+{
+    bool dated = select->from != SL_DATE_NONE || select->to != SL_DATE_NONE;
+    return sl_str_eq(hold->phase, select->phase->name) && (!dated || (hold->from == select->from && hold->to == select->to));
+}
+
+static enum sl_code remove_one(struct sl_cli *cli, int64_t id)
 {
     struct sl_ops ops;
-    int64_t id;
-    if (!sl_parse_i64(cli->select.word, &id))
-        return sl_cli_usage(cli, "%.40s is no id of a hold; `sluice hold list` has them", cli->select.word);
     sl_cli_ops(cli, &ops);
-    if (sl_ops_hold_remove(&ops, id, sl_cli_who(cli), sl_args_get(&cli->args, "reason"), &cli->arena, &cli->err) != SL_OK)
+    enum sl_code code = sl_ops_hold_remove(&ops, id, sl_cli_who(cli), sl_args_get(&cli->args, "reason"), &cli->arena, &cli->err);
+    if (code == SL_OK)
+        sl_cli_note(cli, "hold %lld is removed; what it held is on `sluice pending` until released", (long long)id);
+    return code;
+}
+
+static enum sl_code remove_named(struct sl_cli *cli)
+{
+    struct sl_hold *holds = NULL;
+    size_t n = 0, n_removed = 0;
+    enum sl_code code = sl_ledger_holds(cli->ledger, &holds, &n, &cli->arena, &cli->err);
+    for (size_t i = 0; code == SL_OK && i < n; i++)
+        if (is_named(&holds[i], &cli->select)) {
+            code = remove_one(cli, holds[i].id);
+            n_removed++;
+        }
+    if (code == SL_OK && n_removed == 0)
+        return sl_fail(&cli->err, SL_NOT_FOUND, "phase %s has no such hold", cli->select.phase->name);
+    return code;
+}
+
+static int run_remove(struct sl_cli *cli)
+{
+    int64_t id;
+    const char *word = cli->select.word;
+    if ((word == NULL) == (cli->select.phase == NULL))
+        return sl_cli_usage(cli, "which hold? say its id, which `sluice hold list` has, or --phase P");
+    if (word != NULL && !sl_parse_i64(word, &id))
+        return sl_cli_usage(cli, "%.40s is no id of a hold; `sluice hold list` has them", word);
+    if ((word != NULL ? remove_one(cli, id) : remove_named(cli)) != SL_OK)
         return sl_cli_failed(cli, "sluice hold list");
-    sl_cli_note(cli, "hold %lld is removed; what it held is on `sluice pending` until released", (long long)id);
     return sl_cli_decide_due(cli, SL_EXIT_OK);
 }
 
@@ -108,9 +148,9 @@ const struct sl_command SL_CMD_HOLD_ADD = {
 
 const struct sl_command SL_CMD_HOLD_LIST = {
     .name = "hold list",
-    .usage = "[PHASE]",
+    .usage = "[PHASE] [A..B]",
     .help = "the holds",
-    .takes = SL_TAKES_PHASE,
+    .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
     .opens = SL_READS,
     .examples = {"hold list", "hold list --phase orders_daily -o json"},
     .run = run_list,
@@ -118,11 +158,12 @@ const struct sl_command SL_CMD_HOLD_LIST = {
 
 const struct sl_command SL_CMD_HOLD_REMOVE = {
     .name = "hold remove",
-    .usage = "ID [--reason TEXT]",
+    .usage = "(ID | PHASE [A..B]) [--reason TEXT]",
     .help = "ends a hold; what it held waits for `sluice release`",
-    .takes = SL_TAKES_WORD | SL_WANTS_WORD,
+    .more = "By its id, or all holds of a phase; with dates those that were added with the same ones.",
+    .takes = SL_TAKES_PHASE | SL_TAKES_RANGE | SL_TAKES_WORD,
     .opens = SL_CHANGES,
     .flags = REMOVE_FLAGS,
-    .examples = {"hold remove 2", "hold remove 2 --reason \"upgrade done\""},
+    .examples = {"hold remove 2", "hold remove --phase orders_daily --reason \"upgrade done\""},
     .run = run_remove,
 };

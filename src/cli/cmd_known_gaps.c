@@ -8,7 +8,17 @@ static const struct sl_flag ADD_FLAGS[] = {
     {"reason", "TEXT", "why; goes on record", 'r'},
     {0},
 };
-static const struct sl_flag REMOVE_FLAGS[] = {{"reason", "TEXT", "why; goes on record", 'r'}, {0}};
+static const struct sl_flag LIST_FLAGS[] = {
+    {"unit", "U", "this unit's", 'u'},
+    {"table", "DATASET.TABLE", "this table's", 't'},
+    {0},
+};
+static const struct sl_flag REMOVE_FLAGS[] = {
+    {"unit", "U", "the gap of this unit", 'u'},
+    {"table", "DATASET.TABLE", "only the gap of this table", 't'},
+    {"reason", "TEXT", "why; goes on record", 'r'},
+    {0},
+};
 
 static int print_gaps(struct sl_cli *cli, const struct sl_known_gap *gaps, size_t n)
 {
@@ -31,10 +41,27 @@ static int print_gaps(struct sl_cli *cli, const struct sl_known_gap *gaps, size_
     return sl_rows_finish(&rows, &cli->err) == SL_OK ? SL_EXIT_OK : sl_cli_failed(cli, NULL);
 }
 
+/* The phases that the line names; none: NULL names all. */
+static enum sl_code read_phases(struct sl_cli *cli, const char ***out, size_t *n)
+{
+    const char **names = sl_arena_array(&cli->arena, cli->args.n_values + 1, sizeof *names);
+    *out = names;
+    *n = sl_args_all(&cli->args, "phase", names);
+    if (*n == 0 && cli->select.phase != NULL)
+        names[(*n)++] = cli->select.phase->name; /* it came as a word */
+    for (size_t i = 0; i < *n; i++) {
+        const struct sl_phase *phase = NULL;
+        if (sl_cli_phase(cli, names[i], &phase) != SL_OK)
+            return cli->err.code;
+        names[i] = phase->name;
+    }
+    return SL_OK;
+}
+
 /* One gap per named phase; all but the phase is the same. */
 static enum sl_code read_gaps(struct sl_cli *cli, struct sl_known_gap **out, size_t *n)
 {
-    const char *until = sl_args_get(&cli->args, "until");
+    const char *until = sl_args_get(&cli->args, "until"), **names = NULL;
     struct sl_known_gap gap = {
         .date = cli->select.date,
         .unit = sl_args_get(&cli->args, "unit"),
@@ -49,17 +76,12 @@ static enum sl_code read_gaps(struct sl_cli *cli, struct sl_known_gap **out, siz
         return sl_fail(&cli->err, SL_INVALID, "say either --date D or --unit U");
     if (until != NULL && sl_cli_date(cli, until, &gap.until) != SL_OK)
         return cli->err.code;
-    const char **names = sl_arena_array(&cli->arena, cli->args.n_values + 1, sizeof *names);
-    *n = sl_args_all(&cli->args, "phase", names);
-    if (*n == 0)
-        names[(*n)++] = cli->select.phase->name; /* it came as a word */
+    if (read_phases(cli, &names, n) != SL_OK)
+        return cli->err.code;
     *out = sl_arena_array(&cli->arena, *n, sizeof **out);
     for (size_t i = 0; i < *n; i++) {
-        const struct sl_phase *phase = NULL;
-        if (sl_cli_phase(cli, names[i], &phase) != SL_OK)
-            return cli->err.code;
         (*out)[i] = gap;
-        (*out)[i].phase = phase->name;
+        (*out)[i].phase = names[i];
     }
     return SL_OK;
 }
@@ -78,29 +100,76 @@ static int run_add(struct sl_cli *cli)
     return exit_code == SL_EXIT_OK ? sl_cli_decide_due(cli, exit_code) : exit_code;
 }
 
+/* Is it what phases, --date, --unit and --table say? What is not said is not asked. */
+static bool is_meant(const struct sl_cli *cli, const struct sl_known_gap *gap, const char **phases, size_t n)
+{
+    const char *unit = sl_args_get(&cli->args, "unit"), *table = sl_args_get(&cli->args, "table");
+    bool phase = n == 0;
+    for (size_t i = 0; i < n; i++)
+        phase |= sl_str_eq(phases[i], gap->phase);
+    return phase && (cli->select.date == SL_DATE_NONE || gap->date == cli->select.date) && (unit == NULL || sl_str_eq(unit, gap->unit)) &&
+           (table == NULL || sl_str_eq(table, gap->table));
+}
+
+static enum sl_code read_meant(struct sl_cli *cli, struct sl_known_gap **out, size_t *n)
+{
+    const char **phases = NULL;
+    size_t n_phases = 0, n_all = 0;
+    enum sl_code code = read_phases(cli, &phases, &n_phases);
+    if (code == SL_OK)
+        code = sl_ledger_known_gaps(cli->ledger, out, &n_all, &cli->arena, &cli->err);
+    *n = 0;
+    for (size_t i = 0; code == SL_OK && i < n_all; i++)
+        if (is_meant(cli, &(*out)[i], phases, n_phases))
+            (*out)[(*n)++] = (*out)[i];
+    return code;
+}
+
 static int run_list(struct sl_cli *cli)
 {
     struct sl_known_gap *gaps = NULL;
-    size_t n = 0, kept = 0;
-    if (sl_ledger_known_gaps(cli->ledger, &gaps, &n, &cli->arena, &cli->err) != SL_OK)
-        return sl_cli_failed(cli, NULL);
-    for (size_t i = 0; i < n; i++)
-        if (cli->select.phase == NULL || sl_str_eq(cli->select.phase->name, gaps[i].phase))
-            gaps[kept++] = gaps[i];
-    return print_gaps(cli, gaps, kept);
+    size_t n = 0;
+    enum sl_code code = read_meant(cli, &gaps, &n);
+    if (code == SL_INVALID)
+        return sl_cli_usage_err(cli);
+    return code == SL_OK ? print_gaps(cli, gaps, n) : sl_cli_failed(cli, NULL);
+}
+
+static enum sl_code remove_one(struct sl_cli *cli, int64_t id)
+{
+    struct sl_ops ops;
+    sl_cli_ops(cli, &ops);
+    enum sl_code code = sl_ops_known_gap_remove(&ops, id, sl_cli_who(cli), sl_args_get(&cli->args, "reason"), &cli->arena, &cli->err);
+    if (code == SL_OK)
+        sl_cli_note(cli, "known gap %lld is removed", (long long)id);
+    return code;
+}
+
+static enum sl_code remove_meant(struct sl_cli *cli)
+{
+    struct sl_known_gap *gaps = NULL;
+    size_t n = 0;
+    enum sl_code code = read_meant(cli, &gaps, &n);
+    if (code == SL_OK && n == 0)
+        return sl_fail(&cli->err, SL_NOT_FOUND, "there is no such known gap");
+    for (size_t i = 0; code == SL_OK && i < n; i++)
+        code = remove_one(cli, gaps[i].id);
+    return code;
 }
 
 static int run_remove(struct sl_cli *cli)
 {
-    struct sl_ops ops;
     int64_t id;
-    if (!sl_parse_i64(cli->select.word, &id))
-        return sl_cli_usage(cli, "%.40s is no id of a known gap; `sluice known-gaps list` has them", cli->select.word);
-    sl_cli_ops(cli, &ops);
-    if (sl_ops_known_gap_remove(&ops, id, sl_cli_who(cli), sl_args_get(&cli->args, "reason"), &cli->arena, &cli->err) != SL_OK)
-        return sl_cli_failed(cli, "sluice known-gaps list");
-    sl_cli_note(cli, "known gap %lld is removed", (long long)id);
-    return sl_cli_decide_due(cli, SL_EXIT_OK);
+    const char *word = cli->select.word;
+    bool meant = cli->select.phase != NULL && (cli->select.date != SL_DATE_NONE || sl_args_has(&cli->args, "unit"));
+    if ((word == NULL) != meant)
+        return sl_cli_usage(cli, "which gap? say its id, which `sluice known-gaps list` has, or --phase P and --date D or --unit U");
+    if (word != NULL && !sl_parse_i64(word, &id))
+        return sl_cli_usage(cli, "%.40s is no id of a known gap; `sluice known-gaps list` has them", word);
+    enum sl_code code = word != NULL ? remove_one(cli, id) : remove_meant(cli);
+    if (code == SL_INVALID)
+        return sl_cli_usage_err(cli);
+    return code == SL_OK ? sl_cli_decide_due(cli, SL_EXIT_OK) : sl_cli_failed(cli, "sluice known-gaps list");
 }
 
 const struct sl_command SL_CMD_KNOWN_GAPS_ADD = {
@@ -118,21 +187,23 @@ const struct sl_command SL_CMD_KNOWN_GAPS_ADD = {
 
 const struct sl_command SL_CMD_KNOWN_GAPS_LIST = {
     .name = "known-gaps list",
-    .usage = "[PHASE]",
+    .usage = "[PHASE] [--date D | --unit U] [--table T]",
     .help = "the accepted gaps",
-    .takes = SL_TAKES_PHASE,
+    .takes = SL_TAKES_PHASE | SL_TAKES_DATE,
     .opens = SL_READS,
+    .flags = LIST_FLAGS,
     .examples = {"known-gaps list", "known-gaps list --phase orders_daily -o ndjson"},
     .run = run_list,
 };
 
 const struct sl_command SL_CMD_KNOWN_GAPS_REMOVE = {
     .name = "known-gaps remove",
-    .usage = "ID [--reason TEXT]",
+    .usage = "(ID | --phase P [--phase Q] (--date D | --unit U) [--table T]) [--reason TEXT]",
     .help = "a gap that is no longer accepted",
-    .takes = SL_TAKES_WORD | SL_WANTS_WORD,
+    .more = "By its id, or by what it was added with.",
+    .takes = SL_TAKES_PHASE | SL_TAKES_DATE | SL_TAKES_WORD,
     .opens = SL_CHANGES,
     .flags = REMOVE_FLAGS,
-    .examples = {"known-gaps remove 3", "known-gaps remove 3 --reason \"the feed was repaired\""},
+    .examples = {"known-gaps remove 3", "known-gaps remove --phase orders_daily --date 2025-01-03 --reason \"the feed was repaired\""},
     .run = run_remove,
 };

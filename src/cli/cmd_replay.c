@@ -48,27 +48,47 @@ static enum sl_code read_rate(struct sl_cli *cli, int64_t *rate)
     return SL_OK;
 }
 
-static enum sl_code read_to(struct replaying *r)
+/* --to says where, and as with every range the last date. */
+static enum sl_code read_to(struct replaying *r, sl_date *last)
 {
-    const char *to = sl_args_get(&r->cli->args, "to");
-    r->options.policy.to_topic = to != NULL && strcmp(to, "topic") == 0;
-    if (to == NULL || r->options.policy.to_topic || strcmp(to, "self") == 0)
-        return SL_OK;
-    return sl_fail(&r->cli->err, SL_INVALID, "--to %.40s is neither self nor topic", to);
+    struct sl_cli *cli = r->cli;
+    const char **texts = sl_arena_array(&cli->arena, cli->args.n_values + 1, sizeof *texts);
+    size_t n = sl_args_all(&cli->args, "to", texts);
+    for (size_t i = 0; i < n; i++) {
+        const bool topic = strcmp(texts[i], "topic") == 0;
+        if (topic || strcmp(texts[i], "self") == 0)
+            r->options.policy.to_topic = topic;
+        else if (sl_cli_date(cli, texts[i], last) != SL_OK)
+            return sl_fail(&cli->err, SL_INVALID, "--to %.40s is neither self nor topic, nor a last date", texts[i]);
+    }
+    return SL_OK;
 }
 
 /* "A..B", either end may be left out; or one date. */
-static enum sl_code read_dates(struct sl_cli *cli, struct sl_replay_policy *policy)
+static enum sl_code read_range(struct sl_cli *cli, const char *text, struct sl_replay_policy *policy)
 {
-    const char *text = sl_args_get(&cli->args, "dates"), *dots = text == NULL ? NULL : strstr(text, "..");
-    policy->from = policy->to = SL_DATE_NONE;
-    if (text == NULL)
-        return SL_OK;
+    const char *dots = strstr(text, "..");
     const char *from = dots == NULL ? text : sl_arena_strndup(&cli->arena, text, (size_t)(dots - text)),
                *to = dots == NULL ? text : dots + 2;
     enum sl_code code = from[0] == '\0' ? SL_OK : sl_cli_date(cli, from, &policy->from);
     if (code == SL_OK && to[0] != '\0')
         code = sl_cli_date(cli, to, &policy->to);
+    return code;
+}
+
+/* By --dates, or as everywhere: A..B, --date, --from and --to. */
+static enum sl_code read_dates(struct replaying *r)
+{
+    struct sl_cli *cli = r->cli;
+    struct sl_replay_policy *policy = &r->options.policy;
+    const char *text = sl_args_get(&cli->args, "dates");
+    policy->from = cli->select.from;
+    policy->to = cli->select.to;
+    enum sl_code code = read_to(r, &policy->to);
+    if (code == SL_OK && text != NULL && (policy->from != SL_DATE_NONE || policy->to != SL_DATE_NONE))
+        return sl_fail(&cli->err, SL_INVALID, "--dates %.40s is a second range", text);
+    if (code == SL_OK && text != NULL)
+        code = read_range(cli, text, policy);
     if (code == SL_OK && policy->from != SL_DATE_NONE && policy->to != SL_DATE_NONE && policy->to < policy->from)
         return sl_fail(&cli->err, SL_INVALID, "the range ends before it starts");
     return code;
@@ -86,9 +106,7 @@ static enum sl_code read_line(struct replaying *r)
     r->options.hold = sl_args_has(&cli->args, "hold");
     r->options.stop = sl_cli_stop();
     r->options.pause = sl_cli_pause;
-    enum sl_code code = read_to(r);
-    if (code == SL_OK)
-        code = read_dates(cli, policy);
+    enum sl_code code = read_dates(r);
     if (code == SL_OK && filter != NULL)
         code = sl_letter_filter_parse(&r->filter, filter, cli->config, cli->today, &cli->arena, &cli->err);
     policy->filter = r->filter;
@@ -332,7 +350,7 @@ static int run(struct sl_cli *cli)
 
 const struct sl_command SL_CMD_REPLAY = {
     .name = "replay",
-    .usage = "(--subscription S | --phase P | --ledger) [--dates A..B] [--filter EXPR] [--to self|topic] [--dry-run] ...",
+    .usage = "(--subscription S | PHASE | --ledger) [A..B] [--filter EXPR] [--to self|topic] [--dry-run] ...",
     .help = "brings dead letters back, in the order of their dates",
     .more =
         "A letter leaves the dead letters only after what it does is committed (--to self), or the bus has confirmed its copy (--to "
@@ -349,11 +367,11 @@ const struct sl_command SL_CMD_REPLAY = {
         "subscription, message_id, replays, deliveries, attr.NAME (alone: it is there). OP: = != < <= > >= ~ (holds the text) !~\n"
         "in A..B, in (V, ...). A date that can't be read equals nothing. Reasons are the reject codes; `undelivered`: the bus gave up.\n"
         "Exit 5: some letters could not be replayed, and stay; 130: interrupted.",
-    .takes = SL_TAKES_PHASE,
+    .takes = SL_TAKES_PHASE | SL_TAKES_RANGE,
     .opens = SL_OPENS_CONFIG | SL_OPENS_LEDGER_WRITE | SL_OPENS_WAREHOUSE,
     .flags = FLAGS,
     .examples = {"replay --phase orders_raw --dry-run",
                  "replay --subscription orders-raw-complete-dlq-sub --filter 'reason = unknown_phase' --rate 50/s",
-                 "replay --phase orders_raw --dates 2025-01-01..2025-01-31 --hold", "replay --ledger --limit 10"},
+                 "replay orders_raw 2025-01-01..2025-01-31 --hold", "replay --ledger --limit 10"},
     .run = run,
 };

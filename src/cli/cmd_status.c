@@ -1,6 +1,48 @@
 /* cmd_status.c - one screen: what is wrong now, what is on its way, and where to look. */
 #include "commands.h"
 
+#include <unistd.h>
+
+#define NOT_KNOWN (-1)
+
+/* A broker that was never made is not made by looking; of Google's bus nothing is known. */
+static bool can_be_asked(struct sl_cli *cli)
+{
+    const struct sl_config *config = cli->config;
+    switch (config->bus.type) {
+    case SL_BUS_EMBEDDED: return access(sl_arena_printf(&cli->arena, "%s/broker.db", config->bus.path), F_OK) == 0;
+    case SL_BUS_EMULATOR: return true;
+    case SL_BUS_PUBSUB: return false;
+    }
+    return false;
+}
+
+/* A bus that is away makes the rest of the screen no less true. */
+static int64_t ask_backlog(struct sl_cli *cli)
+{
+    const struct sl_service_options options = {.brief = true, .wait_ms = -1};
+    struct sl_service *service = NULL;
+    struct sl_err err = {0};
+    int64_t backlog = NOT_KNOWN;
+    if (!can_be_asked(cli))
+        return NOT_KNOWN;
+    enum sl_code code = sl_service_open(&service, cli->config, &options, &err);
+    if (code == SL_OK)
+        code = sl_service_reach(service, &err);
+    if (code == SL_OK)
+        code = sl_service_backlog(service, &backlog, &err);
+    sl_service_close(&service);
+    return code == SL_OK ? backlog : NOT_KNOWN;
+}
+
+static void put_backlog(struct sl_json *json, int64_t backlog)
+{
+    if (backlog == NOT_KNOWN)
+        sl_json_put_null(json, "backlog");
+    else
+        sl_json_put_int(json, "backlog", backlog);
+}
+
 static void put_gates(struct sl_json *json, const struct sl_ledger_counts *counts)
 {
     sl_json_key(json, "gates");
@@ -25,7 +67,7 @@ static void put_oldest(struct sl_json *json, const struct sl_status_report *repo
     sl_json_end_object(json);
 }
 
-static void print_record(struct sl_cli *cli, const struct sl_status_report *report)
+static void print_record(struct sl_cli *cli, const struct sl_status_report *report, int64_t backlog)
 {
     const struct sl_ledger_counts *counts = &report->counts;
     struct sl_buf buf;
@@ -38,6 +80,7 @@ static void print_record(struct sl_cli *cli, const struct sl_status_report *repo
     put_gates(&json, counts);
     sl_json_put_int(&json, "pending", report->n_pending);
     sl_json_put_int(&json, "holds", report->n_holds);
+    put_backlog(&json, backlog);
     put_oldest(&json, report);
     sl_json_put_int(&json, "outbox", counts->outbox);
     sl_json_put_int(&json, "outbox_failing", counts->outbox_failing);
@@ -94,12 +137,21 @@ static void print_gates(struct sl_cli *cli, const struct sl_ledger_counts *count
     fputs(any ? "\n" : " none\n", cli->out);
 }
 
-static void print_screen(struct sl_cli *cli, const struct sl_status_report *report)
+static void print_backlog(struct sl_cli *cli, int64_t backlog)
+{
+    if (backlog == NOT_KNOWN)
+        fprintf(cli->out, "%-15s not known\n", "backlog");
+    else
+        fprintf(cli->out, "%-15s %lld messages\n", "backlog", (long long)backlog);
+}
+
+static void print_screen(struct sl_cli *cli, const struct sl_status_report *report, int64_t backlog)
 {
     const struct sl_ledger_counts *counts = &report->counts;
     print_wrong(cli, report);
     print_gates(cli, counts);
     fprintf(cli->out, "%-15s %lld pending, %lld holds\n", "held", (long long)report->n_pending, (long long)report->n_holds);
+    print_backlog(cli, backlog);
     if (report->has_oldest)
         print_oldest(cli, &report->oldest);
     fprintf(cli->out, "%-15s %lld messages, %lld failing\n", "outbox", (long long)counts->outbox, (long long)counts->outbox_failing);
@@ -120,17 +172,19 @@ static int run(struct sl_cli *cli)
     sl_cli_ops(cli, &ops);
     if (sl_ops_status(&ops, &report, &cli->arena, &cli->err) != SL_OK)
         return sl_cli_failed(cli, NULL);
+    const int64_t backlog = ask_backlog(cli);
     if (cli->format == SL_FORMAT_TABLE)
-        print_screen(cli, &report);
+        print_screen(cli, &report, backlog);
     else
-        print_record(cli, &report);
+        print_record(cli, &report, backlog);
     return SL_EXIT_OK;
 }
 
 const struct sl_command SL_CMD_STATUS = {
     .name = "status",
     .usage = "",
-    .help = "one screen: what is wrong now, backlog, oldest waiting gate, last load, rejects, the next command",
+    .help = "one screen: what is wrong now, backlog, oldest waiting gate, outbox, last load, rejects, the next command",
+    .more = "The backlog is what waits on the phases' subscriptions. Only a broker of Sluice's own tells it.",
     .opens = SL_READS,
     .examples = {"status", "status -o json"},
     .run = run,

@@ -70,10 +70,20 @@ void sl_help_all(FILE *out)
           out);
 }
 
+/* The first of each command. */
+static void print_family_examples(FILE *out, const char *word)
+{
+    fputs("\nExamples:\n", out);
+    for (size_t i = 0; SL_COMMANDS[i] != NULL; i++)
+        if (sl_command_in_family(SL_COMMANDS[i], word))
+            fprintf(out, "  sluice %s\n", SL_COMMANDS[i]->examples[0]);
+}
+
 void sl_help_family(FILE *out, const char *word)
 {
     fprintf(out, "usage: sluice %s COMMAND ...\n\nCommands:\n", word);
     print_commands(out, word);
+    print_family_examples(out, word);
     fprintf(out, "\n`sluice %s COMMAND --help` has the flags and examples of a command.\n", word);
 }
 

@@ -65,6 +65,12 @@ static enum sl_code read_range(struct sl_cli *cli, const char *text)
     return code != SL_OK || to[0] == '\0' ? code : sl_cli_date(cli, to, &select->to);
 }
 
+/* Where a command takes a phase or a word of its own, a phase is what the config knows as one. */
+static bool is_phase(const struct sl_cli *cli, const char *word)
+{
+    return !(cli->command->takes & SL_TAKES_WORD) || sl_config_phase(cli->config, word) != NULL;
+}
+
 static enum sl_code read_word(struct sl_cli *cli, const char *word)
 {
     unsigned takes = cli->command->takes;
@@ -75,13 +81,22 @@ static enum sl_code read_word(struct sl_cli *cli, const char *word)
             return sl_fail(&cli->err, SL_INVALID, "%.40s is a second date; a range is A..B", word);
         return takes & SL_TAKES_RANGE ? read_range(cli, word) : sl_cli_date(cli, word, &select->date);
     }
-    if ((takes & SL_TAKES_PHASE) && select->phase == NULL)
+    if ((takes & SL_TAKES_PHASE) && select->phase == NULL && is_phase(cli, word))
         return sl_cli_phase(cli, word, &select->phase);
     if ((takes & SL_TAKES_WORD) && select->word == NULL) {
         select->word = word;
         return SL_OK;
     }
     return sl_fail(&cli->err, SL_INVALID, "%.80s is one word too many", word);
+}
+
+/* Then the command reads the dates among its values itself. */
+static bool has_own_to(const struct sl_command *command)
+{
+    for (const struct sl_flag *flag = command->flags; flag != NULL && flag->name != NULL; flag++)
+        if (strcmp(flag->name, "to") == 0)
+            return true;
+    return false;
 }
 
 static enum sl_code read_flags(struct sl_cli *cli)
@@ -91,7 +106,8 @@ static enum sl_code read_flags(struct sl_cli *cli)
     const bool dates = (takes & (SL_TAKES_DATE | SL_TAKES_RANGE)) != 0, range = (takes & SL_TAKES_RANGE) != 0;
     const char *phase = takes & SL_TAKES_PHASE ? sl_args_get(&cli->args, "phase") : NULL;
     const char *date = dates ? sl_args_get(&cli->args, "date") : NULL;
-    const char *from = range ? sl_args_get(&cli->args, "from") : NULL, *to = range ? sl_args_get(&cli->args, "to") : NULL;
+    const char *from = range ? sl_args_get(&cli->args, "from") : NULL;
+    const char *to = range && !has_own_to(cli->command) ? sl_args_get(&cli->args, "to") : NULL;
     enum sl_code code = phase == NULL ? SL_OK : sl_cli_phase(cli, phase, &select->phase);
     if (code == SL_OK && date != NULL)
         code = range ? read_range(cli, date) : sl_cli_date(cli, date, &select->date);

@@ -101,10 +101,33 @@ static void check_channels(struct sl_reader *reader, const json_t *root)
     }
 }
 
+/* "host:port" with a port that there is, or "unix:path". */
+static bool is_address(const char *text)
+{
+    enum { MAX_PORT = 65535 };
+    const char *colon = strrchr(text, ':');
+    int64_t port;
+    if (strncmp(text, "unix:", 5) == 0)
+        return text[5] != '\0';
+    return colon != NULL && colon != text && sl_parse_i64(colon + 1, &port) && port >= 0 && port <= MAX_PORT;
+}
+
+static void check_addresses(struct sl_reader *reader, const json_t *root)
+{
+    static const char *const parts[] = {"bus", "http"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *listen = text_at(json_object_get(root, parts[i]), "listen");
+        if (listen != NULL && !is_address(listen))
+            sl_reader_fault(reader, sl_path_key(reader->arena, parts[i], "listen"),
+                            "found '%.80s'; expected HOST:PORT with a port of 0 to 65535, or unix:PATH", listen);
+    }
+}
+
 void sl_config_check(struct sl_reader *reader, json_t *root)
 {
     const json_t *calendar = json_object_get(root, "calendar");
     check_engines(reader, root);
+    check_addresses(reader, root);
     check_season(reader, calendar);
     check_lists_not_empty(reader, json_object_get(json_object_get(root, "message"), "fields"), "message.fields");
     check_lists_not_empty(reader, json_object_get(calendar, "entities"), "calendar.entities");

@@ -310,6 +310,7 @@ void sl_facts_read_procs(struct sl_facts_reader *r, const json_t *list, const st
         read_need(r, json, proc);
         proc->run = read_run(r, json, "run");
         proc->running = read_run(r, json, "running");
+        sl_facts_read_reported(r, json, &proc->reported);
         read_record(r, json, &proc->record);
         read_coverage(r, json, proc);
         sl_facts_read_quality(r, json, proc);

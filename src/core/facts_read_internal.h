@@ -50,6 +50,7 @@ void sl_facts_read_procs(struct sl_facts_reader *r, const json_t *list, const st
 void sl_facts_read_checks(struct sl_facts_reader *r, const json_t *root);
 
 /* facts_read_quality.c */
+void sl_facts_read_reported(struct sl_facts_reader *r, const json_t *json, struct sl_reported *out);
 void sl_facts_read_quality(struct sl_facts_reader *r, const json_t *json, struct sl_proc_facts *proc);
 void sl_facts_read_completeness(struct sl_facts_reader *r, const json_t *root);
 void sl_facts_read_inherited(struct sl_facts_reader *r, const json_t *root);

@@ -35,6 +35,17 @@ static void read_unit(struct sl_facts_reader *r, const json_t *json, struct sl_p
         sl_facts_fault(r, "an assessed unit has no name");
 }
 
+void sl_facts_read_reported(struct sl_facts_reader *r, const json_t *json, struct sl_reported *out)
+{
+    const json_t *reported = sl_facts_object(r, json, "reported");
+    if (!reported)
+        return;
+    out->any = true;
+    read_tier(r, reported, &out->tier);
+    out->score = sl_facts_number(r, reported, "score");
+    out->issues = sl_facts_names(r, reported, "issues", &out->n_issues, false);
+}
+
 void sl_facts_read_quality(struct sl_facts_reader *r, const json_t *json, struct sl_proc_facts *proc)
 {
     size_t i;

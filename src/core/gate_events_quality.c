@@ -52,6 +52,22 @@ static void below_gold(struct sl_eventing *m, const struct sl_proc_facts *proc, 
         unit->quality.n_issues ? joined(m, unit->quality.issues, unit->quality.n_issues, 10) : "by its sample");
 }
 
+static void reported_below_gold(struct sl_eventing *m, const struct sl_proc_facts *proc)
+{
+    const struct sl_reported *reported = &proc->reported;
+    if (!reported->any || reported->tier == SL_TIER_GOLD)
+        return;
+    struct sl_event *event = sl_eventing_of(m, proc, "quality_degradation", SL_SEV_INFO);
+    event->source = "reported";
+    event->tier_before = sl_tier_name(SL_TIER_GOLD);
+    event->tier_after = sl_tier_name(reported->tier);
+    event->score_after = reported->score;
+    event->downstream_impact = reported->tier == SL_TIER_UNUSABLE ? "features_partial" : "predictions_degraded";
+    event->description = sl_arena_printf(m->arena, "The run says that its rows are %s, %.1f%s%s", event->tier_after, reported->score,
+                                         reported->n_issues ? ": " : "",
+                                         reported->n_issues ? joined(m, reported->issues, reported->n_issues, 10) : "");
+}
+
 static void rows_differ(struct sl_eventing *m, const struct sl_proc_facts *proc)
 {
     const double difference = sl_rows_difference(proc);
@@ -91,6 +107,7 @@ static void rows_found(struct sl_eventing *m)
             source_degraded(m, proc, &proc->quality.units[k]);
             below_gold(m, proc, &proc->quality.units[k]);
         }
+        reported_below_gold(m, proc);
         if (proc->run->status != SL_RUN_FAILED)
             rows_differ(m, proc);
         record_differs(m, proc);

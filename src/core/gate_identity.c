@@ -44,5 +44,5 @@ enum sl_arrival sl_gate_arrival(const struct sl_phase *phase, const struct sl_ga
     bool same_execution = prior && !strcmp(prior->execution_id, run->execution_id);
     if (lists_name(gate->completed, processor->name))
         return same_execution ? SL_ARRIVAL_OLDER : SL_ARRIVAL_NEW_GENERATION;
-    return phase->on_late == SL_LATE_RETRIGGER ? SL_ARRIVAL_NEW_GENERATION : SL_ARRIVAL_LATE;
+    return phase->on_late == SL_LATE_RETRIGGER ? SL_ARRIVAL_LATE_GENERATION : SL_ARRIVAL_LATE;
 }

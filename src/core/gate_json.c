@@ -121,6 +121,7 @@ static void put_procs(struct sl_json *json, const struct sl_proc_facts *procs, s
         sl_json_put_str(json, "required", NEEDS[procs[i].need]);
         put_run(json, "run", procs[i].run);
         put_run(json, "running", procs[i].running);
+        sl_facts_put_reported(json, &procs[i].reported);
         put_record(json, &procs[i].record);
         put_coverage(json, &procs[i], most);
         sl_facts_put_quality(json, &procs[i], most);

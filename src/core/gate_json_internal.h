@@ -10,6 +10,7 @@ void sl_facts_put_names(struct sl_json *json, const char *key, const char *const
 
 /* ---- gate_json_quality.c: the facts of quality and completeness ---- */
 
+void sl_facts_put_reported(struct sl_json *json, const struct sl_reported *reported);
 void sl_facts_put_quality(struct sl_json *json, const struct sl_proc_facts *proc, size_t most);
 void sl_facts_put_completeness(struct sl_json *json, const struct sl_completeness_facts *facts, size_t most);
 void sl_facts_put_inherited(struct sl_json *json, const struct sl_facts *facts, size_t most);

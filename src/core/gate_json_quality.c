@@ -15,6 +15,18 @@ static void put_assessed(struct sl_json *json, const struct sl_proc_facts *proc,
 }
 
 /* Units that are flawless are only counted. */
+void sl_facts_put_reported(struct sl_json *json, const struct sl_reported *reported)
+{
+    if (!reported->any)
+        return;
+    sl_json_key(json, "reported");
+    sl_json_object(json);
+    sl_json_put_str(json, "tier", sl_tier_name(reported->tier));
+    sl_json_put_double(json, "score", reported->score);
+    sl_json_put_strs(json, "issues", reported->issues, reported->n_issues);
+    sl_json_end_object(json);
+}
+
 void sl_facts_put_quality(struct sl_json *json, const struct sl_proc_facts *proc, size_t most)
 {
     size_t flawless = 0, named = 0;

@@ -61,6 +61,15 @@ static void join_units(struct joining *j, const struct sl_proc_facts *proc)
                                  .date = m->facts->date});
 }
 
+/* What the run itself says: of all its rows. */
+static void join_reported(struct joining *j, const struct sl_proc_facts *proc)
+{
+    const struct sl_reported *reported = &proc->reported;
+    const struct sl_culprit culprit = {.phase = j->m->phase->name, .processor = proc->processor->name, .date = j->m->facts->date};
+    if (reported->any)
+        join(j, reported->tier, reported->score, reported->issues, reported->n_issues, culprit);
+}
+
 static int by_bytes(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -128,6 +137,7 @@ void sl_making_take_quality(struct sl_making *m)
             continue;
         note_fallbacks(m, proc);
         join_units(&j, proc);
+        join_reported(&j, proc);
     }
     sort_unusable(m->out);
     for (size_t i = 0; i < m->facts->n_inherited; i++) {
@@ -183,6 +193,8 @@ static const char *too_few_usable(struct sl_making *m, const struct sl_proc_fact
     for (size_t i = 0; i < proc->quality.n_units; i++)
         if (proc->quality.units[i].quality.tier == SL_TIER_UNUSABLE)
             sl_making_name(m, &bad, &n_bad, unit_name(m, proc->quality.units[i].unit));
+    if (proc->reported.any && proc->reported.tier == SL_TIER_UNUSABLE)
+        return sl_arena_printf(m->arena, "%s: its run says that its rows are unusable", proc->processor->name);
     const size_t n = proc->quality.n_units;
     const double share = n ? (double)(n - n_bad) / (double)n : 1;
     if (n_bad < n && share >= m->phase->checks.quality.min_usable - 1e-9)

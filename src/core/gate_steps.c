@@ -53,7 +53,8 @@ bool sl_step_calendar(struct sl_making *m)
     if (facts->calendar_error) {
         check->passed = false;
         check->detail = facts->calendar_error;
-        return sl_making_stop(m, SL_BLOCKED, SL_REASON_BIT(SL_REASON_CHECK_ERROR), "a calendar that can be read");
+        return sl_making_stop(m, SL_BLOCKED, SL_REASON_BIT(SL_REASON_CHECK_ERROR),
+                              sl_arena_printf(m->arena, "a calendar that can be read: %s", facts->calendar_error));
     }
     check->actual = sl_arena_printf(m->arena, "%zu planned, %zu done", facts->n_planned, facts->n_done);
     if (calendar_suspect(m, check) || calendar_not_done(m, check))

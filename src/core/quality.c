@@ -137,7 +137,7 @@ static double share_of_columns(struct assessment *a)
         else
             add_issue(a, sl_arena_printf(a->arena, "missing_optional:%s", profile->optional[i]));
     }
-    return n == 0 ? 100.0 : 100.0 * (double)n_present / (double)n;
+    return n == 0 ? 100.0 : (double)n_present / (double)n * 100.0;
 }
 
 /* Weights may name columns that are neither required nor optional; these count like the others. */
@@ -150,7 +150,7 @@ static double share_of_weights(const struct assessment *a, double otherwise)
         if (find_column(a, weight->field) != NULL)
             present += weight->weight;
     }
-    return total > 0 ? 100.0 * present / total : otherwise;
+    return total > 0 ? present / total * 100.0 : otherwise;
 }
 
 static double null_rate(const struct assessment *a, const char *field)

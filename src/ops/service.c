@@ -353,6 +353,37 @@ static void backlog(void *arg, const char *const *subscriptions, size_t n, int64
     pthread_mutex_unlock(&service->mutex);
 }
 
+static enum sl_code count_waiting(struct sl_service *service, const char *const *subscriptions, size_t n, int64_t *out, struct sl_err *err)
+{
+    int64_t undelivered = 0, leased = 0;
+    enum sl_code code = SL_OK;
+    pthread_mutex_lock(&service->mutex);
+    if (service->broker != NULL) {
+        sl_broker_backlog(service->broker, subscriptions, n, &undelivered, &leased);
+    } else {
+        code = service->admin != NULL ? SL_OK : sl_pubsub_admin_create(&service->admin, &service->peer, err);
+        if (code == SL_OK)
+            code = sl_pubsub_admin_backlog(service->admin, subscriptions, n, &undelivered, &leased, err);
+    }
+    pthread_mutex_unlock(&service->mutex);
+    *out = undelivered + leased;
+    return code;
+}
+
+enum sl_code sl_service_backlog(struct sl_service *service, int64_t *out, struct sl_err *err)
+{
+    const struct sl_config *config = service->config;
+    struct sl_arena arena = {0};
+    const char **names = sl_arena_array(&arena, config->n_phases + 1, sizeof *names);
+    size_t n = 0;
+    for (size_t i = 0; i < config->n_phases; i++)
+        if (config->phases[i].subscription != NULL)
+            names[n++] = sl_pubsub_resource(&arena, config, "subscriptions", config->phases[i].subscription);
+    enum sl_code code = count_waiting(service, names, n, out, err);
+    sl_arena_fini(&arena);
+    return code;
+}
+
 static int64_t retention_of(struct sl_pubsub_admin *admin, const struct sl_config *config, const char *subscription)
 {
     struct sl_arena arena = {0};

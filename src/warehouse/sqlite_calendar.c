@@ -4,8 +4,16 @@
 #endif
 #include "sqlite.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include <sluice/str.h>
+
+#include "values.h"
+
+#define MAX_EXACT 9007199254740992.0 /* 2^53 */
 
 struct calendar {
     struct sl_wh_name name;
@@ -19,6 +27,13 @@ struct calendar {
 /* Selected columns: rowid, date, unit, season, then the terms of planned, done, cancelled, then the entity columns. */
 enum { AT_ROWID, AT_DATE, AT_UNIT, AT_SEASON, AT_TERMS };
 
+/* A number below 0: no truth value. */
+static int as_bool(const char *value)
+{
+    const bool yes = !strcasecmp(value, "true") || !strcmp(value, "1");
+    return yes || !strcasecmp(value, "false") || !strcmp(value, "0") ? yes : -1;
+}
+
 static enum sl_code need_column(const struct calendar *c, const struct sl_wh_columns *columns, const char *column, struct sl_err *err)
 {
     const struct sl_wh_column *found;
@@ -26,12 +41,42 @@ static enum sl_code need_column(const struct calendar *c, const struct sl_wh_col
     return code ? code : sl_wh_column_need(columns, &c->name, column, &found, err);
 }
 
+static bool is_comparable(enum sl_column_type type, const char *value)
+{
+    double number;
+    switch (type) {
+    case SL_COL_INT64:
+    case SL_COL_FLOAT64: return sl_parse_double(value, &number);
+    case SL_COL_BOOL: return as_bool(value) >= 0;
+    case SL_COL_STRING:
+    case SL_COL_DATE:
+    case SL_COL_TIMESTAMP:
+    case SL_COL_JSON: return true;
+    }
+    return true;
+}
+
+/* A value that the column's type can never hold would make the condition silently false. */
+static enum sl_code need_comparable(const struct calendar *c, const struct sl_wh_columns *columns, const struct sl_term *term,
+                                    struct sl_err *err)
+{
+    const enum sl_column_type type = sl_wh_type_of(sl_wh_column_find(columns, term->column)->declared);
+    for (size_t i = 0; i < term->n; i++)
+        if (!is_comparable(type, term->values[i]))
+            return sl_fail(err, SL_INVALID, "calendar %s: column %s is %s, which can't be compared with '%.60s'", c->config->table,
+                           term->column, sl_wh_type_name(type), term->values[i]);
+    return SL_OK;
+}
+
 static enum sl_code need_terms(const struct calendar *c, const struct sl_wh_columns *columns, const struct sl_condition *condition,
                                struct sl_err *err)
 {
     enum sl_code code = SL_OK;
-    for (size_t i = 0; !code && i < condition->n; i++)
+    for (size_t i = 0; !code && i < condition->n; i++) {
         code = need_column(c, columns, condition->terms[i].column, err);
+        if (!code)
+            code = need_comparable(c, columns, &condition->terms[i], err);
+    }
     return code;
 }
 
@@ -116,16 +161,35 @@ static const char *cell(sqlite3_stmt *stmt, int at)
     return (const char *)sqlite3_column_text(stmt, at);
 }
 
+/* 3 and 3.0 are one number; what a double can't hold exactly is equal only by its text. */
+static bool same_number(double number, const char *value)
+{
+    double other;
+    return sl_parse_double(value, &other) && fabs(number) < MAX_EXACT && !(number < other) && !(number > other);
+}
+
+/* The config's value in the words of the cell. A truth value is stored as 0 or 1. */
+static bool is_value(sqlite3_stmt *stmt, int at, const char *value)
+{
+    const int type = sqlite3_column_type(stmt, at);
+    const bool number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+    const char *declared = number ? sqlite3_column_decltype(stmt, at) : NULL;
+    const double found = number ? sqlite3_column_double(stmt, at) : 0;
+    if (declared && sl_wh_type_of(declared) == SL_COL_BOOL)
+        return as_bool(value) == (found < 0 || found > 0);
+    const char *text = cell(stmt, at);
+    return text && (!strcmp(text, value) || (number && same_number(found, value)));
+}
+
 /* Every term has one of its values; *at moves behind the condition's columns. */
 static bool holds(sqlite3_stmt *stmt, const struct sl_condition *condition, int *at)
 {
     bool all = true;
-    for (size_t i = 0; i < condition->n; i++) {
+    for (size_t i = 0; i < condition->n; i++, (*at)++) {
         const struct sl_term *term = &condition->terms[i];
-        const char *text = cell(stmt, (*at)++);
         bool one = false;
-        for (size_t v = 0; text && !one && v < term->n; v++)
-            one = !strcmp(text, term->values[v]);
+        for (size_t v = 0; !one && v < term->n; v++)
+            one = is_value(stmt, *at, term->values[v]);
         all = all && one;
     }
     return all;

@@ -59,7 +59,7 @@ static void schedule(const struct sl_worker *worker, struct sl_gate *gate, int64
         gate->due_us = clock_due_us;
 }
 
-struct sl_gate sl_worker_outcome(const struct sl_worker *worker, const struct work *work, int64_t now_us)
+struct sl_gate sl_worker_outcome(struct sl_worker *worker, const struct work *work, int64_t now_us)
 {
     const struct sl_decision *decision = &work->decision;
     struct sl_gate gate = work->gate;
@@ -74,14 +74,6 @@ struct sl_gate sl_worker_outcome(const struct sl_worker *worker, const struct wo
     gate.quality_score = decision->has_quality ? decision->quality_score : 0;
     gate.config_hash = worker->config->hash;
     gate.checked_us = now_us;
-    return gate;
-}
-
-/* All of the gate, as it is written. */
-static struct sl_gate decided_gate(struct sl_worker *worker, const struct work *work, int64_t now_us)
-{
-    const struct sl_decision *decision = &work->decision;
-    struct sl_gate gate = sl_worker_outcome(worker, work, now_us);
     gate.completed = sl_json_names(decision->completed, decision->n_completed, &worker->arena);
     gate.missing = sl_json_names(decision->missing, decision->n_missing, &worker->arena);
     gate.late = sl_json_names(decision->late, decision->n_late, &worker->arena);
@@ -211,7 +203,7 @@ static enum sl_code write_change(struct sl_worker *worker, const struct work *wo
 
 enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
 {
-    struct sl_gate gate = decided_gate(worker, work, now_us);
+    struct sl_gate gate = sl_worker_outcome(worker, work, now_us);
     const bool moved = !work->exists || gate.state != work->gate.state || gate.reasons != work->gate.reasons;
     const bool changed = !work->exists || !same_outcome(&gate, &work->gate);
     if (moved)

@@ -92,6 +92,12 @@ void sl_newest_runs(struct sl_proc_facts *proc, const struct group *group)
         proc->running = NULL;
 }
 
+void sl_take_reported(struct sl_worker *worker, struct sl_proc_facts *proc)
+{
+    if (proc->run && proc->run->status != SL_RUN_FAILED)
+        sl_reported_read(&proc->reported, &worker->config->quality, proc->run->extra, &worker->arena);
+}
+
 static bool is_running_now(const struct sl_proc_facts *proc, const struct sl_phase *phase, int64_t now_us)
 {
     return proc->running && now_us - proc->running->timestamp_us < phase->checks.upstream.running_timeout_ms * 1000;
@@ -113,6 +119,7 @@ static enum sl_code gather_runs(struct sl_worker *worker, struct work *work, str
         sl_newest_runs(proc, group);
         if (proc->need == SL_NOT_REQUIRED)
             continue;
+        sl_take_reported(worker, proc);
         facts->in_progress |= is_running_now(proc, work->phase, facts->now_us);
         if (!proc->run || !proc->run->skip || proc->run->generation != facts->generation)
             continue;

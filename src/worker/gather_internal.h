@@ -10,6 +10,8 @@ bool sl_has_units(const struct sl_worker *worker);
 struct sl_due sl_due_on(const struct sl_worker *worker, sl_date date, bool every_day, struct sl_arena *arena);
 struct sl_due sl_due_of(const struct sl_worker *worker, const struct sl_facts *facts);
 void sl_newest_runs(struct sl_proc_facts *proc, const struct group *group);
+/* What its newest run says of the quality of its rows. */
+void sl_take_reported(struct sl_worker *worker, struct sl_proc_facts *proc);
 /* Only a processor that has reported is judged by its rows. */
 bool sl_is_judged(const struct sl_proc_facts *proc);
 

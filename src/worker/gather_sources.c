@@ -158,13 +158,27 @@ static bool wants_fingerprint(const struct work *work, const struct sl_proc_fact
     return work->phase->n_followers > 0 && sl_is_judged(proc);
 }
 
+/* The unit's rows stand in the primary, but no run has written them. */
+static bool was_made(const struct sl_proc_facts *proc, size_t served)
+{
+    return proc->coverage.served[served].source >= proc->processor->n_sources;
+}
+
+static void ask_count(struct sl_contents *contents, const struct sl_proc_facts *proc, sl_date date)
+{
+    sl_questions_add(&contents->counts, &proc->processor->sources[0], date, NULL);
+    for (size_t k = 0; k < proc->coverage.n_served; k++)
+        if (was_made(proc, k))
+            sl_questions_add(&contents->counts, &proc->processor->sources[0], date, proc->coverage.served[k].unit);
+}
+
 void sl_contents_ask(struct sl_contents *contents, const struct work *work)
 {
     for (size_t p = 0; p < work->facts.n_procs; p++) {
         const struct sl_proc_facts *proc = &work->facts.procs[p];
         const struct sl_processor *processor = proc->processor;
         if (wants_count(proc))
-            sl_questions_add(&contents->counts, &processor->sources[0], work->facts.date, NULL);
+            ask_count(contents, proc, work->facts.date);
         if (!wants_fingerprint(work, proc))
             continue;
         sl_questions_add(&contents->fingerprints, &processor->sources[0], work->facts.date, NULL);
@@ -173,16 +187,29 @@ void sl_contents_ask(struct sl_contents *contents, const struct work *work)
     }
 }
 
+/* The rows of the date that a run may have written. */
+static void read_count(const struct sl_contents *contents, struct sl_proc_facts *proc, sl_date date)
+{
+    const struct sl_source *primary = proc->processor->sources;
+    struct sl_answer answer = sl_questions_answer(&contents->counts, primary, date, NULL);
+    proc->rows_counted = !answer.error;
+    proc->n_rows = answer.rows;
+    for (size_t k = 0; k < proc->coverage.n_served; k++) {
+        if (!was_made(proc, k))
+            continue;
+        answer = sl_questions_answer(&contents->counts, primary, date, proc->coverage.served[k].unit);
+        proc->rows_counted &= !answer.error;
+        proc->n_rows -= answer.rows;
+    }
+}
+
 void sl_contents_read(const struct sl_contents *contents, struct work *work)
 {
     for (size_t p = 0; p < work->facts.n_procs; p++) {
         struct sl_proc_facts *proc = &work->facts.procs[p];
         const struct sl_source *primary = proc->processor->sources;
-        if (wants_count(proc)) {
-            const struct sl_answer answer = sl_questions_answer(&contents->counts, primary, work->facts.date, NULL);
-            proc->rows_counted = !answer.error;
-            proc->n_rows = answer.rows;
-        }
+        if (wants_count(proc))
+            read_count(contents, proc, work->facts.date);
         if (wants_fingerprint(work, proc))
             proc->fingerprint = sl_questions_answer(&contents->fingerprints, primary, work->facts.date, NULL).fingerprint;
     }

@@ -75,6 +75,22 @@ static enum sl_code find_gate(struct sl_worker *worker, struct work *work, const
     return code;
 }
 
+/* The gate of the date's profile now; else the one that was decided last: what was decided while its day was today is found there. */
+static enum sl_code find_gate_of_any(struct sl_worker *worker, struct work *work, const struct sl_phase *phase, sl_date date,
+                                     enum sl_profile profile, struct sl_err *err)
+{
+    struct work other = {0};
+    enum sl_code code = find_gate(worker, work, phase, date, profile, err);
+    for (int i = 0; code == SL_NOT_FOUND && i < SL_N_PROFILES; i++) {
+        enum sl_code found = find_gate(worker, &other, phase, date, (enum sl_profile)i, err);
+        if (found != SL_OK && found != SL_NOT_FOUND)
+            return found;
+        if (found == SL_OK && (!work->exists || other.gate.decided_us > work->gate.decided_us))
+            *work = other;
+    }
+    return work->exists ? SL_OK : code;
+}
+
 /* Facts and decision of a pass that leaves nothing behind, not even in the warehouse. */
 static enum sl_code look_at(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err)
 {
@@ -253,7 +269,7 @@ enum sl_code sl_worker_retrigger(struct sl_worker *worker, const struct sl_phase
         return code;
     code = sl_calendar_refresh(worker, now_us, err);
     if (code == SL_OK)
-        code = find_gate(worker, &work, phase, date, profile, err);
+        code = find_gate_of_any(worker, &work, phase, date, profile, err);
     if (code == SL_OK)
         code = new_generation ? sl_worker_reopen(worker, &work, now_us, err) : republish(worker, &work, now_us, err);
     if (code == SL_OK)

@@ -318,8 +318,8 @@ static const char *names_add(struct sl_arena *arena, const char *json_array, con
     return result;
 }
 
-static enum sl_code processor_late(struct sl_worker *worker, struct group *group, const struct sl_processor *processor,
-                                   const struct sl_run *run, int64_t now_us, struct sl_err *err)
+static enum sl_code say_late(struct sl_worker *worker, const struct group *group, const struct sl_run *run, int64_t now_us,
+                             struct sl_err *err)
 {
     struct sl_event event = sl_event_make("processor_late", SL_SEV_WARNING, now_us);
     event.phase = group->phase->name;
@@ -330,7 +330,13 @@ static enum sl_code processor_late(struct sl_worker *worker, struct group *group
     event.description = sl_arena_printf(&worker->arena, "%s reported %s after the gate of generation %d was %s", run->processor,
                                         sl_status_name(run->status), group->gate.generation, sl_state_name(group->gate.state));
     sl_event_identify(&event, worker->config->pipeline);
-    enum sl_code code = sl_worker_event(worker, &event, err);
+    return sl_worker_event(worker, &event, err);
+}
+
+static enum sl_code processor_late(struct sl_worker *worker, struct group *group, const struct sl_processor *processor,
+                                   const struct sl_run *run, int64_t now_us, struct sl_err *err)
+{
+    enum sl_code code = say_late(worker, group, run, now_us, err);
     if (code != SL_OK || group->phase->on_late == SL_LATE_IGNORE)
         return code;
     group->gate.late = names_add(&worker->arena, group->gate.late, run->processor);
@@ -378,11 +384,16 @@ static enum sl_code meets_gate(struct sl_worker *worker, struct group *group, co
     if (code != SL_OK || processor->need[group->profile] == SL_NOT_REQUIRED)
         return code;
     const struct sl_gate *gate = group->gate_exists || group->touched ? &group->gate : NULL;
-    switch (sl_gate_arrival(group->phase, gate, run, prior, processor)) {
+    const enum sl_arrival arrival = sl_gate_arrival(group->phase, gate, run, prior, processor);
+    switch (arrival) {
     case SL_ARRIVAL_OLDER: return SL_OK;
     case SL_ARRIVAL_LATE: return processor_late(worker, group, processor, run, now_us, err);
+    case SL_ARRIVAL_LATE_GENERATION:
     case SL_ARRIVAL_NEW_GENERATION:
-        code = open_generation(worker, group, now_us, err);
+        if (arrival == SL_ARRIVAL_LATE_GENERATION)
+            code = say_late(worker, group, run, now_us, err);
+        if (code == SL_OK)
+            code = open_generation(worker, group, now_us, err);
         counts_for_gate(worker, group, run, now_us);
         return code;
     case SL_ARRIVAL_COUNTS: counts_for_gate(worker, group, run, now_us); return SL_OK;

@@ -76,6 +76,12 @@ static struct layer of_whole(const struct sl_inherited *from)
                           from->tier == SL_TIER_GOLD ? NULL : &from->culprit};
 }
 
+static struct layer of_report(const struct sl_reported *reported)
+{
+    return (struct layer){{.tier = reported->tier, .score = reported->score, .issues = reported->issues, .n_issues = reported->n_issues},
+                          NULL};
+}
+
 static const struct sl_inherited_part *find_part(const struct sl_inherited *from, const char *key)
 {
     for (size_t i = 0; i < from->n_parts; i++)
@@ -247,6 +253,8 @@ static void put_unit(struct making *m, const char *unit, const struct sl_unit_qu
     } else if (has_entities(m)) {
         push(m->arena, &layers, (struct layer){{.tier = SL_TIER_GOLD, .score = 100.0}, NULL});
     }
+    if (m->proc->reported.any)
+        push(m->arena, &layers, of_report(&m->proc->reported));
     inherit(m, &layers, unit);
     put_stamp(m, unit, NULL, own, &layers);
     for (size_t i = 0, end; i < m->n_parts; i = end) {

@@ -184,8 +184,8 @@ void sl_coverage_read(struct sl_coverage *out, const struct sl_sources *sources,
 /* Decide `works` (any order; sorted here: dates ascending, phases in DAG order) and write everything, in the ledger transaction that is open. */
 enum sl_code sl_worker_decide(struct sl_worker *worker, struct work *works, size_t n, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_write(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
-/* The gate as its decision leaves it, but for what only a write changes: names, drops and clocks. */
-struct sl_gate sl_worker_outcome(const struct sl_worker *worker, const struct work *work, int64_t now_us);
+/* The gate as its decision leaves it, but for the clocks, which only a write changes. Its lists are of the worker's arena. */
+struct sl_gate sl_worker_outcome(struct sl_worker *worker, const struct work *work, int64_t now_us);
 /* For a republication: decided afresh, with the triggers that the gate's own decision published (none: it had adopted another gate's). */
 enum sl_code sl_worker_decide_again(struct sl_worker *worker, struct work *work, int64_t now_us, struct sl_err *err);
 enum sl_code sl_worker_outbox_triggers(struct sl_worker *worker, const struct work *work, int64_t now_us, struct sl_err *err);

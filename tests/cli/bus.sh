@@ -44,6 +44,13 @@ published() {
     has "12"
     expect 0 publish --topic orders-raw-complete -o json
     equal "nothing published" "$out" '{"published":0,"failed":0}'
+    expect 0 status -o json
+    has '"backlog":36,'
+    expect 0 status
+    has "backlog         36 messages"
+    expect 0 --set bus.path=nowhere status -o json
+    has '"backlog":null,'
+    equal "looking makes no broker" "$(ls nowhere 2>/dev/null)" ""
 }
 
 ran() {
@@ -56,6 +63,7 @@ ran() {
     equal "gates" "$(states)" "$expected"
     expect 0 status -o json
     has '"outbox":0,"outbox_failing":0,"events_unloaded":0,"runs_unloaded":0'
+    has '"backlog":0,'
     expect 0 run --until-idle 0s
     has '"received":0,'
 }
@@ -157,7 +165,7 @@ misused() {
 2|run nowhere|nowhere
 2|run --until-idle soon|--until-idle soon
 2|broker|--path DIR
-1|broker --path broken --listen nowhere|nowhere
+2|broker --path broken --listen nowhere|nowhere
 2|broker --path broken --listen 127.0.0.1:0 --stream-age soon|--stream-age is no duration
 1|broker --path broken --listen 127.0.0.1:0 --faults messages/orders_raw.ndjson|is no fault; fail, slow and drop are
 TABLE

@@ -114,6 +114,32 @@ accepted() {
     expect 1 known-gaps add --phase daily_sales --unit nowhere --reason "no such unit"
 }
 
+# By what they were added with, as by their ids.
+accepted_by_name() {
+    expect 0 known-gaps add --phase daily_sales --phase orders_raw --date 2025-03-08 --table shop_raw.orders --reason "one day"
+    expect 0 known-gaps list --phase daily_sales --phase orders_raw --date 2025-03-08 -o ndjson
+    equal "listed" "$(lines_with '"date":"2025-03-08"')" 2
+    expect 0 known-gaps list --unit h-03-10 -o ndjson
+    equal "of a unit" "$(lines_with '"unit":"h-03-10"')" 1
+    expect 0 known-gaps list daily_sales --table shop_raw.orders -o ndjson
+    equal "of a table" "$(wc -l <<<"$out")" 1
+    expect 1 known-gaps remove --phase daily_sales --date 2025-03-08 --table shop_raw.nothing --reason "another table"
+    says "no such known gap"
+    expect 0 known-gaps remove --phase daily_sales --phase orders_raw --date 2025-03-08 --reason "it has come"
+    expect 0 known-gaps list --date 2025-03-08 -o ndjson
+    equal "both are gone" "$out" ""
+    expect 0 known-gaps remove daily_sales --unit h-03-10
+    expect 0 known-gaps list -o ndjson
+    equal "none is left" "$out" ""
+    expect 0 events --type operator_action -o ndjson
+    has "it has come"
+    expect 2 known-gaps remove --phase daily_sales
+    expect 2 known-gaps remove --date 2025-03-08
+    expect 2 known-gaps remove 1 --phase daily_sales --date 2025-03-08
+    expect 2 known-gaps remove --phase daily_sale --date 2025-03-08
+    says "did you mean daily_sales?"
+}
+
 twice() {
     local before
     expect 0 gates -o csv
@@ -128,6 +154,25 @@ twice() {
     says "nothing was missing"
 }
 
+# The worst of what the run says and of what is computed counts.
+reported() {
+    local n=0 quality expected
+    while IFS='|' read -r quality expected; do
+        n=$((n + 1))
+        echo "{\"processor_name\":\"payments\",\"phase\":\"orders_raw\",\"execution_id\":\"said$n\",\"day\":\"2025-03-03\",\"status\":\"success\",\"record_count\":3,\"timestamp\":\"2025-03-04T0$n:00:00Z\",$quality}" >said.ndjson
+        expect 0 --set defaults.settle=0s ingest said.ndjson
+        expect 0 gates orders_raw 2025-03-03 -o ndjson
+        has "$expected"
+    done <<'TABLE'
+"quality":{"tier":"bronze","score":60.5,"issues":["thin_sample:1/5"]}|"quality_tier":"bronze","quality_score":60.5
+"data_sources":["espn"]|"quality_tier":"silver","quality_score":100.0
+"quality":null,"data_sources":null|"quality_tier":"gold","quality_score":100.0
+TABLE
+    expect 0 events --type quality_degradation --date 2025-03-03 -o ndjson
+    has "The run says that its rows are bronze, 60.5: thin_sample:1/5"
+    expect 0 what-if --config sluice.yaml orders_raw 2025-03-03 --set defaults.settle=0s
+}
+
 make_season
 ingest_it
 decided
@@ -135,5 +180,7 @@ explained
 missing
 recorded
 accepted
+accepted_by_name
 twice
+reported
 finish

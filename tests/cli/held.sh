@@ -48,6 +48,12 @@ retriggered() {
     expect 1 retrigger orders_raw 2025-03-12 --reason "nothing was fired"
     expect 1 retrigger orders_raw 2025-05-01 --reason "no gate"
     expect 2 retrigger orders_raw 2025-03-03
+    expect 0 gates orders_raw 2025-03-07 -o ndjson
+    local completed
+    completed=$(grep -o '"completed":[^]]*]' <<<"$out")
+    expect 0 retrigger orders_raw 2025-03-07 --new-generation --reason "the source was corrected" -o ndjson
+    has '"generation":2,"state":"triggered"'
+    has "$completed"
 }
 
 held() {
@@ -63,6 +69,22 @@ held() {
     expect 0 gates daily_sales --state suppressed -o ndjson
     equal "held" "$out" ""
     expect 1 hold remove 1
+    expect 0 hold add daily_sales 2025-04-01..2025-04-02 --reason a
+    expect 0 hold add daily_sales --reason b
+    expect 0 hold add orders_raw --reason c
+    expect 0 hold list --phase daily_sales --from 2025-05-01 -o ndjson
+    equal "of later days" "$(lines_with '"reason":"b"')/$(wc -l <<<"$out")" "1/1"
+    expect 0 hold list 2025-04-02..2025-05-01 -o ndjson
+    equal "of these days" "$(wc -l <<<"$out")" 3
+    expect 1 hold remove --phase daily_sales --from 2025-04-01 --to 2025-04-01 --reason "half of one"
+    says "no such hold"
+    expect 0 hold remove --phase daily_sales --from 2025-04-01 --to 2025-04-02 --reason "upgrade done"
+    expect 0 hold remove daily_sales
+    expect 0 hold list -o ndjson
+    equal "the other phase's is left" "$(grep -o '"reason":"[^"]*"' <<<"$out")" '"reason":"c"'
+    expect 0 hold remove --phase orders_raw
+    expect 2 hold remove
+    expect 2 hold remove 1 --phase orders_raw
     expect 2 hold add daily_sales --until soon --reason x
     expect 2 hold add daily_sales
 }

@@ -74,6 +74,22 @@ some() {
     equal "triggers" "$out" ""
 }
 
+# Dates are said as everywhere, though --to says where as well.
+dated() {
+    local range
+    for range in "orders_raw 2025-03-05..2025-03-06" "--phase orders_raw --dates 2025-03-05..2025-03-06" \
+        "orders_raw --from 2025-03-05 --to 2025-03-06" "--phase orders_raw --to topic --from 2025-03-05 --to 2025-03-06"; do
+        # shellcheck disable=SC2086
+        expect 0 replay $range --dry-run
+        says "4 of 21 letters"
+    done
+    has "topic"
+    expect 0 replay --phase orders_raw --date 2025-03-05 --dry-run
+    says "2 of 21 letters"
+    expect 0 replay orders_raw 2025-03-05.. --to self --to 2025-03-06 --dry-run
+    says "4 of 21 letters"
+}
+
 to_topic() {
     expect 0 replay --subscription "$box" --to topic --dates 2025-03-05..2025-03-06 --rate 200/s -o json
     has '"replayed":4,'
@@ -170,6 +186,8 @@ misused() {
 2|replay --phase orders_raw --limit 0|at least 1
 2|replay --phase orders_raw --dates soon|is no date
 2|replay --phase orders_raw --dates 2025-03-02..2025-03-01|ends before it starts
+2|replay --phase orders_raw --from 2025-03-02 --to 2025-03-01|ends before it starts
+2|replay orders_raw 2025-03-02 --dates 2025-03-01|second range
 2|replay --phase orders_raw --filter phse=x|expected phase
 2|replay --subscription orders-raw-complete-sub|is where orders_raw receives its completions
 1|replay --subscription nowhere|nowhere
@@ -185,6 +203,7 @@ looked_at
 mend_config
 dry_run
 some
+dated
 to_topic
 known
 the_rest

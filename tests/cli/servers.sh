@@ -17,6 +17,8 @@ alone() {
     expect 0 init
     says "nothing was missing"
     input=messages/orders_raw.ndjson expect 0 publish --topic orders-raw-complete
+    expect 0 status -o json
+    has '"backlog":24,'
     expect 0 run --until-idle 300ms
     has '"received":24,'
     expect 75 broker --path state/broker --listen 127.0.0.1:0

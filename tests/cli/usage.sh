@@ -23,6 +23,11 @@ helped() {
         expect 0 help $command
     done < <(commands)
     equal "commands" "$((n >= 27))" 1
+    for command in hold known-gaps dlq quality config; do
+        expect 0 "$command" --help
+        has "Examples:"
+        equal "examples of $command" "$(($(sed -n '/^Examples:/,$p' <<<"$out" | grep -c "^  sluice $command ") >= 2))" 1
+    done
     expect 0 hold --help
     has "hold remove"
 }

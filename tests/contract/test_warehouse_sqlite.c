@@ -760,3 +760,29 @@ Test(warehouse_sqlite, profiles_get_an_index_of_their_nulls)
     expect_nulls(&f, required, 3, "2:0,2,1 1:0,0,0");
     teardown(&f);
 }
+
+/* BOOL is kept as 0 and 1; a config says true and false. */
+Test(warehouse_sqlite, truth_values_in_a_calendar)
+{
+    struct warehouse_fixture f;
+    const char *values[] = {"true"};
+    struct sl_term term = {"final", values, 1};
+    struct sl_calendar_row *rows;
+    size_t n;
+    setup(&f);
+    run_once(&f, "raw",
+             "CREATE TABLE flags (day DATE TEXT, game TEXT, final BOOL INTEGER);"
+             "INSERT INTO flags VALUES ('2025-01-01', 'a', 1), ('2025-01-02', 'b', 0), ('2025-01-03', 'c', NULL)");
+    struct sl_calendar_config calendar = {
+        .table = "raw.flags", .date_column = "day", .unit_column = "game", .done = {&term, 1}, .history_from = SL_DATE_NONE};
+    cr_assert_eq(sl_warehouse_calendar(f.warehouse, &calendar, &rows, &n, &f.arena, &f.err), SL_OK, "%s", f.err.text);
+    cr_assert_eq(n, 3);
+    cr_expect(rows[0].done && !rows[1].done && !rows[2].done);
+    values[0] = "false";
+    cr_assert_eq(sl_warehouse_calendar(f.warehouse, &calendar, &rows, &n, &f.arena, &f.err), SL_OK, "%s", f.err.text);
+    cr_expect(!rows[0].done && rows[1].done && !rows[2].done);
+    values[0] = "yes";
+    cr_expect_eq(sl_warehouse_calendar(f.warehouse, &calendar, &rows, &n, &f.arena, &f.err), SL_INVALID);
+    cr_expect(strstr(f.err.text, "column final is BOOL, which can't be compared with 'yes'"), "%s", f.err.text);
+    teardown(&f);
+}

@@ -321,6 +321,47 @@ void warehouse_contract_calendar_evaluates_conditions(struct warehouse_fixture *
     f->config.calendar = kept;
 }
 
+/* The config writes values as text; the column's type says what they are. */
+void warehouse_contract_calendar_compares_by_type(struct warehouse_fixture *f)
+{
+    static const struct {
+        const char *type, *cell, *value; /* type: the first row's, which the import reads it from */
+        bool done;
+        const char *says;
+    } CASES[] = {
+        {"3", "3", "3", true, NULL},
+        {"3", "4", "3", false, NULL},
+        {"3", "3", "3.0", true, NULL},
+        {"1.5", "3.0", "3", true, NULL},
+        {"1.5", "3.25", "3", false, NULL},
+        {"x", "3", "3", true, NULL},
+        {"x", "3.0", "3", false, NULL},
+        {"3", "3", "three", false, "column status is INT64, which can't be compared with 'three'"},
+        {"1.5", "3.0", "final", false, "column status is FLOAT64, which can't be compared with 'final'"},
+    };
+    for (size_t i = 0; i < COUNT(CASES); i++) {
+        const char *values[] = {CASES[i].value};
+        struct sl_term term = {"status", values, 1};
+        struct sl_calendar_config calendar = *f->config.calendar;
+        struct sl_calendar_row *rows;
+        size_t n;
+        char table[32], text[200];
+        snprintf(table, sizeof table, "raw.typed_%zu", i);
+        snprintf(text, sizeof text,
+                 "game,day,season,kind,status,called_off,home,away\na,2025-01-01,s,x,%s,,,\nb,2025-01-02,s,regular,%s,,,\n", CASES[i].type,
+                 CASES[i].cell);
+        import_ok(f, table, text);
+        calendar.table = table;
+        calendar.done = (struct sl_condition){&term, 1};
+        const enum sl_code code = sl_warehouse_calendar(f->warehouse, &calendar, &rows, &n, &f->arena, &f->err);
+        cr_assert_eq(code, CASES[i].says ? SL_INVALID : SL_OK, "case %zu: %s", i, f->err.text);
+        if (CASES[i].says)
+            says(f, CASES[i].says);
+        else
+            cr_expect_eq(rows[1].done, CASES[i].done, "case %zu", i);
+    }
+}
+
 void warehouse_contract_calendar_merges_duplicates(struct warehouse_fixture *f)
 {
     import_ok(f, "raw.schedule",

@@ -34,6 +34,7 @@ struct sl_key warehouse_key(const char *text); /* "2025-01-01 unit", or only the
     X(date_columns_of_other_types_are_refused)                                                                                             \
     X(dates_ascend_within_the_range)                                                                                                       \
     X(calendar_evaluates_conditions)                                                                                                       \
+    X(calendar_compares_by_type)                                                                                                           \
     X(calendar_merges_duplicates)                                                                                                          \
     X(calendar_refuses_rows_without_date_or_unit)                                                                                          \
     X(version_changes_with_every_change)                                                                                                   \

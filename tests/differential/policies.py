@@ -66,7 +66,9 @@ def vary_profiles(season, phases):
             profile = processor(phases, name).setdefault("quality", {"required": ["game_id", field]})
             profile.update(optional=["plus_minus", "steals", "blocks"], weights={field: 10, "steals": 5})
     if season.chance(0.05):
-        processor(phases, season.rng.choice(["player_game_summary", "nbac_team_boxscore"]))["quality"]["required"].append("steals")
+        profile = processor(phases, season.rng.choice(["player_game_summary", "nbac_team_boxscore"]))["quality"]
+        profile["required"].append("steals")
+        profile["optional"] = [f for f in profile.get("optional", []) if f != "steals"]
 
 
 def vary_inputs(season, phases):

@@ -289,6 +289,7 @@ Test(sim_flow, late_retriggers)
     sim_step(&sim);
     sim_pass(&sim, 6 * SIM_MINUTE);
     sim_expect(&sim, "0:06:00 raw 01-09 past/2 waiting settle\n"
+                     "0:06:00 event processor_late warning raw/d 01-09\n"
                      "0:06:00 ack 1\n"
                      "0:11:00 raw 01-09 past/2 triggered by all_complete T2\n"
                      "0:11:00 event gate_triggered info raw 01-09\n"

@@ -202,6 +202,24 @@ Test(sim_operator, retrigger)
     sim_close(&sim);
 }
 
+/* Decided while the day was today, retriggered when it is over: the gate is the one that has fired. */
+Test(sim_operator, retrigger_what_was_decided_the_day_before)
+{
+    struct sim sim = {0};
+    sim_open(&sim, SIM_CASCADE, NULL);
+    sim_day(&sim, "2025-01-10", "G1");
+    sim_four(&sim, "2025-01-10");
+    sim_step(&sim);
+    sim_pass(&sim, 36 * SIM_HOUR);
+    sim_forget(&sim);
+    sim_retrigger(&sim, "raw", "2025-01-10", false);
+    sim_step(&sim);
+    sim_expect(&sim, "36:00:00 retrigger raw 01-10: triggered\n"
+                     "36:00:00 event operator_action info raw 01-10\n"
+                     "36:00:00 publish stats-go 01-10 today/1 retriggered T1\n");
+    sim_close(&sim);
+}
+
 Test(sim_operator, observe_publishes_nothing)
 {
     struct sim sim = {0};

@@ -364,6 +364,28 @@ Test(sim_quality, a_unit_that_no_source_covers_is_reconstructed)
     sim_close(&sim);
 }
 
+/* The run has written none of the rows that a reconstruction made. */
+Test(sim_quality, reconstructed_rows_are_not_the_messages)
+{
+    static const struct {
+        int records;
+        const char *reasons;
+    } CASES[] = {{2, "[]"}, {4, "[\"rows_differ\"]"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct sim sim = {.quiet_trace = true};
+        quality_open(&sim, NULL);
+        whole_game(&sim, DAY, "G1", "A", "B");
+        game(&sim, DAY, "G;2", "A", "B");
+        lines(&sim, "G;2");
+        report(&sim, "raw", "a", DAY, "success", .records = CASES[i].records);
+        sim_step(&sim);
+        cr_expect_eq(sim_count(&sim, "raw", "SELECT count(*) FROM a"), 4);
+        expect_decided(&sim, "raw", DAY, "state", "\"triggered\"");
+        expect_decided(&sim, "raw", DAY, "reasons", CASES[i].reasons);
+        sim_close(&sim);
+    }
+}
+
 /* The warehouse keeps what was made; the batch comes again and finds it. */
 Test(sim_quality, a_reconstruction_outlives_a_failed_commit)
 {

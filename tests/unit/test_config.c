@@ -485,6 +485,28 @@ Test(config, channels_keep_their_settings)
     sl_config_destroy(&c);
 }
 
+Test(config, addresses)
+{
+    static const struct {
+        const char *listen;
+        bool good;
+    } cases[] = {
+        {"127.0.0.1:0", true}, {"0.0.0.0:65535", true}, {"'[::1]:8085'", true}, {"'localhost:8085'", true}, {"unix:/tmp/broker", true},
+        {"nowhere", false},    {"'8085'", false},       {"'127.0.0.1'", false}, {"'127.0.0.1:x'", false},   {"'127.0.0.1:65536'", false},
+        {"':8085'", false},    {"'unix:'", false},      {"''", false},          {"'127.0.0.1:-1'", false},
+    };
+    static const char *const keys[] = {"bus.listen", "http.listen"};
+    for (size_t i = 0; i < 2 * N(cases); i++) {
+        const struct sl_override set = {keys[i % 2], cases[i / 2].listen};
+        struct sl_config *config = NULL;
+        struct sl_buf errors = {0};
+        cr_expect_eq(parse(&config, SHOP_YAML, &set, 1, &errors, NULL) == SL_OK, cases[i / 2].good, "%s: %s", set.key, set.value);
+        cr_expect(cases[i / 2].good || strstr(sl_buf_text(&errors), set.key) != NULL, "%s", sl_buf_text(&errors));
+        sl_buf_fini(&errors);
+        sl_config_destroy(&config);
+    }
+}
+
 Test(config, warnings)
 {
     static const struct {

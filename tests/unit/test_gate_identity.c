@@ -80,7 +80,7 @@ Test(gate_identity, arrivals)
         {"triggered, reports first", true, SL_TRIGGERED, "[\"p9\"]", NULL, "e1@5", false, false, SL_ARRIVAL_LATE},
         {"triggered, had reported but not delivered", true, SL_TRIGGERED, "[\"p9\"]", "e1@5", "e2@6", false, false, SL_ARRIVAL_LATE},
         {"observed, reports first", true, SL_OBSERVED, "[]", NULL, "e1@5", false, false, SL_ARRIVAL_LATE},
-        {"late, on_late: retrigger", true, SL_TRIGGERED, "[\"p9\"]", NULL, "e1@5", true, false, SL_ARRIVAL_NEW_GENERATION},
+        {"late, on_late: retrigger", true, SL_TRIGGERED, "[\"p9\"]", NULL, "e1@5", true, false, SL_ARRIVAL_LATE_GENERATION},
         {"not required by the profile", true, SL_TRIGGERED, "[]", NULL, "e1@5", false, true, SL_ARRIVAL_COUNTS},
         {"a name that only begins like it", true, SL_TRIGGERED, "[\"p01\",\"xp0\"]", "e1@5", "e2@6", false, false, SL_ARRIVAL_LATE},
         {"a name behind one that begins like it", true, SL_TRIGGERED, "[\"p01\",\"p0\"]", "e1@5", "e2@6", false, false,

@@ -150,6 +150,8 @@ Test(quality, scores)
         {"less than half is", "a", "", "", 5, "a=0", "primary", false, 11, NULL, "bronze 80.0 thin_sample:5/11" PLAIN("5", "11", "0.0")},
         {"the issues' order", "a", "b", "", 3, "a=2", "x", false, 10, NULL,
          "unusable 2.7 missing_optional:b high_null_rate:46.7pct thin_sample:3/10" PLAIN("3", "10", "46.7")},
+        {"a share first, then times 100", "s m p z", "a r", "z=8 r=5 s=2.5 m=10", 12, "s=3 m=0 p=2 z=0 r=2", "primary", false, 10, NULL,
+         "bronze 51.3 missing_optional:a high_null_rate:40.4pct" PLAIN("12", "10", "40.4")},
         {"rounded at the end, half to even", "a", "", "", 16, "a=5", "primary", false, 4, NULL,
          "silver 88.8 high_null_rate:11.2pct" PLAIN("16", "4", "11.2")},
     };
@@ -419,4 +421,49 @@ Test(quality, vectors)
     free(text);
     free(path);
     fclose(file);
+}
+
+/* What a completion says of its rows. */
+Test(quality, reported)
+{
+    static const struct {
+        const char *extra, *claim; /* NULL: it claims nothing */
+    } cases[] = {
+        {NULL, NULL},
+        {"{}", NULL},
+        {"{\"metadata\":{\"quality\":{\"tier\":\"poor\"}}}", NULL},
+        {"{\"quality\":null,\"data_sources\":null}", NULL},
+        {"{\"quality\":{\"tier\":\"bronze\",\"score\":60.0,\"issues\":[\"thin_sample:1/5\"]}}", "bronze 60.0 thin_sample:1/5"},
+        {"{\"quality\":{\"quality_tier\":\"bronze\",\"quality_score\":60,\"quality_issues\":[\"a\",\"b\",\"a\",7]}}", "bronze 60.0 a b"},
+        {"{\"quality\":{\"tier\":null,\"quality_tier\":\"silver\"}}", "silver 100.0"},
+        {"{\"quality\":\"poor\"}", "poor 100.0"},
+        {"{\"quality\":{\"tier\":\"platinum\"}}", "unusable 100.0"},
+        {"{\"quality\":{\"score\":74.9}}", "bronze 74.9"},
+        {"{\"quality\":{\"score\":95}}", "gold 95.0"},
+        {"{\"quality\":{\"score\":0}}", "unusable 0.0"},
+        {"{\"quality\":{\"tier\":\"gold\",\"score\":10}}", "gold 10.0"},
+        {"{\"quality\":{\"score\":101}}", NULL},
+        {"{\"quality\":{\"score\":\"80\"}}", NULL},
+        {"{\"quality\":7,\"data_sources\":\"backup\"}", NULL},
+        {"{\"data_sources\":[\"primary\",\"backup\"]}", NULL},
+        {"{\"data_sources\":[]}", NULL},
+        {"{\"data_sources\":[\"espn\"]}", "silver 100.0 backup_source_used"},
+        {"{\"quality\":{\"tier\":\"gold\",\"score\":98,\"issues\":[\"backup_source_used\"]},\"data_sources\":[\"espn\"]}",
+         "silver 98.0 backup_source_used"},
+        {"{\"quality\":{\"tier\":\"poor\"},\"data_sources\":[\"espn\"]}", "poor 100.0 backup_source_used"},
+        {"{\"quality\":", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sl_arena arena = {0};
+        struct sl_reported reported;
+        struct sl_buf said = {0};
+        sl_reported_read(&reported, sl_quality_policy_default(), cases[i].extra, &arena);
+        cr_expect_eq(reported.any, cases[i].claim != NULL, "%s", cases[i].extra);
+        sl_buf_printf(&said, "%s %.1f", sl_tier_name(reported.tier), reported.score);
+        for (size_t k = 0; k < reported.n_issues; k++)
+            sl_buf_printf(&said, " %s", reported.issues[k]);
+        cr_expect(cases[i].claim == NULL || strcmp(sl_buf_text(&said), cases[i].claim) == 0, "%s: %s", cases[i].extra, sl_buf_text(&said));
+        sl_buf_fini(&said);
+        sl_arena_fini(&arena);
+    }
 }
