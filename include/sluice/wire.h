@@ -58,6 +58,8 @@ bool sl_wire_varint(struct sl_wire *wire, uint64_t *out);
 bool sl_wire_text(struct sl_wire *wire, const struct sl_wire_field *field, struct sl_span *out);
 /* The same without a NUL, into the arena. */
 bool sl_wire_string(struct sl_wire *wire, const struct sl_wire_field *field, struct sl_arena *arena, const char **out);
+/* All of a message whose fields 1 and 2 are bytes: a map's entry, an Any. Of a field that is there twice the last one counts; "" for none. */
+enum sl_code sl_wire_pair(struct sl_span *first, struct sl_span *second, struct sl_span bytes, const char *what, struct sl_err *err);
 
 /* ---- writing ---- */
 

@@ -112,3 +112,16 @@ bool sl_wire_string(struct sl_wire *wire, const struct sl_wire_field *field, str
     *out = sl_arena_strndup(arena, text.ptr, text.len);
     return true;
 }
+
+enum sl_code sl_wire_pair(struct sl_span *first, struct sl_span *second, struct sl_span bytes, const char *what, struct sl_err *err)
+{
+    struct sl_wire wire = sl_wire_open(bytes, what, err);
+    struct sl_wire_field field;
+    *first = *second = (struct sl_span){"", 0};
+    while (sl_wire_next(&wire, &field))
+        if (field.key == SL_KEY(1, SL_WIRE_BYTES))
+            *first = field.bytes;
+        else if (field.key == SL_KEY(2, SL_WIRE_BYTES))
+            *second = field.bytes;
+    return wire.code;
+}

@@ -252,47 +252,55 @@ enum sl_answer sl_update_topic(struct sl_broker *broker, struct sl_event *event)
     return SL_ANSWER_NOW;
 }
 
-bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after)
+bool sl_read_list(struct sl_broker *broker, struct sl_event *event, struct sl_page *page)
 {
     struct sl_err err;
     int size;
-    if (sl_read_failed(event, sl_pubsub_read_list(parent, &size, after, event->data, event->len, &broker->arena, &err), &err))
+    *page = (struct sl_page){.prefix = ""};
+    if (sl_read_failed(event, sl_pubsub_read_list(&page->parent, &size, &page->after, event->data, event->len, &broker->arena, &err), &err))
         return false;
     if (size < 0)
         sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "page_size must not be negative, but is %d", size);
-    *page = sl_page_size(size);
+    page->left = sl_page_size(size);
     return size >= 0;
 }
 
-bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char **project, size_t *page, const char **after)
+bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char *kind, struct sl_page *page)
 {
-    if (!sl_read_list(broker, event, project, page, after))
+    if (!sl_read_list(broker, event, page))
         return false;
-    const char *id = strncmp(*project, "projects/", 9) == 0 ? *project + 9 : "";
+    const char *id = strncmp(page->parent, "projects/", 9) == 0 ? page->parent + 9 : "";
     if (*id == '\0' || strchr(id, '/'))
-        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [projects] name: (name=%s)", *project);
+        sl_event_refuse(event, SL_RPC_INVALID_ARGUMENT, "Invalid [projects] name: (name=%s)", page->parent);
+    page->prefix = sl_arena_printf(&broker->arena, "%s/%s/", page->parent, kind);
+    if (*page->after == '\0')
+        page->after = page->prefix;
     return event->status.code == SL_RPC_OK;
 }
 
-/* A page token is the name that came last. */
+bool sl_page_takes(struct sl_page *page, struct sl_event *event, const char *name)
+{
+    if (strncmp(name, page->prefix, strlen(page->prefix)) != 0)
+        return false;
+    if (page->left == 0) {
+        sl_pubsub_put_page_token(&event->response, page->newest);
+        return false;
+    }
+    page->left--;
+    page->newest = name;
+    return true;
+}
+
 enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event)
 {
-    const char *project, *after, *newest = NULL;
-    size_t page;
-    if (!sl_read_project_list(broker, event, &project, &page, &after))
+    struct sl_page page;
+    if (!sl_read_project_list(broker, event, "topics", &page))
         return SL_ANSWER_NOW;
-    const char *prefix = sl_arena_printf(&broker->arena, "%s/topics/", project);
     const struct sl_list *topics = &broker->catalog.topics;
-    size_t i = sl_catalog_topic_after(&broker->catalog, *after ? after : prefix), n = 0;
-    for (; i < topics->n && n <= page; i++) {
+    for (size_t i = sl_catalog_topic_after(&broker->catalog, page.after); i < topics->n; i++) {
         const struct sl_topic *topic = topics->items[i];
-        if (strncmp(topic->config.name, prefix, strlen(prefix)) != 0)
+        if (!sl_page_takes(&page, event, topic->config.name))
             break;
-        if (n++ == page) {
-            sl_pubsub_put_page_token(&event->response, newest);
-            break;
-        }
-        newest = topic->config.name;
         sl_buf_clear(&broker->out);
         put_now(&broker->out, &topic->config);
         sl_pubsub_put_item(&event->response, broker->out.data, broker->out.len);
@@ -302,23 +310,19 @@ enum sl_answer sl_list_topics(struct sl_broker *broker, struct sl_event *event)
 
 enum sl_answer sl_list_topic_subscriptions(struct sl_broker *broker, struct sl_event *event)
 {
-    const char *name, *after, *newest = NULL;
-    size_t page, n = 0;
-    if (!sl_read_list(broker, event, &name, &page, &after))
+    struct sl_page page;
+    if (!sl_read_list(broker, event, &page))
         return SL_ANSWER_NOW;
-    const struct sl_topic *topic = sl_find_topic(broker, event, name);
+    const struct sl_topic *topic = sl_find_topic(broker, event, page.parent);
     const struct sl_list *subscriptions = &broker->catalog.subscriptions; /* sorted, as the topic's own list is not */
-    size_t i = sl_catalog_subscription_after(&broker->catalog, after);
+    size_t i = sl_catalog_subscription_after(&broker->catalog, page.after);
     for (; topic && i < subscriptions->n; i++) {
         const struct sl_subscription *subscription = subscriptions->items[i];
         if (subscription->topic != topic || subscription->config.detached)
             continue;
-        if (n++ == page) {
-            sl_pubsub_put_page_token(&event->response, newest);
+        if (!sl_page_takes(&page, event, subscription->config.name))
             break;
-        }
-        newest = subscription->config.name;
-        sl_pubsub_put_item(&event->response, newest, strlen(newest));
+        sl_pubsub_put_item(&event->response, page.newest, strlen(page.newest));
     }
     return SL_ANSWER_NOW;
 }

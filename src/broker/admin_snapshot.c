@@ -148,24 +148,16 @@ enum sl_answer sl_update_snapshot(struct sl_broker *broker, struct sl_event *eve
     return SL_ANSWER_NOW;
 }
 
-/* A page token is the name that came last. */
 enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *event)
 {
-    const char *project, *after, *newest = NULL;
-    size_t page, n = 0;
-    if (!sl_read_project_list(broker, event, &project, &page, &after))
+    struct sl_page page;
+    if (!sl_read_project_list(broker, event, "snapshots", &page))
         return SL_ANSWER_NOW;
-    const char *prefix = sl_arena_printf(&broker->arena, "%s/snapshots/", project);
     const struct sl_list *snapshots = &broker->catalog.snapshots;
-    for (size_t i = sl_catalog_snapshot_after(&broker->catalog, *after ? after : prefix); i < snapshots->n; i++) {
+    for (size_t i = sl_catalog_snapshot_after(&broker->catalog, page.after); i < snapshots->n; i++) {
         const struct sl_snapshot *snapshot = snapshots->items[i];
-        if (strncmp(snapshot->config.name, prefix, strlen(prefix)) != 0)
+        if (!sl_page_takes(&page, event, snapshot->config.name))
             break;
-        if (n++ == page) {
-            sl_pubsub_put_page_token(&event->response, newest);
-            break;
-        }
-        newest = snapshot->config.name;
         sl_buf_clear(&broker->out);
         sl_pubsub_put_snapshot(&broker->out, &snapshot->config);
         sl_pubsub_put_item(&event->response, broker->out.data, broker->out.len);
@@ -175,23 +167,19 @@ enum sl_answer sl_list_snapshots(struct sl_broker *broker, struct sl_event *even
 
 enum sl_answer sl_list_topic_snapshots(struct sl_broker *broker, struct sl_event *event)
 {
-    const char *name, *after, *newest = NULL;
-    size_t page, n = 0;
-    if (!sl_read_list(broker, event, &name, &page, &after))
+    struct sl_page page;
+    if (!sl_read_list(broker, event, &page))
         return SL_ANSWER_NOW;
-    const struct sl_topic *topic = sl_find_topic(broker, event, name);
+    const struct sl_topic *topic = sl_find_topic(broker, event, page.parent);
     const struct sl_list *snapshots = &broker->catalog.snapshots; /* sorted, as the topic's own list is not */
-    size_t i = sl_catalog_snapshot_after(&broker->catalog, after);
+    size_t i = sl_catalog_snapshot_after(&broker->catalog, page.after);
     for (; topic && i < snapshots->n; i++) {
         const struct sl_snapshot *snapshot = snapshots->items[i];
         if (snapshot->topic != topic)
             continue;
-        if (n++ == page) {
-            sl_pubsub_put_page_token(&event->response, newest);
+        if (!sl_page_takes(&page, event, snapshot->config.name))
             break;
-        }
-        newest = snapshot->config.name;
-        sl_pubsub_put_item(&event->response, newest, strlen(newest));
+        sl_pubsub_put_item(&event->response, page.newest, strlen(page.newest));
     }
     return SL_ANSWER_NOW;
 }

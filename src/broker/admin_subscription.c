@@ -329,24 +329,16 @@ enum sl_answer sl_modify_push_config(struct sl_broker *broker, struct sl_event *
     return has_push ? sl_refuse_unsupported(event, PUSH_ENDPOINT) : SL_ANSWER_NOW;
 }
 
-/* A page token is the name that came last. */
 enum sl_answer sl_list_subscriptions(struct sl_broker *broker, struct sl_event *event)
 {
-    const char *project, *after, *newest = NULL;
-    size_t page, n = 0;
-    if (!sl_read_project_list(broker, event, &project, &page, &after))
+    struct sl_page page;
+    if (!sl_read_project_list(broker, event, "subscriptions", &page))
         return SL_ANSWER_NOW;
-    const char *prefix = sl_arena_printf(&broker->arena, "%s/subscriptions/", project);
     const struct sl_list *subscriptions = &broker->catalog.subscriptions;
-    for (size_t i = sl_catalog_subscription_after(&broker->catalog, *after ? after : prefix); i < subscriptions->n; i++) {
+    for (size_t i = sl_catalog_subscription_after(&broker->catalog, page.after); i < subscriptions->n; i++) {
         const struct sl_subscription *subscription = subscriptions->items[i];
-        if (strncmp(subscription->config.name, prefix, strlen(prefix)) != 0)
+        if (!sl_page_takes(&page, event, subscription->config.name))
             break;
-        if (n++ == page) {
-            sl_pubsub_put_page_token(&event->response, newest);
-            break;
-        }
-        newest = subscription->config.name;
         sl_buf_clear(&broker->out);
         put_now(&broker->out, subscription);
         sl_pubsub_put_item(&event->response, broker->out.data, broker->out.len);

@@ -2,7 +2,7 @@
  * stored is well-formed; what is not ends the walk. Pure. */
 #include "broker_internal.h"
 
-enum { ATTRIBUTES = 2, ORDERING_KEY = 5, KEY = 1, VALUE = 2 };
+enum { ATTRIBUTES = 2, ORDERING_KEY = 5 };
 
 struct sl_wire sl_body_open(const char *body, size_t len)
 {
@@ -13,14 +13,7 @@ bool sl_body_attribute(const struct sl_wire_field *field, struct sl_pubsub_attri
 {
     if (field->key != SL_KEY(ATTRIBUTES, SL_WIRE_BYTES))
         return false;
-    struct sl_wire entry = sl_wire_open(field->bytes, "attribute", NULL);
-    struct sl_wire_field part;
-    *out = (struct sl_pubsub_attribute){.key = {"", 0}, .value = {"", 0}};
-    while (sl_wire_next(&entry, &part))
-        if (part.key == SL_KEY(KEY, SL_WIRE_BYTES))
-            out->key = part.bytes;
-        else if (part.key == SL_KEY(VALUE, SL_WIRE_BYTES))
-            out->value = part.bytes;
+    sl_wire_pair(&out->key, &out->value, field->bytes, "attribute", NULL);
     return true;
 }
 

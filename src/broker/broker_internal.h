@@ -361,9 +361,19 @@ enum sl_answer sl_refuse_path(struct sl_event *event, const struct sl_fields *fi
 enum sl_answer sl_refuse_empty_mask(struct sl_event *event, const char *kind);
 enum sl_answer sl_refuse_unsupported(struct sl_event *event, const char *field);
 bool sl_read_name(struct sl_broker *broker, struct sl_event *event, const char **name);
-bool sl_read_list(struct sl_broker *broker, struct sl_event *event, const char **parent, size_t *page, const char **after);
-/* Of a whole project, "projects/P". */
-bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char **project, size_t *page, const char **after);
+/* A page of a list that is sorted by name; its token is the name that came last. */
+struct sl_page {
+    const char *parent; /* "projects/P/topics/T"; of a whole project's list "projects/P" */
+    const char *prefix; /* of the names that belong to it */
+    const char *after;  /* where it begins: behind this name */
+    const char *newest;
+    size_t left;
+};
+bool sl_read_list(struct sl_broker *broker, struct sl_event *event, struct sl_page *page);
+/* Of all that a project has of a kind: "topics". */
+bool sl_read_project_list(struct sl_broker *broker, struct sl_event *event, const char *kind, struct sl_page *page);
+/* The next of the list; false: it is not of this list, or the page is full and the response says where the next one begins. */
+bool sl_page_takes(struct sl_page *page, struct sl_event *event, const char *name);
 bool sl_read_failed(struct sl_event *event, enum sl_code code, const struct sl_err *err);
 #define SL_PAGE_DEFAULT 100
 #define SL_PAGE_MAX     1000

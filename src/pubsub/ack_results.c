@@ -16,16 +16,10 @@ static bool starts_with(struct sl_span text, const char *with)
 
 static void add_entry(struct sl_map **results, struct sl_span bytes)
 {
-    struct sl_wire wire = sl_wire_open(bytes, "metadata", NULL);
-    struct sl_wire_field field;
-    struct sl_span id = {"", 0}, reason = {"", 0};
-    while (sl_wire_next(&wire, &field))
-        if (field.key == SL_KEY(1, SL_WIRE_BYTES))
-            id = field.bytes;
-        else if (field.key == SL_KEY(2, SL_WIRE_BYTES))
-            reason = field.bytes;
+    struct sl_span id, reason;
+    const enum sl_code code = sl_wire_pair(&id, &reason, bytes, "metadata", NULL);
     const bool later = starts_with(reason, LATER);
-    if (wire.code != SL_OK || id.len == 0 || memchr(id.ptr, '\0', id.len) || (!later && !starts_with(reason, NEVER)))
+    if (code != SL_OK || id.len == 0 || memchr(id.ptr, '\0', id.len) || (!later && !starts_with(reason, NEVER)))
         return;
     if (!*results)
         *results = sl_map_create();
@@ -48,14 +42,8 @@ static void read_error_info(struct sl_map **results, struct sl_span bytes)
 static void read_any(struct sl_map **results, struct sl_span bytes)
 {
     static const char TYPE[] = "/google.rpc.ErrorInfo";
-    struct sl_wire wire = sl_wire_open(bytes, "Any", NULL);
-    struct sl_wire_field field;
-    struct sl_span type = {"", 0}, value = {"", 0};
-    while (sl_wire_next(&wire, &field))
-        if (field.key == SL_KEY(1, SL_WIRE_BYTES))
-            type = field.bytes;
-        else if (field.key == SL_KEY(2, SL_WIRE_BYTES))
-            value = field.bytes;
+    struct sl_span type, value;
+    sl_wire_pair(&type, &value, bytes, "Any", NULL);
     if (type.len >= sizeof TYPE - 1 && memcmp(type.ptr + type.len - (sizeof TYPE - 1), TYPE, sizeof TYPE - 1) == 0)
         read_error_info(results, value);
 }
