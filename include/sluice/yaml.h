@@ -28,7 +28,6 @@ struct sl_yaml { /* open, arena-held, read-only */
 /* Parse `len` bytes; `name` is used in errors ("sluice.yaml:12: ..."). The tree lives in `arena`. An empty text gives a NULL node. SL_INVALID. */
 enum sl_code sl_yaml_parse(struct sl_yaml **out, const char *text, size_t len, const char *name, struct sl_arena *arena,
                            struct sl_err *err);
-enum sl_code sl_yaml_load(struct sl_yaml **out, const char *path, struct sl_arena *arena, struct sl_err *err);
-const struct sl_yaml *sl_yaml_get(const struct sl_yaml *map, const char *key); /* NULL when absent or not a map */
+const struct sl_yaml *sl_yaml_get(const struct sl_yaml *map, const char *key); /* borrowed; NULL when absent or not a map */
 
 #endif

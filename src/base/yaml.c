@@ -11,8 +11,6 @@
 
 #include <yaml.h>
 
-#include <sluice/file.h>
-
 #include "utf8_internal.h"
 #include "yaml_internal.h"
 
@@ -331,17 +329,6 @@ enum sl_code sl_yaml_parse(struct sl_yaml **out, const char *text, size_t len, c
     if (!sl_tree_read_json(&parser.tree, text, len, &root, &code))
         code = read_yaml(&parser, &root);
     *out = code == SL_OK ? root : NULL;
-    return code;
-}
-
-enum sl_code sl_yaml_load(struct sl_yaml **out, const char *path, struct sl_arena *arena, struct sl_err *err)
-{
-    *out = NULL;
-    struct sl_buf text = {0};
-    enum sl_code code = sl_file_read(&text, path, SL_YAML_MAX_BYTES, err);
-    if (code == SL_OK)
-        code = sl_yaml_parse(out, sl_buf_text(&text), text.len, strcmp(path, "-") == 0 ? "stdin" : path, arena, err);
-    sl_buf_fini(&text);
     return code;
 }
 

@@ -1,6 +1,6 @@
 /* gather_quality.h - what the files share that gather quality: assessments of units, what phases before hand down, what inputs give to rows.
  *
- * Life of a batch's sl_assessing: plan every gate (own processors, phases before, inputs) -> sl_inputs_ask() (who the rows are about) -> sl_inputs_sort() -> the sources of what is
+ * Life of a batch's sl_assessing: plan every gate (own processors, phases before, inputs) -> sl_entities_ask() (who the rows are about) -> sl_inputs_sort() -> the sources of what is
  * not covered yet are asked -> sl_assess_read_sources() -> tallies are asked -> sl_assess_read() -> every gate takes its part. */
 #ifndef SLUICE_GATHER_QUALITY_H
 #define SLUICE_GATHER_QUALITY_H

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sluice/mem.h>
 #include <sluice/str.h>
@@ -322,27 +321,5 @@ Test(yaml, get)
     cr_assert_null(sl_yaml_get(root, "c"));
     cr_assert_null(sl_yaml_get(sl_yaml_get(root, "b"), "a"));
     cr_assert_null(sl_yaml_get(NULL, "a"));
-    sl_arena_fini(&arena);
-}
-
-Test(yaml, load)
-{
-    char path[] = "/tmp/sluice-yaml-XXXXXX", expected[64];
-    int fd = mkstemp(path);
-    struct sl_arena arena = {0};
-    struct sl_yaml *root = NULL;
-    struct sl_err err = {0};
-    cr_assert_eq(write(fd, "a: 1\na: 2\n", 10), 10);
-    cr_expect_eq(sl_yaml_load(&root, path, &arena, &err), SL_INVALID);
-    snprintf(expected, sizeof(expected), "%s:2: key \"a\"", path);
-    cr_expect_eq(strncmp(err.text, expected, strlen(expected)), 0, "%s", err.text);
-    cr_assert_eq(ftruncate(fd, 5), 0);
-    cr_expect_eq(sl_yaml_load(&root, path, &arena, &err), SL_OK);
-    cr_expect_str_eq(sl_yaml_get(root, "a")->text, "1");
-    cr_assert_eq(ftruncate(fd, SL_YAML_MAX_BYTES + 1), 0);
-    cr_expect_eq(sl_yaml_load(&root, path, &arena, &err), SL_INVALID);
-    close(fd);
-    unlink(path);
-    cr_expect_eq(sl_yaml_load(&root, path, &arena, &err), SL_NOT_FOUND);
     sl_arena_fini(&arena);
 }
