@@ -430,8 +430,6 @@ struct sl_dead_letter {
 /* The copy: what was published, with the five attributes that say where it comes from. Of an earlier dead-lettering none are left. */
 void sl_dead_letter_put(struct sl_buf *out, const char *body, size_t len, const struct sl_dead_letter *about);
 
-void sl_put_number(struct sl_buf *out, int field, int64_t value); /* a varint field, 0 too */
-
 /* reason.c */
 /* What goes with the refusal of these ack ids: a google.rpc.Status whose ErrorInfo names each. */
 #define SL_INVALID_ACK_IDS                                                                                                                 \

@@ -9,12 +9,6 @@
 
 #define PREFIX "CloudPubSubDeadLetterSource"
 
-void sl_put_number(struct sl_buf *out, int field, int64_t value)
-{
-    sl_wire_put_key(out, field, SL_WIRE_VARINT);
-    sl_wire_put_varint(out, (uint64_t)value);
-}
-
 static bool is_ours(const struct sl_wire_field *field)
 {
     struct sl_pubsub_attribute attribute;

@@ -125,8 +125,8 @@ enum sl_answer sl_backlog(struct sl_broker *broker, struct sl_event *event)
     question.n_names = n;
     sl_batch_commit(broker);
     count(broker, &question);
-    sl_put_number(&event->response, 1, question.undelivered);
-    sl_put_number(&event->response, 2, question.leased);
+    sl_wire_put_int(&event->response, 1, question.undelivered);
+    sl_wire_put_int(&event->response, 2, question.leased);
     return SL_ANSWER_NOW;
 }
 
