@@ -14,7 +14,6 @@ static void put_assessed(struct sl_json *json, const struct sl_proc_facts *proc,
     sl_json_end_object(json);
 }
 
-/* Units that are flawless are only counted. */
 void sl_facts_put_reported(struct sl_json *json, const struct sl_reported *reported)
 {
     if (!reported->any)
@@ -27,6 +26,7 @@ void sl_facts_put_reported(struct sl_json *json, const struct sl_reported *repor
     sl_json_end_object(json);
 }
 
+/* Units that are flawless are only counted. */
 void sl_facts_put_quality(struct sl_json *json, const struct sl_proc_facts *proc, size_t most)
 {
     size_t flawless = 0, named = 0;

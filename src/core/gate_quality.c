@@ -61,12 +61,12 @@ static void join_units(struct joining *j, const struct sl_proc_facts *proc)
                                  .date = m->facts->date});
 }
 
-/* What the run itself says: of all its rows. */
+/* What the run itself says: of all its rows. Those of an optional processor that nobody can use are left out. */
 static void join_reported(struct joining *j, const struct sl_proc_facts *proc)
 {
     const struct sl_reported *reported = &proc->reported;
     const struct sl_culprit culprit = {.phase = j->m->phase->name, .processor = proc->processor->name, .date = j->m->facts->date};
-    if (reported->any)
+    if (reported->any && (reported->tier != SL_TIER_UNUSABLE || proc->need == SL_CRITICAL))
         join(j, reported->tier, reported->score, reported->issues, reported->n_issues, culprit);
 }
 

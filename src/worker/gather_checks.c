@@ -112,7 +112,7 @@ static enum sl_code ask_checks(struct checking *c, struct sl_err *err)
     return code == SL_OK ? sl_histories_ask(&c->histories, worker, err) : code;
 }
 
-static void read_checks(struct checking *c)
+static enum sl_code read_checks(struct checking *c, struct sl_err *err)
 {
     sl_assess_read(&c->assessing);
     sl_gaps_read(c->worker, c->tables, c->n_tables, c->works, c->n, &c->sources, &c->known);
@@ -123,10 +123,12 @@ static void read_checks(struct checking *c)
         read_upstream(c->worker, work, &c->sources);
         sl_completeness_read(&c->completing, work, &c->known);
         sl_assess_take(&c->assessing, work);
-        sl_inherited_take(&c->assessing, work);
+        if (sl_inherited_take(&c->assessing, work, err))
+            return err->code;
         sl_contents_read(&c->contents, work);
         work->facts.checks_gathered = true;
     }
+    return SL_OK;
 }
 
 enum sl_code sl_gather_checks(struct sl_worker *worker, struct work *works, size_t n, struct sl_err *err)
@@ -143,7 +145,7 @@ enum sl_code sl_gather_checks(struct sl_worker *worker, struct work *works, size
     if (code == SL_OK)
         code = ask_checks(&c, err);
     if (code == SL_OK)
-        read_checks(&c);
+        code = read_checks(&c, err);
     sl_sources_fini(&c.sources);
     sl_entities_fini(&c.completing.entities);
     sl_assessing_fini(&c.assessing);

@@ -1,5 +1,5 @@
 /* gather_inherited.c - what quality a gate inherits (DESIGN section 7): from every phase before it, transitively, assessed afresh from rows of the same date; and from the inputs of its
- * own processors and of those of the phases before. Worst wins, so nothing is better here than where it came from. */
+ * own processors and of those of the phases before; and what the runs of the phases before say of their rows. Worst wins, so nothing is better here than where it came from. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,15 +41,7 @@ static bool has_rows(const struct sl_processor *processor, enum sl_profile profi
     return processor->need[profile] != SL_NOT_REQUIRED && processor->n_sources > 0;
 }
 
-static bool can_hand_down(const struct sl_phase *phase, enum sl_profile profile)
-{
-    for (size_t i = 0; i < phase->n_processors; i++)
-        if (has_rows(&phase->processors[i], profile) && (phase->processors[i].quality || phase->processors[i].n_inputs))
-            return true;
-    return false;
-}
-
-/* Phases before that can hand anything down, in DAG order. */
+/* In DAG order. */
 static size_t phases_before(struct sl_assessing *a, const struct work *work, const struct sl_phase ***out)
 {
     const struct sl_config *config = a->worker->config;
@@ -58,7 +50,7 @@ static size_t phases_before(struct sl_assessing *a, const struct work *work, con
     *out = sl_arena_array(a->arena, config->n_phases, sizeof **out);
     mark_before(config, work->phase, before);
     for (size_t i = 0; i < config->n_phases; i++)
-        if (before[config->dag[i]] && can_hand_down(&config->phases[config->dag[i]], work->facts.profile))
+        if (before[config->dag[i]])
             (*out)[n++] = &config->phases[config->dag[i]];
     return n;
 }
@@ -68,7 +60,7 @@ static const char *key_of(struct sl_assessing *a, const struct sl_phase *phase, 
     return sl_arena_printf(a->arena, "%zu %d %d", phase->index, work->facts.date, (int)work->facts.profile);
 }
 
-/* What a phase hands down on a date, once per batch: its units first, then its inputs. */
+/* What a phase hands down on a date, once per batch: its units first, then its inputs, then what its runs say. */
 struct passed {
     bool read;
     struct sl_inherited *items;
@@ -137,17 +129,46 @@ static void take_inputs(struct sl_assessing *a, struct passed *to, const struct 
     }
 }
 
-static const struct passed *take_phase(struct sl_assessing *a, const struct sl_phase *phase, const struct work *work)
+/* As with units, what nobody can use is left out: it has stopped its own phase, or was optional there. */
+static enum sl_code take_reported(struct sl_assessing *a, struct passed *to, const struct sl_phase *phase, const struct work *work,
+                                  struct sl_err *err)
+{
+    struct group *group = NULL;
+    if (sl_worker_group(a->worker, phase, work->facts.date, &group, err))
+        return err->code;
+    for (size_t i = 0; i < phase->n_processors; i++) {
+        struct sl_proc_facts proc = {.processor = &phase->processors[i]};
+        if (proc.processor->need[work->facts.profile] == SL_NOT_REQUIRED)
+            continue;
+        sl_newest_runs(&proc, group);
+        sl_take_reported(a->worker, &proc);
+        const struct sl_reported *reported = &proc.reported;
+        const struct sl_inherited inherited = {
+            .phase = phase,
+            .any = reported->any && reported->tier != SL_TIER_UNUSABLE,
+            .tier = reported->tier,
+            .score = reported->score,
+            .issues = reported->issues,
+            .n_issues = reported->n_issues,
+            .culprit = {.phase = phase->name, .processor = proc.processor->name, .date = work->facts.date}};
+        add(a, to, &inherited);
+    }
+    return SL_OK;
+}
+
+static enum sl_code take_phase(struct sl_assessing *a, const struct sl_phase *phase, const struct work *work, const struct passed **out,
+                               struct sl_err *err)
 {
     struct passed *passed = sl_map_get(a->passed, key_of(a, phase, work));
+    *out = passed;
     if (passed->read)
-        return passed;
+        return SL_OK;
     passed->read = true;
     take_units(a, passed, phase, work);
     for (size_t i = 0; i < phase->n_processors; i++)
         if (has_rows(&phase->processors[i], work->facts.profile))
             take_inputs(a, passed, phase, &phase->processors[i], work->facts.date);
-    return passed;
+    return take_reported(a, passed, phase, work, err);
 }
 
 /* ---- gates ---- */
@@ -165,13 +186,15 @@ void sl_inherited_plan(struct sl_assessing *a, const struct work *work)
     }
 }
 
-void sl_inherited_take(struct sl_assessing *a, struct work *work)
+enum sl_code sl_inherited_take(struct sl_assessing *a, struct work *work, struct sl_err *err)
 {
     const struct sl_phase **before = NULL;
     struct passed all = {0};
     const size_t n = phases_before(a, work, &before);
     for (size_t i = 0; i < n; i++) {
-        const struct passed *passed = take_phase(a, before[i], work);
+        const struct passed *passed;
+        if (take_phase(a, before[i], work, &passed, err))
+            return err->code;
         for (size_t k = 0; k < passed->n; k++)
             add(a, &all, &passed->items[k]);
     }
@@ -180,4 +203,5 @@ void sl_inherited_take(struct sl_assessing *a, struct work *work)
             take_inputs(a, &all, NULL, work->facts.procs[p].processor, work->facts.date);
     work->facts.inherited = all.items;
     work->facts.n_inherited = all.n;
+    return SL_OK;
 }

@@ -50,7 +50,7 @@ void sl_assess_take(struct sl_assessing *a, struct work *work);
 /* ---- gather_inherited.c ---- */
 
 void sl_inherited_plan(struct sl_assessing *a, const struct work *work);
-void sl_inherited_take(struct sl_assessing *a, struct work *work);
+enum sl_code sl_inherited_take(struct sl_assessing *a, struct work *work, struct sl_err *err);
 
 /* ---- gather_inputs.c ---- */
 

@@ -107,13 +107,13 @@ static bool is_by_unit(const struct making *m, const struct sl_inherited *from)
     return by_unit;
 }
 
-/* From a phase before, for one unit ("": the date). */
+/* From a phase before, for one unit ("": the date). What its runs say has no units, and holds for all. */
 static void inherit_phase(const struct making *m, struct layers *layers, const struct sl_inherited *from, const char *unit)
 {
     const struct sl_inherited_part *part = *unit ? find_part(from, unit) : NULL;
     if (part)
         push(m->arena, layers, of_part(part));
-    else if (!*unit || !is_by_unit(m, from))
+    else if (!*unit || from->n_keys == 0 || !is_by_unit(m, from))
         push(m->arena, layers, of_whole(from));
 }
 

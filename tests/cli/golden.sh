@@ -173,6 +173,19 @@ TABLE
     expect 0 what-if --config sluice.yaml orders_raw 2025-03-03 --set defaults.settle=0s
 }
 
+# What is said of a phase's rows holds for those that are made of them.
+reported_before() {
+    echo '{"processor_name":"payments","phase":"orders_raw","execution_id":"said9","day":"2025-03-03","status":"success","record_count":3,"timestamp":"2025-03-04T09:00:00Z","quality":{"tier":"bronze","score":60.5}}' >said.ndjson
+    echo '{"processor_name":"sales","phase":"daily_sales","execution_id":"after9","day":"2025-03-03","status":"success","record_count":3,"timestamp":"2025-03-04T09:10:00Z"}' >>said.ndjson
+    expect 0 --set defaults.settle=0s ingest said.ndjson
+    expect 0 gates daily_sales 2025-03-03 -o ndjson
+    has '"quality_tier":"bronze","quality_score":60.5'
+    expect 0 why daily_sales 2025-03-03
+    has "because of   orders_raw/payments"
+    expect 0 what-if --config sluice.yaml daily_sales 2025-03-03 --set defaults.settle=0s
+    says ": 0 would differ"
+}
+
 make_season
 ingest_it
 decided
@@ -183,4 +196,5 @@ accepted
 accepted_by_name
 twice
 reported
+reported_before
 finish
