@@ -148,9 +148,10 @@ static bool is_drained(struct sl_letter_hold *hold, int64_t quiet_ms, int64_t no
     if (silent_ms < 0 && hold->n == 0)
         return false;
     sl_bus_backlog(hold->bus, &undelivered, &leased);
+    const bool silent = quiet_ms >= SILENT_MS && (hold->n > 0 || silent_ms >= SILENT_MS);
     if (undelivered < 0)
-        return quiet_ms >= SILENT_MS && (hold->n > 0 || silent_ms >= SILENT_MS);
-    return undelivered == 0 && (leased <= (int64_t)hold->n || quiet_ms >= SILENT_MS);
+        return silent;
+    return undelivered == 0 && (leased <= (int64_t)hold->n || silent);
 }
 
 enum sl_code sl_letter_hold_fill(struct sl_letter_hold *hold, int64_t now_us, const volatile int *stop, struct sl_dead_letter **out,
