@@ -92,11 +92,11 @@ class Evidence:
         return found
 
     def gate(self, phase, date, reported):
-        """(tier, score, issues) of a gate; None when nothing was assessed."""
+        """What a gate's rows come to, and what they are made of: [(tier, score, issues)]."""
         found = self.of_phase(phase, date, reported) + self.of_inputs(phase, date, reported)
         for before in self.policy.all_before(phase):
             found += self.of_phase(before, date) + self.of_inputs(before, date)
-        return quality.join(found)
+        return found
 
     def entities(self, p, given, date):
         """Who the processor's own rows of the date are about."""

@@ -16,6 +16,7 @@ from collections import Counter
 
 import yaml
 
+import quality
 from evidence import Evidence, window
 from stale import Stale
 from world import DAY, TRIGGER_NS, Calendar, Policy, Warehouse, day, fraction, instant, override, seconds
@@ -49,6 +50,15 @@ class Run:
 
     def rank(self):
         return self.at, self.execution
+
+    def claim(self):
+        """(tier, score, issues) that it says its rows have; None when it says nothing, or has failed."""
+        told, sources = self.body.get("quality") or {}, self.body.get("data_sources") or []
+        backup = bool(sources) and "primary" not in sources
+        if self.status == "failed" or not told and not backup:
+            return None
+        tier, score, issues = told.get("tier", "gold"), told.get("score", 100.0), told.get("issues", [])
+        return (quality.worse(tier, "silver"), score, [*issues, "backup_source_used"]) if backup else (tier, score, issues)
 
 
 class Gate:
@@ -440,10 +450,28 @@ class Model:
                 assessed |= {unit for unit, _, _ in units}
                 unusable |= {unit for unit, (tier, _, _), _ in units if tier == "unusable" and p.need("past") == "critical"}
         usable = len(assessed - unusable)
+        if any(claim[0] == "unusable" and p.need("past") == "critical" for p, claim in self.claims(gate.phase, gate.date)):
+            return True
         return bool(assessed) and (not usable or usable / len(assessed) < fraction(check.get("min_usable", "60%")) - 1e-9)
 
+    def claims(self, phase, date):
+        """What the newest runs of those that are needed say of their rows: [(processor, (tier, score, issues))]."""
+        runs = [(p, self.newest((phase, p.name, date))) for p in self.policy.processors[phase] if p.need("past")]
+        return [(p, run.claim()) for p, run in runs if run and run.claim()]
+
+    def claimed(self, gate):
+        """What counts of that for a gate: unusable is what an optional processor or a phase before says is left out."""
+        for p, claim in self.claims(gate.phase, gate.date):
+            if claim[0] != "unusable" or p.need("past") == "critical":
+                yield claim
+        for before in self.policy.all_before(gate.phase):
+            yield from (claim for _, claim in self.claims(before, gate.date) if claim[0] != "unusable")
+
     def look_at_quality(self, gate):
-        worst = self.evidence.gate(gate.phase, gate.date, gate.reported)
+        worst = quality.join([*self.evidence.gate(gate.phase, gate.date, gate.reported), *self.claimed(gate)])
+        for p, (tier, _, _) in self.claims(gate.phase, gate.date):
+            if tier != "gold":
+                self.event("quality_degradation", "info", p.phase, p.table, p.name, gate.date, source=f"{gate.generation}/reported")
         if worst:
             gate.tier, gate.score, _ = worst
         for p in self.policy.processors[gate.phase]:

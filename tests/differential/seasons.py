@@ -177,7 +177,28 @@ def skip_by_attribute(season, folder):
     rewrite_messages(folder, change)
 
 
+def tell_quality(season, folder):
+    """Runs that say how good their rows are."""
+    share, told = season.rng.choice([0.01, 0.05, 0.3]), 0
+    claims = [{"quality": {"tier": "silver", "score": 88.5, "issues": ["slow_feed"]}}, {"quality": {"tier": "bronze", "score": 61.0}},
+              {"quality": {"tier": "gold", "score": 97.5}}, {"quality": {"tier": "poor", "score": 30.0}}, {"quality": None},
+              {"quality": {"tier": "unusable", "score": 4.0}}, {"data_sources": ["espn"]}, {"data_sources": ["espn", "primary"]},
+              {"data_sources": []}, {"quality": {"tier": "gold", "score": 99.0}, "data_sources": ["espn"]}]
+
+    def change(messages):
+        nonlocal told
+        for m in messages:
+            if season.chance(share):
+                m["data"].update(season.rng.choice(claims))
+                told += 1
+        return messages
+    rewrite_messages(folder, change)
+    season.note(f"{told} runs tell their quality")
+
+
 def turn(season, folder):
+    if season.chance(0.25):
+        tell_quality(season, folder)
     for p, change in ((0.05, unfinish_game), (0.2, lose_rows), (0.2, off_days), (0.15, use_aliases), (0.1, skip_by_attribute)):
         if season.chance(p):
             change(season, folder)
