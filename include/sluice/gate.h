@@ -126,7 +126,9 @@ struct sl_completeness_facts {
     sl_date from, to;                 /* dates that the windows span */
     struct sl_entity_facts *entities; /* ascending by entity */
     size_t n_entities;
-    size_t n_excused; /* missing units that known gaps excuse: not expected */
+    size_t n_excused;      /* missing units that known gaps excuse: not expected */
+    const char **nameless; /* done units of the date in which nobody takes part, by the calendar: they can't be checked; ascending */
+    size_t n_nameless;
 };
 
 /* An event of this phase and date that a later state of the source resolves: source_missing, fallback_used, reconstruction. */

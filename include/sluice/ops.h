@@ -95,6 +95,8 @@ struct sl_completeness_report {
     struct sl_entity_report *entities;
     size_t n, n_incomplete, n_short; /* short: not enough */
     size_t n_excused;                /* missing units that known gaps excuse */
+    const char *const *nameless;     /* done units of the date in which, by the calendar, nobody takes part */
+    size_t n_nameless;
 };
 /* The phase's completeness check on a date, whatever its mode; `strict` judges at SL_STRICT_COMPLETENESS at least. SL_INVALID: it has no such check; SL_NOT_FOUND: its table could not be
  * asked. */

@@ -21,6 +21,11 @@ static void put_entity(struct sl_json *json, const struct sl_entity_report *enti
     sl_json_end_object(json);
 }
 
+static bool is_enough(const struct sl_completeness_report *report)
+{
+    return report->n_short == 0 && report->n_nameless == 0;
+}
+
 static void print_object(struct sl_cli *cli, const struct sl_completeness_report *report)
 {
     struct sl_buf buf = {0};
@@ -34,7 +39,7 @@ static void print_object(struct sl_cli *cli, const struct sl_completeness_report
     for (size_t i = 0; i < report->n; i++)
         put_entity(&json, &report->entities[i]);
     sl_json_end_object(&json);
-    sl_json_put_bool(&json, "is_production_ready", report->n_short == 0);
+    sl_json_put_bool(&json, "is_production_ready", is_enough(report));
     sl_json_key(&json, "incomplete");
     sl_json_array(&json);
     for (size_t i = 0; i < report->n; i++)
@@ -99,6 +104,8 @@ static void tell(struct sl_cli *cli, const struct sl_completeness_report *report
     }
     if (report->n_short > told)
         sl_cli_note(cli, "and %zu more", report->n_short - told);
+    for (size_t i = 0; i < report->n_nameless && i < MAX_TOLD; i++)
+        sl_cli_note(cli, "by the calendar nobody takes part in %s: it can't be checked", report->nameless[i]);
     sl_date_format(report->from, from);
     sl_date_format(report->date, date);
     if (report->n == 0)
@@ -124,7 +131,7 @@ static int run(struct sl_cli *cli)
     else if (print_rows(cli, &report) != SL_OK)
         return sl_cli_failed(cli, NULL);
     tell(cli, &report);
-    return report.n_short > 0 ? SL_EXIT_FINDINGS : SL_EXIT_OK;
+    return is_enough(&report) ? SL_EXIT_OK : SL_EXIT_FINDINGS;
 }
 
 const struct sl_command SL_CMD_COMPLETENESS = {
@@ -133,7 +140,8 @@ const struct sl_command SL_CMD_COMPLETENESS = {
     .help = "per entity of a date: how many of the units of its window have its rows",
     .more = "By the phase's checks.completeness: its table and the fallbacks of the processor that fills it, its window and threshold. A "
             "unit that\n"
-            "a known gap excuses is not expected. Exit 3 when an entity has less than the threshold; these are named on stderr.",
+            "a known gap excuses is not expected. Exit 3 when an entity has less than the threshold, or nobody takes part in a unit of the "
+            "date; these are named on stderr.",
     .takes = SL_TAKES_PHASE | SL_TAKES_DATE | SL_WANTS_PHASE | SL_WANTS_DATE,
     .opens = SL_ASKS,
     .flags = FLAGS,

@@ -225,6 +225,20 @@ static size_t judge(struct windows *w, const struct sl_entity_row *present, size
 
 /* ---- the facts ---- */
 
+/* A known gap excuses these, too. */
+static void find_nameless(const struct sl_completeness_ask *ask, bool (*excused)(void *arg, sl_date date, const char *unit), void *arg,
+                          struct sl_completeness_facts *out, struct sl_arena *arena)
+{
+    const size_t end = units_end(ask, ask->date);
+    for (size_t i = units_end(ask, ask->date - 1); i < end; i++) {
+        const struct sl_calendar_row *unit = &ask->units[i];
+        if (!unit->planned || !unit->done || entities_of(ask, i)->n > 0 || (excused != NULL && excused(arg, unit->date, unit->unit)))
+            continue;
+        out->nameless = sl_arena_push(arena, out->nameless, &out->n_nameless, sizeof *out->nameless);
+        out->nameless[out->n_nameless - 1] = unit->unit;
+    }
+}
+
 static void count_claims(const struct windows *w, struct sl_completeness_facts *out)
 {
     for (size_t i = 0; i < w->n_claims; i++) {
@@ -259,6 +273,7 @@ void sl_completeness_find(struct sl_completeness_facts *out, const struct sl_com
     out->n_excused = judge(&w, present, n_present, excused, arg);
     count_claims(&w, out);
     name_missing(&w, out);
+    find_nameless(ask, excused, arg, out, arena);
 }
 
 double sl_completeness_pct(size_t n_actual, size_t n_expected)

@@ -116,6 +116,7 @@ void sl_facts_read_completeness(struct sl_facts_reader *r, const json_t *root)
     out->from = sl_facts_date(r, json, "from");
     out->to = sl_facts_date(r, json, "to");
     out->n_excused = sl_facts_count(r, json, "known_gaps");
+    out->nameless = sl_facts_names(r, json, "nameless", &out->n_nameless, false);
     json_array_foreach((json_t *)sl_facts_array(r, json, "lacking"), i, item)
     {
         out->entities = sl_arena_push(r->arena, out->entities, &out->n_entities, sizeof *out->entities);

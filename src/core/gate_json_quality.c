@@ -82,6 +82,8 @@ void sl_facts_put_completeness(struct sl_json *json, const struct sl_completenes
     sl_json_put_int(json, "expected", (int64_t)expected);
     sl_json_put_int(json, "actual", (int64_t)actual);
     sl_json_put_int(json, "known_gaps", (int64_t)facts->n_excused);
+    if (facts->n_nameless > 0)
+        sl_facts_put_names(json, "nameless", facts->nameless, facts->n_nameless, most);
     sl_json_key(json, "lacking");
     sl_json_array(json);
     for (size_t i = 0; i < facts->n_entities && named < most; i++) {

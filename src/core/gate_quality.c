@@ -283,6 +283,17 @@ static const char *window_words(struct sl_making *m, struct sl_window window)
     return sl_arena_printf(m->arena, "%d %s", window.n, KINDS[window.kind]);
 }
 
+/* The units that can't be checked, NULL when all can; then what else there is to say. */
+static const char *completeness_words(struct sl_making *m, const char *below, size_t most)
+{
+    const struct sl_completeness_facts *facts = &m->facts->completeness;
+    if (facts->n_nameless == 0)
+        return below;
+    const char *nameless = sl_arena_printf(m->arena, "by the calendar no %s takes part in %s", m->phase->checks.completeness.entity,
+                                           sl_making_first_names(m, facts->nameless, facts->n_nameless, most));
+    return below ? sl_making_also(m, nameless, below) : nameless;
+}
+
 sl_reasons sl_check_completeness(struct sl_making *m, const char **blocking)
 {
     const enum sl_mode mode = m->phase->checks.completeness.mode;
@@ -292,9 +303,11 @@ sl_reasons sl_check_completeness(struct sl_making *m, const char **blocking)
     const char *said = facts->gathered ? facts->error : "it was not asked";
     sl_reasons failed = said ? SL_REASON_BIT(SL_REASON_CHECK_ERROR) : 0;
     size_t n_below = 0;
-    const char *detail = said ? said : entities_below(m, &n_below, 40, 20);
+    const char *detail = said ? said : completeness_words(m, entities_below(m, &n_below, 40, 20), 20);
     if (n_below)
         failed |= SL_REASON_BIT(SL_REASON_COMPLETENESS);
+    if (facts->n_nameless)
+        failed |= SL_REASON_BIT(SL_REASON_CHECK_ERROR);
     if (!said)
         completeness_over_all(m);
     struct sl_check *check = sl_making_check(m, "completeness", mode);
@@ -308,7 +321,8 @@ sl_reasons sl_check_completeness(struct sl_making *m, const char **blocking)
     check->passed = !failed;
     failed = sl_making_weigh(m, mode, failed);
     if (failed)
-        *blocking = sl_making_also(m, *blocking,
-                                   sl_arena_printf(m->arena, "completeness: %s", said ? said : entities_below(m, &n_below, 3, 3)));
+        *blocking = sl_making_also(
+            m, *blocking,
+            sl_arena_printf(m->arena, "completeness: %s", said ? said : completeness_words(m, entities_below(m, &n_below, 3, 3), 3)));
     return failed;
 }

@@ -7,6 +7,8 @@ static void judge(struct sl_completeness_report *out, const struct sl_completene
 {
     out->from = facts->from;
     out->n_excused = facts->n_excused;
+    out->nameless = facts->nameless;
+    out->n_nameless = facts->n_nameless;
     out->n = facts->n_entities;
     out->entities = sl_arena_array(arena, facts->n_entities + 1, sizeof *out->entities);
     for (size_t i = 0; i < out->n; i++) {

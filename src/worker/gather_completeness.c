@@ -179,6 +179,8 @@ static void own_names(struct sl_completeness_facts *facts, struct sl_arena *aren
         for (size_t k = 0; k < entity->n_missing; k++)
             entity->missing[k] = sl_arena_strdup(arena, entity->missing[k]);
     }
+    for (size_t i = 0; i < facts->n_nameless; i++)
+        facts->nameless[i] = sl_arena_strdup(arena, facts->nameless[i]);
 }
 
 enum sl_code sl_worker_completeness(struct sl_worker *worker, const struct sl_phase *phase, sl_date date, int64_t now_us,

@@ -56,6 +56,8 @@ tables() {
         done
     done
     echo "2025-03-05,g5-x,A,D,friendly,final,2025" >>raw.games.csv
+    echo "2025-03-09,g9-a,,,league,final,2025" >>raw.games.csv
+    echo "2025-03-09,g9-a,A,7" >>raw.box.csv
 }
 
 rows() {
@@ -112,6 +114,23 @@ excused() {
     expect 3 completeness boxes 2025-03-02
 }
 
+# A game of nobody can't be checked, which is said, and fails the check, unless a known gap excuses it.
+nameless() {
+    expect 3 completeness boxes 2025-03-09 -o json
+    has '"entities":{},"is_production_ready":false'
+    says "by the calendar nobody takes part in g9-a"
+    echo '{"processor_name":"box","phase":"boxes","execution_id":"e9","data_date":"2025-03-09","status":"success","record_count":1,"timestamp":"2025-03-10T01:00:00Z"}' >nine.ndjson
+    expect 0 ingest nine.ndjson
+    expect 0 gates boxes 2025-03-09 -o ndjson
+    has '"state":"triggered","reasons":["check_error"]'
+    expect 0 why boxes 2025-03-09
+    has "by the calendar no team takes part in g9-a"
+    expect 3 what-if --config sluice.yaml boxes 2025-03-09 --set phases.boxes.checks.completeness.mode=strict -o ndjson
+    has '"state_after":"blocked"'
+    expect 0 known-gaps add --phase boxes --unit g9-a --reason "an exhibition"
+    expect 0 completeness boxes 2025-03-09
+}
+
 refused() {
     expect 2 completeness reports 2025-03-06
     says "reports has no completeness check"
@@ -130,5 +149,6 @@ loaded
 counted
 short
 excused
+nameless
 refused
 finish

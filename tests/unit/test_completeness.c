@@ -75,6 +75,8 @@ static void tell(struct sl_buf *out, const struct sl_completeness_facts *facts)
             sl_buf_printf(out, " %s", entity->missing[k]);
         sl_buf_str(out, "; ");
     }
+    for (size_t i = 0; i < facts->n_nameless; i++)
+        sl_buf_printf(out, "nobody %s; ", facts->nameless[i]);
     sl_buf_printf(out, "excused %zu, from day %d", facts->n_excused, facts->from - DAY(0));
 }
 
@@ -157,6 +159,14 @@ Test(completeness, windows)
          "1 g1 A",
          NULL,
          "A 1/1; C 0/0; excused 0, from day 1"},
+        {"nobody takes part: only of the date, planned, done and not excused",
+         "1 g1 ,;2 g2 A;2 g3 ,;2 g4 , -;2 g5 , *;2 g6 ,;2 g7 ,;3 g8 ,",
+         {SL_WINDOW_UNITS, 5},
+         2,
+         0,
+         "2 g2 A",
+         " g6 ",
+         "A 1/1; nobody g3; nobody g7; excused 0, from day 2"},
         {"not planned brings no entities", "1 g1 A,B;2 g2 A,C *", {SL_WINDOW_UNITS, 5}, 2, 0, "", NULL, "excused 0, from day 2"},
         {"a row without unit stands for all of its date",
          "1 g1 A,B;1 g2 A,C;2 g3 A,B",
@@ -369,6 +379,12 @@ static void model(const struct world *w, struct sl_buf *out)
     for (size_t k = 0; k < N(NAMES); k++)
         if (is_of_date(w, NAMES[k]))
             model_entity(w, NAMES[k], excused, &from, out);
+    for (size_t i = 0; i < w->ask.n_units; i++) {
+        const struct sl_calendar_row *row = &w->units[i];
+        if (row->date == w->ask.date && row->planned && row->done && row->kinds->n == 0 &&
+            !is_excused((void *)(uintptr_t)w->excused, row->date, row->unit))
+            sl_buf_printf(out, "nobody %s; ", row->unit);
+    }
     for (size_t i = 0; i < N(excused); i++)
         n_excused += excused[i];
     sl_buf_printf(out, "excused %d, from day %d", n_excused, from);
