@@ -10,6 +10,14 @@ static const char *text_at(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+const char *sl_column_key(struct sl_arena *arena, const char *name)
+{
+    char *key = sl_arena_strdup(arena, name);
+    for (char *c = key; *c != '\0'; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    return key;
+}
+
 /* `key` of `object` must be there because `why` says so. */
 static void need(struct sl_reader *reader, const json_t *object, const char *path, const char *key, const char *why)
 {

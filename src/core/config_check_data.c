@@ -1,6 +1,7 @@
 /* What the parts of a config that look at rows need of each other: no column twice where that means nothing, inputs that exist before what is made from them, statements that
  * make rows and do nothing else, stamps that have something to say, windows inside a season. The tree is filled and may hold what is faulty; that has been reported already. */
 #include <string.h>
+#include <strings.h>
 
 #include "config_internal.h"
 
@@ -16,8 +17,8 @@ static const char *text_at(const json_t *object, const char *key)
 /* Two keys of one object that name the same column. */
 static void check_pair(struct sl_reader *reader, const json_t *object, const char *path, const char *key, const char *other)
 {
-    const char *name = text_at(object, key);
-    if (name != NULL && strcmp(name, "none") != 0 && sl_str_eq(name, text_at(object, other)))
+    const char *name = text_at(object, key), *taken = text_at(object, other);
+    if (name != NULL && strcmp(name, "none") != 0 && taken != NULL && strcasecmp(name, taken) == 0)
         sl_reader_fault(reader, sl_path_key(reader->arena, path, key), "found the column '%.60s', which %s names too; expected another one",
                         name, other);
 }
@@ -29,10 +30,11 @@ static void check_list_once(struct sl_reader *reader, const json_t *list, const 
         const char *name = json_string_value(json_array_get(list, i));
         if (name == NULL)
             continue;
-        if (sl_map_get(seen, name) != NULL)
+        const char *column = sl_column_key(reader->arena, name);
+        if (sl_map_get(seen, column) != NULL)
             sl_reader_fault(reader, sl_arena_printf(reader->arena, "%s.%zu", path, i),
                             "found the column '%.60s' twice; expected every column once", name);
-        sl_map_put(seen, name, seen);
+        sl_map_put(seen, column, seen);
     }
     sl_map_destroy(&seen);
 }
@@ -44,12 +46,13 @@ static void check_map_once(struct sl_reader *reader, const json_t *map, const ch
     json_t *value;
     json_object_foreach((json_t *)map, key, value)
     {
-        const char *name = json_string_value(value), *other = name == NULL ? NULL : sl_map_get(seen, name);
+        const char *name = json_string_value(value), *column = name == NULL ? NULL : sl_column_key(reader->arena, name);
+        const char *other = column == NULL ? NULL : sl_map_get(seen, column);
         if (other != NULL)
             sl_reader_fault(reader, sl_path_key(reader->arena, path, key),
                             "found the column '%.60s', which %.60s has too; expected another one", name, other);
-        else if (name != NULL)
-            sl_map_put(seen, name, (void *)(uintptr_t)key);
+        else if (column != NULL)
+            sl_map_put(seen, column, (void *)(uintptr_t)key);
     }
     sl_map_destroy(&seen);
 }

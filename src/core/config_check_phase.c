@@ -150,9 +150,10 @@ static void claim_columns(struct sl_reader *reader, struct sl_map *taken, const 
         const char *at = sl_arena_printf(reader->arena, "%s.%s.%zu", path, key, i);
         if (name == NULL)
             continue;
-        if (sl_map_get(taken, name) != NULL)
+        const char *column = sl_column_key(reader->arena, name);
+        if (sl_map_get(taken, column) != NULL)
             sl_reader_fault(reader, at, "found the column '%.60s' twice; expected every column once", name);
-        sl_map_put(taken, name, taken);
+        sl_map_put(taken, column, taken);
     }
 }
 

@@ -137,6 +137,8 @@ void sl_config_fill(struct sl_reader *reader, json_t *root);
 /* config_check.c, config_check_phase.c: what only the whole can show. `root` is filled. */
 void sl_config_check(struct sl_reader *reader, json_t *root);
 void sl_config_check_phases(struct sl_reader *reader, json_t *root);
+/* One key for every spelling of a column's name: SQLite and BigQuery don't tell columns apart by case. Arena-held. */
+const char *sl_column_key(struct sl_arena *arena, const char *name);
 /* config_check_data.c: what the parts that look at rows need of each other: columns named twice, inputs, reconstructions, stamps, windows. After the phases themselves. */
 void sl_config_check_data(struct sl_reader *reader, const json_t *root);
 
