@@ -149,12 +149,17 @@ static bool put_time(const struct turning *t, const struct known *known, const s
     struct sl_wire wire = sl_wire_open(time->bytes, "", NULL);
     struct sl_wire_field field;
     int64_t parts[3] = {0};
+    bool seen[3] = {false};
     char text[SL_TIME_LEN + 1];
     while (sl_wire_next(&wire, &field)) {
         const uint32_t number = sl_wire_number(&field);
         if (number > 2 || sl_wire_type_of(&field) != SL_WIRE_VARINT)
             return sl_refuse(t->decode, SL_REJECT_WRONG_TYPE, "%s has a field %u of wire type %d; expected a google.protobuf.Timestamp",
                              known->name, (unsigned)number, (int)sl_wire_type_of(&field));
+        if (seen[number])
+            return sl_refuse(t->decode, SL_REJECT_DUPLICATE_KEY, "%s.%s comes twice; expected each field once", known->name,
+                             number == 1 ? "seconds" : "nanos");
+        seen[number] = true;
         parts[number] = (int64_t)field.value;
     }
     if (wire.why)

@@ -28,22 +28,29 @@ static bool enter(const struct at *at, unsigned depth)
                                                   SL_JSON_MAX_DEPTH + 1, SL_JSON_MAX_DEPTH);
 }
 
-/* An entry of the map: key 1, value 2; either may be left out where it has its default. */
+/* An entry of the map: key 1, value 2, each once; either may be left out where it has its default. */
 static bool put_member(const struct at *at, const struct sl_wire_field *entry, unsigned depth)
 {
+    enum { KEY, VALUE, N_PARTS };
     struct sl_wire wire = sl_wire_open(entry->bytes, "", NULL);
-    struct sl_wire_field field, key = NOTHING, value = NOTHING;
+    struct sl_wire_field field, parts[N_PARTS] = {NOTHING, NOTHING};
+    bool seen[N_PARTS] = {false};
     while (sl_wire_next(&wire, &field)) {
         if (field.key != SL_KEY(1, SL_WIRE_BYTES) && field.key != SL_KEY(2, SL_WIRE_BYTES))
             return refuse_number(at, &field);
-        *(field.key == SL_KEY(1, SL_WIRE_BYTES) ? &key : &value) = field;
+        const int part = field.key == SL_KEY(1, SL_WIRE_BYTES) ? KEY : VALUE;
+        if (seen[part])
+            return sl_refuse(at->decode, SL_REJECT_DUPLICATE_KEY, "%s has an entry of two %s; expected one", at->name,
+                             part == KEY ? "keys" : "values");
+        seen[part] = true;
+        parts[part] = field;
     }
     if (wire.why)
         return sl_proto_refuse(at->decode, at->name, &wire);
-    if (!sl_proto_is_text(at->decode, "a key of ", at->name, &key))
+    if (!sl_proto_is_text(at->decode, "a key of ", at->name, &parts[KEY]))
         return false;
-    sl_json_key(at->json, sl_arena_strndup(at->decode->arena, key.bytes.ptr, key.bytes.len));
-    return put_value(at, &value, depth);
+    sl_json_key(at->json, sl_arena_strndup(at->decode->arena, parts[KEY].bytes.ptr, parts[KEY].bytes.len));
+    return put_value(at, &parts[VALUE], depth);
 }
 
 static bool put_members(const struct at *at, struct sl_span bytes, unsigned depth)

@@ -203,6 +203,11 @@ Test(completion_forms, what_protobuf_can_be_wrong_about)
          "a\x12\x00\x0a\x05\x0a\x01"
          "a\x12\x00",
          17, SL_REJECT_DUPLICATE_KEY, "the key \"a\""},
+        {"an entry of two values, the first of them no message",
+         "\x9a\x01\x0a\x0a\x08\x0a\x01"
+         "a\x12\x01\x0a\x12\x00",
+         13, SL_REJECT_DUPLICATE_KEY, "an entry of two values"},
+        {"an entry of two keys", "\x9a\x01\x06\x0a\x04\x0a\x00\x0a\x00", 9, SL_REJECT_DUPLICATE_KEY, "an entry of two keys"},
         {"an extra field that is known",
          "\xb2\x01\x14\x0a\x12\x0a\x0c"
          "execution_id\x12\x02\x20\x01",
@@ -222,6 +227,21 @@ Test(completion_forms, what_protobuf_can_be_wrong_about)
             cr_expect(strstr(f.err.text, cases[i].text), "%s: %s", cases[i].label, f.err.text);
         tear_down(&f);
     }
+}
+
+Test(completion_forms, a_time_of_two_seconds_is_refused)
+{
+    struct fixture f;
+    uint8_t *bytes;
+    set_up(&f);
+    attribute(&f, "content-type", "application/protobuf");
+    Sluice__V1__Completion completion = smallest();
+    completion.timestamp = NULL;
+    const size_t len = pack(&f, &completion, &bytes);
+    memcpy(bytes + len, "\x3a\x04\x08\x01\x08\x02", 6);
+    cr_expect_eq(decode(&f, bytes, len + 6), SL_REJECT_DUPLICATE_KEY);
+    cr_expect(strstr(f.err.text, "timestamp.seconds comes twice"), "%s", f.err.text);
+    tear_down(&f);
 }
 
 Test(completion_forms, unknown_protobuf_fields_are_kept)
