@@ -1,0 +1,2 @@
+
+projects/p/subscriptions/sab

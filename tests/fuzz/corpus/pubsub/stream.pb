@@ -1,0 +1,3 @@
+
+projects/p/subscriptions/sa
+"a(

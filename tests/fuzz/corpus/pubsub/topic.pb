@@ -1,0 +1,3 @@
+
+projects/p/topics/t
+kv

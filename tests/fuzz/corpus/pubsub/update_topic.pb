@@ -1,0 +1,5 @@
+	
+
+projects/p/topics/t
+kv
+labels
