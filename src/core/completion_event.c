@@ -22,7 +22,7 @@ struct event {
 static int member_of(const struct sl_json_member *member)
 {
     for (int i = 0; i < N_MEMBERS; i++)
-        if (strlen(MEMBERS[i]) == member->key_len && memcmp(MEMBERS[i], member->key, member->key_len) == 0)
+        if (sl_json_key_is(member, MEMBERS[i]))
             return i;
     return N_MEMBERS;
 }

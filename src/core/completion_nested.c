@@ -15,11 +15,6 @@ static void cut(struct sl_decode *decode, const struct sl_json_value *value, sl_
     (void)sl_json_scan(value->at, value->len, visit, context, decode->arena, &root, &reject, NULL);
 }
 
-static bool key_is(const struct sl_json_member *member, const char *name)
-{
-    return strlen(name) == member->key_len && memcmp(name, member->key, member->key_len) == 0;
-}
-
 /* ---- coverage_events ---- */
 
 enum {
@@ -68,7 +63,7 @@ static void collect_sent(void *context, const struct sl_json_member *member)
 {
     struct sent *sent = context;
     for (size_t i = 0; i < N_SENT; i++)
-        if (member->value.kind != SL_JSON_NULL && key_is(member, SENT_FIELDS[i])) {
+        if (member->value.kind != SL_JSON_NULL && sl_json_key_is(member, SENT_FIELDS[i])) {
             sent->values[i] = member->value;
             sent->present[i] = true;
         }
@@ -186,11 +181,11 @@ static void read_entities(struct sl_decode *decode, const struct sl_json_value *
 static void collect_metadata(void *context, const struct sl_json_member *member)
 {
     struct sl_decode *decode = context;
-    if (key_is(member, "is_incremental") && member->value.kind == SL_JSON_BOOL) {
+    if (sl_json_key_is(member, "is_incremental") && member->value.kind == SL_JSON_BOOL) {
         decode->out->has_incremental = true;
         decode->out->is_incremental = member->value.at[0] == 't';
     }
-    if (key_is(member, "entities_changed"))
+    if (sl_json_key_is(member, "entities_changed"))
         read_entities(decode, &member->value);
 }
 

@@ -28,7 +28,7 @@ struct sl_json_value { /* open: a value; borrows the text */
 };
 
 struct sl_json_member { /* open: a value; borrows the text or the arena */
-    const char *key;    /* unescaped; NULL for an element of an array */
+    const char *key;    /* unescaped, no NUL at its end; NULL for an element of an array */
     size_t key_len;
     const char *raw; /* from the key's opening quote (or the element) to the end of the value */
     size_t raw_len;
@@ -48,6 +48,9 @@ bool sl_json_scan(const char *text, size_t len, sl_json_visit *visit, void *cont
 
 /* The text of a scanned string, unescaped, NUL-terminated, in the arena. */
 char *sl_json_text(const struct sl_json_value *string, struct sl_arena *arena, size_t *len);
+
+/* Is it the member of that name? */
+bool sl_json_key_is(const struct sl_json_member *member, const char *name);
 
 /* A number written as an integer: no fraction, no exponent. */
 bool sl_json_is_integer(const struct sl_json_value *number);

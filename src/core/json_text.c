@@ -14,6 +14,11 @@ const char *sl_json_kind_name(enum sl_json_kind kind)
     return NAMES[kind];
 }
 
+bool sl_json_key_is(const struct sl_json_member *member, const char *name)
+{
+    return member->key && strlen(name) == member->key_len && memcmp(name, member->key, member->key_len) == 0;
+}
+
 bool sl_json_is_integer(const struct sl_json_value *number)
 {
     for (size_t i = 0; i < number->len; i++)

@@ -6,19 +6,15 @@
 
 #include <jansson.h>
 
-#include "gate_internal.h"
-
-static bool counts(const struct sl_proc_facts *proc)
-{
-    return proc->need != SL_NOT_REQUIRED && proc->run;
-}
+#include "json_scan.h"
+#include "trigger_internal.h"
 
 static const struct sl_run *first_run(const struct sl_facts *facts)
 {
     const struct sl_run *first = NULL;
     for (size_t i = 0; i < facts->n_procs; i++) {
         const struct sl_run *run = facts->procs[i].run;
-        if (!counts(&facts->procs[i]))
+        if (!sl_trigger_counts(&facts->procs[i]))
             continue;
         if (!first || run->timestamp_us < first->timestamp_us ||
             (run->timestamp_us == first->timestamp_us && strcmp(run->processor, first->processor) < 0))
@@ -38,7 +34,7 @@ static size_t collect_entities(const struct sl_facts *facts, json_t **holders, c
     json_t *value;
     for (size_t i = 0; i < facts->n_procs; i++) {
         holders[i] = NULL;
-        if (!counts(&facts->procs[i]) || !facts->procs[i].run->entities_changed)
+        if (!sl_trigger_counts(&facts->procs[i]) || !facts->procs[i].run->entities_changed)
             continue;
         holders[i] = json_loads(facts->procs[i].run->entities_changed, 0, NULL);
         json_array_foreach(holders[i], index, value)
@@ -74,7 +70,7 @@ static bool all_incremental(const struct sl_facts *facts)
 {
     size_t n = 0;
     for (size_t i = 0; i < facts->n_procs; i++) {
-        if (!counts(&facts->procs[i]))
+        if (!sl_trigger_counts(&facts->procs[i]))
             continue;
         n++;
         if (facts->procs[i].run->is_incremental != 1)
@@ -87,7 +83,7 @@ static bool all_incremental(const struct sl_facts *facts)
 static bool is_named(const struct sl_facts *facts, size_t i, const char *unit)
 {
     for (size_t p = 0; p < i; p++)
-        for (size_t k = 0; counts(&facts->procs[p]) && k < facts->procs[p].coverage.n_served; k++)
+        for (size_t k = 0; sl_trigger_counts(&facts->procs[p]) && k < facts->procs[p].coverage.n_served; k++)
             if (!strcmp(facts->procs[p].coverage.served[k].unit, unit))
                 return true;
     return false;
@@ -113,7 +109,7 @@ static void put_unit_sources(struct sl_json *json, const struct sl_facts *facts)
     sl_json_object(json);
     for (size_t i = 0; i < facts->n_procs; i++) {
         const struct sl_proc_facts *proc = &facts->procs[i];
-        for (size_t k = 0; counts(proc) && k < proc->coverage.n_served; k++) {
+        for (size_t k = 0; sl_trigger_counts(proc) && k < proc->coverage.n_served; k++) {
             const struct sl_served *served = &proc->coverage.served[k];
             if (!*served->unit || is_named(facts, i, served->unit))
                 continue;
@@ -175,32 +171,57 @@ static void put_body(struct sl_json *json, const struct sl_config *config, const
     sl_json_put_strs(json, "unusable_units", decision->unusable_units, decision->n_unusable_units);
     sl_json_put_str(json, "quality_note", decision->quality_note);
     sl_json_put_time(json, "timestamp", now_us);
+    sl_trigger_put_metadata(json, facts);
 }
 
-/* The phase's own names for our fields, and its constant fields: a value that names none of ours stands for itself. Ours stay as they are. */
-static void put_own_fields(struct sl_buf *body, const struct sl_phase *to)
+/* ---- the phase's own fields ---- */
+
+/* The fields that are there, by name. */
+struct ours {
+    struct sl_arena arena;
+    struct sl_map *values; /* struct sl_json_value */
+};
+
+static void collect_ours(void *context, const struct sl_json_member *member)
 {
-    json_t *object = json_loadb(body->data, body->len, 0, NULL);
-    body->len--; /* the closing brace is written again below */
-    struct sl_json json;
-    sl_json_init(&json, body);
-    for (size_t i = 0; i < to->n_trigger_fields; i++) {
-        const struct sl_pair *field = &to->trigger_fields[i];
-        if (json_object_get(object, field->key))
-            continue;
-        json_t *ours = json_object_get(object, field->value);
-        char *text = ours ? json_dumps(ours, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-        sl_buf_char(body, ',');
-        json.comma = false;
-        sl_json_key(&json, field->key);
-        if (text)
-            sl_json_raw(&json, text, strlen(text));
-        else
-            sl_json_str(&json, field->value);
-        free(text);
-    }
-    sl_buf_char(body, '}');
-    json_decref(object);
+    struct ours *ours = context;
+    struct sl_json_value *value = sl_arena_alloc(&ours->arena, sizeof *value);
+    *value = member->value;
+    sl_map_put(ours->values, sl_arena_strndup(&ours->arena, member->key, member->key_len), value);
+}
+
+/* metadata is ours where it is absent, too. */
+static bool is_ours(const struct ours *ours, const char *name)
+{
+    return sl_map_get(ours->values, name) || !strcmp(name, SL_TRIGGER_METADATA);
+}
+
+static void put_own_field(struct sl_json *json, const struct ours *ours, const struct sl_pair *field)
+{
+    const struct sl_json_value *value = sl_map_get(ours->values, field->value);
+    if (is_ours(ours, field->key) || (!value && is_ours(ours, field->value)))
+        return;
+    sl_json_key(json, field->key);
+    if (value)
+        sl_json_raw(json, value->at, value->len);
+    else
+        sl_json_str(json, field->value);
+}
+
+/* Their names for our fields, and constants: a value that names none of ours stands for itself. Ours stay as they are. */
+static void put_own_fields(struct sl_json *json, struct sl_buf *body, const struct sl_phase *to)
+{
+    struct ours ours = {.values = sl_map_create()};
+    struct sl_json_value root;
+    enum sl_reject reject;
+    const char *written = sl_arena_strndup(&ours.arena, body->data, body->len); /* the body grows under what is looked at */
+    (void)sl_json_scan(written, body->len, collect_ours, &ours, &ours.arena, &root, &reject, NULL);
+    body->len--; /* the brace comes again */
+    for (size_t i = 0; i < to->n_trigger_fields; i++)
+        put_own_field(json, &ours, &to->trigger_fields[i]);
+    sl_json_end_object(json);
+    sl_map_destroy(&ours.values);
+    sl_arena_fini(&ours.arena);
 }
 
 static bool is_our_attribute(const char *key)
@@ -244,6 +265,6 @@ void sl_trigger_message(struct sl_buf *body, struct sl_buf *attributes, const st
     put_body(&json, config, facts, decision, trigger, now_us);
     sl_json_end_object(&json);
     if (trigger->to->n_trigger_fields)
-        put_own_fields(body, trigger->to);
+        put_own_fields(&json, body, trigger->to);
     put_attributes(attributes, config, facts, trigger);
 }

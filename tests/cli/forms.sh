@@ -9,6 +9,7 @@ protobuf=CghwYXltZW50cxIKb3JkZXJzX3JhdxoLcGF5bWVudHMtcGIqCjIwMjUtMDMtMDMwAToGCNC
 
 published() {
     body=$(head -1 messages/orders_raw.ndjson)
+    body="${body%\}},\"cost_center\": 1.50,\"metadata\":{\"is_incremental\":false,\"region\":\"north\"}}"
     {
         echo "{\"data\":{$context,\"traceparent\":\"00-other\",\"data\":$body},\"attributes\":{\"content-type\":\"application/cloudevents+json\",\"googclient_traceparent\":\"$trace\"}}"
         echo "{\"data\":{$context,\"datacontenttype\":\"application/protobuf\",\"data_base64\":\"$protobuf\"},\"attributes\":{\"content-type\":\"application/cloudevents+json\"}}"
@@ -37,6 +38,7 @@ traced() {
     pull daily-sales-trigger-sub
     has "\"traceparent\":\"$trace\",\"googclient_traceparent\":\"$trace\""
     lacks "00-other"
+    has '\"metadata\":{\"region\":\"north\",\"cost_center\": 1.50}'
 }
 
 make_season

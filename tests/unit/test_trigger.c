@@ -58,6 +58,7 @@ Test(trigger, keys_are_the_fields_of_the_proto_file)
     const char *key;
     json_t *value;
     facts_build(&b, &row);
+    run_of(&b, 0)->extra = "{\"batch\":7}"; /* or metadata is left out */
     message_make(&message, &b, &row);
     json_object_foreach(message.json, key, value)
     {
@@ -305,6 +306,96 @@ Test(trigger, entities_and_increments)
         message_fini(&message);
         facts_fini(&b);
     }
+}
+
+/* What is read is not passed on, the rest is, as sent; the first in config order counts. */
+Test(trigger, metadata)
+{
+    static const struct {
+        const char *label, *procs, *extra[3], *expected;
+    } CASES[] = {
+        {"nobody says", "Cs5/5 Cs5/5 Cs5/5", {NULL, NULL, NULL}, "absent"},
+        {"nothing that is not read",
+         "Cs5/5 Cs5/5 Cs5/5",
+         {"{\"metadata\":{}}", "{\"metadata\":{\"is_incremental\":true,\"entities_changed\":[\"a\"]},\"quality\":\"gold\"}",
+          "{\"data_sources\":[\"x\"],\"cloudevent\":{\"id\":\"e\"},\"note\":null}"},
+         "absent"},
+        {"an unknown field, and a member of metadata",
+         "Cs5/5 Cs5/5 Cs5/5",
+         {"{\"batch\":7,\"metadata\":{\"is_incremental\":true,\"season\":\"2024\"}}", NULL, NULL},
+         "{\"season\":\"2024\",\"batch\":7}"},
+        {"of several the first",
+         "Cs5/5 Cs5/5 Cs5/5",
+         {"{\"b\":1}", "{\"b\":2,\"metadata\":{\"b\":3,\"a\":4}}", "{\"c\":{\"metadata\":[5]}}"},
+         "{\"b\":1,\"a\":4,\"c\":{\"metadata\":[5]}}"},
+        {"null says nothing", "Cs5/5 Cs5/5 Cs5/5", {"{\"a\":null}", "{\"a\":2}", NULL}, "{\"a\":2}"},
+        {"metadata that is no object", "Cs5/5 Cs5/5 Cs5/5", {"{\"metadata\":[1]}", NULL, NULL}, "absent"},
+        {"what is not required does not count", "Ns5/5 Cs5/5 Cs5/5", {"{\"a\":1}", NULL, NULL}, "absent"},
+        {"one name in two spellings", "Cs5/5 Cs5/5 Cs5/5", {"{\"a\":1}", "{\"\\u0061\":2}", NULL}, "{\"a\":1}"},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        const struct fb_row row = {.procs = CASES[i].procs};
+        struct facts_builder b;
+        struct message message;
+        facts_build(&b, &row);
+        for (size_t p = 0; p < 3; p++)
+            run_of(&b, p)->extra = CASES[i].extra[p];
+        message_make(&message, &b, &row);
+        cr_expect_str_eq(value_of(&b, message.json, "metadata"), CASES[i].expected, "%s", CASES[i].label);
+        message_fini(&message);
+        facts_fini(&b);
+    }
+}
+
+/* Numbers that no double holds stay as they are, beside fields of the phase's own, of which one can be the metadata. */
+Test(trigger, metadata_is_passed_on_byte_for_byte)
+{
+    static struct sl_pair fields[] = {{"day", "game_date"}, {"context", "metadata"}, {"metadata", "constant"}};
+    static const char MEMBER[] = "\"metadata\":{\"big\": 18446744073709551616,\"huge\":1e400,\"price\":1.50}";
+    static const char OWN[] = ",\"day\":\"2025-04-15\",\"context\":{\"big\": 18446744073709551616,\"huge\":1e400,\"price\":1.50}}";
+    const struct fb_row row = {.procs = "Cs5/5"};
+    for (int with = 0; with < 2; with++) {
+        struct sl_buf body = {0}, attributes = {0};
+        struct facts_builder b;
+        facts_build(&b, &row);
+        run_of(&b, 0)->extra = with ? "{\"big\": 18446744073709551616,\"huge\":1e400,\"price\":1.50}" : NULL;
+        facts_decide(&b, &row);
+        struct sl_phase *to = (struct sl_phase *)b.decision.triggers[0].to;
+        to->trigger_fields = fields;
+        to->n_trigger_fields = sizeof fields / sizeof *fields;
+        sl_trigger_message(&body, &attributes, &b.config, &b.facts, &b.decision, &b.decision.triggers[0], FB_NOW_US);
+        const char *text = sl_buf_text(&body);
+        cr_expect(!strstr(text, MEMBER) == !with, "%s", text);
+        cr_expect(!strstr(text, OWN) == !with, "%s", text);
+        cr_expect(strstr(text, ",\"day\":\"2025-04-15\""), "%s", text);
+        cr_expect(!strstr(text, "constant") && (with || !strstr(text, "metadata")), "%s", text);
+        sl_buf_fini(&body);
+        sl_buf_fini(&attributes);
+        facts_fini(&b);
+    }
+}
+
+/* 64 KiB of it: what doesn't fit is left out, and that is said. */
+Test(trigger, metadata_has_an_end)
+{
+    const struct fb_row row = {.procs = "Cs5/5 Cs5/5"};
+    struct facts_builder b;
+    struct message message;
+    char *big[2];
+    facts_build(&b, &row);
+    for (size_t p = 0; p < 2; p++) {
+        big[p] = sl_arena_alloc(&b.arena, 40100);
+        snprintf(big[p], 40100, "{\"big%zu\":\"%040000d\",\"small%zu\":1}", p, 0, p);
+        run_of(&b, p)->extra = big[p];
+    }
+    message_make(&message, &b, &row);
+    const json_t *metadata = json_object_get(message.json, "metadata");
+    cr_expect(json_object_get(metadata, "big0"));
+    cr_expect_null(json_object_get(metadata, "big1"));
+    cr_expect(json_object_get(metadata, "small0") && json_object_get(metadata, "small1"));
+    cr_expect(json_is_true(json_object_get(metadata, "truncated")));
+    message_fini(&message);
+    facts_fini(&b);
 }
 
 /* started_by: {fields: {theirs: ours or a constant}, attributes: {name: value}}: added behind ours, which stay. */
