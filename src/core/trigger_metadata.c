@@ -19,12 +19,12 @@ struct level {
     size_t n_read;
 };
 
+/* It was scanned when it came. */
 static void scan(const struct sl_json_value *object, sl_json_visit *visit, struct level *level)
 {
     struct sl_json_value root;
     enum sl_reject reject;
-    (void)sl_json_scan(object->at, object->len, visit, level, &level->passing->arena, &root, &reject,
-                       NULL); /* it was scanned when it came */
+    (void)sl_json_scan(object->at, object->len, visit, level, &level->passing->arena, &root, &reject, NULL);
 }
 
 static bool is_read(const struct level *level, const struct sl_json_member *member)
