@@ -1,4 +1,4 @@
-/* doctor_tables.c - the tables that the config names: are they there, with the columns that are asked for; and how long the questions of a batch take. */
+/* doctor_tables.c - the tables that the config names: are they there, with the columns that are asked for, and do they answer; and how long the questions of a batch take. */
 #include <sluice/doctor.h>
 
 #include <string.h>
@@ -38,6 +38,24 @@ static void need(struct table *table, const char *column)
     table->missing = table->missing == NULL ? column : sl_arena_printf(table->doctor->arena, "%s, %s", table->missing, column);
 }
 
+static void conclude(const struct table *table, const char *help, enum sl_health health)
+{
+    if (table->missing == NULL)
+        sl_doctor_add(table->doctor, SL_HEALTH_OK, "table", table->name, NULL, "it has the columns that are asked for (%s)", table->who);
+    else
+        sl_doctor_add(table->doctor, health, "table", table->name, help, "it has no column %s (%s)", table->missing, table->who);
+}
+
+/* What the table answers when it is asked, where its columns are there; said already otherwise. */
+static void conclude_asked(const struct table *table, enum sl_code code, const struct sl_err *err, const char *help)
+{
+    if (code != SL_OK)
+        sl_doctor_add(table->doctor, code == SL_UNAVAILABLE ? SL_HEALTH_UNKNOWN : SL_HEALTH_CRITICAL, "table", table->name, help, "%s (%s)",
+                      err->text, table->who);
+    else
+        conclude(table, NULL, SL_HEALTH_OK);
+}
+
 /* false: said already. */
 static bool describe(struct table *table, struct sl_warehouse *warehouse, bool matters, const char *help)
 {
@@ -51,14 +69,6 @@ static bool describe(struct table *table, struct sl_warehouse *warehouse, bool m
                                                   : SL_HEALTH_UNKNOWN,
                   "table", table->name, code == SL_NOT_FOUND ? help : NULL, "%s (%s)", err.text, table->who);
     return false;
-}
-
-static void conclude(const struct table *table, const char *help, enum sl_health health)
-{
-    if (table->missing == NULL)
-        sl_doctor_add(table->doctor, SL_HEALTH_OK, "table", table->name, NULL, "it has the columns that are asked for (%s)", table->who);
-    else
-        sl_doctor_add(table->doctor, health, "table", table->name, help, "it has no column %s (%s)", table->missing, table->who);
 }
 
 static const char *theirs(const struct sl_source *source, const char *ours)
@@ -78,9 +88,25 @@ static void need_quality(struct table *table, const struct sl_processor *process
         need(table, theirs(source, quality->optional[i]));
 }
 
+/* For one day, as a batch asks; one table after the other, as SQLite does it. The primaries' questions are those of every batch. */
+static void ask_source(const struct table *table, struct sl_warehouse *warehouse, const struct sl_source *source, bool is_primary,
+                       const char *help)
+{
+    struct sl_doctor *d = table->doctor;
+    const int64_t start_ms = sl_monotonic_ms();
+    struct sl_err err = {0};
+    sl_date *dates = NULL;
+    size_t n = 0;
+    const enum sl_code code = sl_warehouse_dates(warehouse, source, 0, 0, &dates, &n, d->arena, &err);
+    if (code == SL_OK && is_primary && d->batch_ms >= 0)
+        d->batch_ms += sl_monotonic_ms() - start_ms;
+    conclude_asked(table, code, &err, help);
+}
+
 static void check_source(struct sl_doctor *d, struct sl_warehouse *warehouse, const struct sl_phase *phase,
                          const struct sl_processor *processor, const struct sl_source *source)
 {
+    static const char help[] = "mend the table, or the columns in the config";
     struct table table = {.doctor = d, .name = source->table, .who = sl_arena_printf(d->arena, "%s of %s", processor->name, phase->name)};
     if (!describe(&table, warehouse, source == processor->sources && processor->need[SL_PAST] == SL_CRITICAL, IMPORT))
         return;
@@ -89,7 +115,10 @@ static void check_source(struct sl_doctor *d, struct sl_warehouse *warehouse, co
     for (size_t i = 0; i < source->n_columns; i++)
         need(&table, source->columns[i].value);
     need_quality(&table, processor, source);
-    conclude(&table, "mend the table, or the columns in the config", SL_HEALTH_CRITICAL);
+    if (table.missing != NULL)
+        conclude(&table, help, SL_HEALTH_CRITICAL);
+    else
+        ask_source(&table, warehouse, source, source == processor->sources, help);
 }
 
 static void check_stamps(struct sl_doctor *d, struct sl_warehouse *warehouse, const struct sl_processor *processor)
@@ -115,7 +144,11 @@ static void need_terms(struct table *table, const struct sl_condition *condition
 
 static void check_calendar(struct sl_doctor *d, struct sl_warehouse *warehouse, const struct sl_calendar_config *calendar)
 {
+    static const char help[] = "mend the table, or calendar in the config";
     struct table table = {.doctor = d, .name = calendar->table, .who = "the calendar"};
+    struct sl_calendar_row *rows = NULL;
+    struct sl_err err = {0};
+    size_t n = 0;
     if (!describe(&table, warehouse, true, IMPORT))
         return;
     need(&table, calendar->date_column);
@@ -127,7 +160,10 @@ static void check_calendar(struct sl_doctor *d, struct sl_warehouse *warehouse, 
     for (size_t i = 0; i < calendar->n_entities; i++)
         for (size_t k = 0; k < calendar->entities[i].n; k++)
             need(&table, calendar->entities[i].columns[k]);
-    conclude(&table, "mend the table, or calendar in the config", SL_HEALTH_CRITICAL);
+    if (table.missing != NULL)
+        conclude(&table, help, SL_HEALTH_CRITICAL);
+    else
+        conclude_asked(&table, sl_warehouse_calendar(warehouse, calendar, &rows, &n, d->arena, &err), &err, help);
 }
 
 static void check_log(struct sl_doctor *d, struct sl_warehouse *warehouse)
@@ -150,27 +186,6 @@ static void check_completeness(struct sl_doctor *d, struct sl_warehouse *warehou
     conclude(&table, "mend the table, or entity_column in the config", SL_HEALTH_CRITICAL);
 }
 
-/* ---- how long the questions take ---- */
-
-/* One question per table, as a batch asks them: one after the other in SQLite. Only one day is asked for. */
-static void time_questions(struct sl_doctor *d, struct sl_warehouse *warehouse, sl_date day)
-{
-    const int64_t start_ms = sl_monotonic_ms();
-    size_t n_asked = 0;
-    for (size_t p = 0; p < d->config->n_phases; p++)
-        for (size_t i = 0; i < d->config->phases[p].n_processors; i++) {
-            const struct sl_processor *processor = &d->config->phases[p].processors[i];
-            struct sl_err err = {0};
-            sl_date *dates = NULL;
-            size_t n = 0;
-            if (processor->n_sources > 0 &&
-                sl_warehouse_dates(warehouse, &processor->sources[0], day, day, &dates, &n, d->arena, &err) == SL_OK)
-                n_asked++;
-        }
-    if (n_asked > 0 && d->batch_ms >= 0)
-        d->batch_ms += sl_monotonic_ms() - start_ms;
-}
-
 void sl_doctor_look_at_tables(struct sl_doctor *d, struct sl_warehouse *warehouse)
 {
     if (d->config->calendar != NULL)
@@ -185,5 +200,4 @@ void sl_doctor_look_at_tables(struct sl_doctor *d, struct sl_warehouse *warehous
         check_completeness(d, warehouse, phase);
     }
     check_log(d, warehouse);
-    time_questions(d, warehouse, 0);
 }

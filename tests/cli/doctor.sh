@@ -39,6 +39,8 @@ found() {
 3|--set phases.orders_raw.completions.dead_letter_topic=elsewhere|critical,topic,projects/sluice-local/topics/elsewhere,it is not there,sluice init
 3|--set phases.orders_raw.completions.subscription=nobody|critical,subscription,projects/sluice-local/subscriptions/nobody,it is not there,sluice init
 3|--set defaults.unit_column=nothing|it has no column nothing
+3|--set calendar.date_column=kind|critical,table,shop_raw.shop_days,
+3|--set defaults.date_column=amount|critical,table,shop_raw.orders,
 3|--set defaults.date_column=shop_day_x --set defaults.unit_column=shop_day_|it has no column shop_day_x, shop_day_ (
 TABLE
 }
