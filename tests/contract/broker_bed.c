@@ -51,6 +51,20 @@ void bed_open(struct bed *bed, const struct sl_broker_options *options)
     serve(bed);
 }
 
+void bed_open_with_sub(struct bed *bed, const struct sl_broker_options *options)
+{
+    bed_open(bed, options);
+    make_topic(bed, TOPIC);
+    make_subscription(bed, SUB, TOPIC);
+}
+
+void bed_open_with_sub_like(struct bed *bed, struct sl_pubsub_subscription config)
+{
+    bed_open(bed, NULL);
+    make_topic(bed, TOPIC);
+    make_sub_like(bed, config);
+}
+
 /* A store's directory holds files only. */
 static void remove_dir(const char *path)
 {
@@ -63,18 +77,22 @@ static void remove_dir(const char *path)
     rmdir(path);
 }
 
-void bed_close(struct bed *bed)
+void bed_stop(struct bed *bed)
 {
     sl_rpc_channel_destroy(&bed->channel);
     sl_broker_destroy(&bed->broker);
+}
+
+void bed_close(struct bed *bed)
+{
+    bed_stop(bed);
     sl_rpc_loop_destroy(&bed->loop);
     remove_dir(bed->dir);
 }
 
 void bed_restart(struct bed *bed)
 {
-    sl_rpc_channel_destroy(&bed->channel);
-    sl_broker_destroy(&bed->broker);
+    bed_stop(bed);
     serve(bed);
 }
 
@@ -133,8 +151,31 @@ enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *re
     sl_rpc_call(bed->channel, &call, response ? response : &ignored, &status, &err);
     snprintf(bed->message, sizeof(bed->message), "%s", status.message);
     sl_buf_fini(&ignored);
-    sl_buf_clear(request);
+    sl_buf_fini(request);
     return status.code;
+}
+
+/* ---- fields ---- */
+
+void put_field(struct sl_buf *out, int field, const char *bytes, size_t len)
+{
+    cr_assert_lt(len, 128);
+    if (field >= 16)
+        sl_buf_char(out, (char)((field << 3 & 0x7f) | 2 | 0x80));
+    sl_buf_char(out, (char)(field >= 16 ? field >> 4 : field << 3 | 2));
+    sl_buf_char(out, (char)len);
+    sl_buf_add(out, bytes, len);
+}
+
+void put_field_str(struct sl_buf *out, int field, const char *text)
+{
+    put_field(out, field, text, strlen(text));
+}
+
+void put_field_buf(struct sl_buf *out, int field, struct sl_buf *message)
+{
+    put_field(out, field, sl_buf_text(message), message->len);
+    sl_buf_fini(message);
 }
 
 /* ---- admin ---- */
@@ -144,9 +185,7 @@ enum sl_rpc_code try_topic(struct bed *bed, const char *name)
     struct sl_buf request = {0};
     struct sl_pubsub_topic topic = {.name = name};
     sl_pubsub_put_topic(&request, &topic);
-    enum sl_rpc_code code = bed_call(bed, "Publisher/CreateTopic", &request, NULL);
-    sl_buf_fini(&request);
-    return code;
+    return bed_call(bed, "Publisher/CreateTopic", &request, NULL);
 }
 
 void make_topic(struct bed *bed, const char *name)
@@ -158,9 +197,7 @@ enum sl_rpc_code try_subscription(struct bed *bed, const struct sl_pubsub_subscr
 {
     struct sl_buf request = {0};
     sl_pubsub_put_subscription(&request, config);
-    enum sl_rpc_code code = bed_call(bed, "Subscriber/CreateSubscription", &request, NULL);
-    sl_buf_fini(&request);
-    return code;
+    return bed_call(bed, "Subscriber/CreateSubscription", &request, NULL);
 }
 
 void make_subscription(struct bed *bed, const char *name, const char *topic)
@@ -169,13 +206,19 @@ void make_subscription(struct bed *bed, const char *name, const char *topic)
     cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s: %s", name, bed->message);
 }
 
+void make_sub_like(struct bed *bed, struct sl_pubsub_subscription config)
+{
+    config.name = SUB;
+    config.topic = TOPIC;
+    config.ack_deadline_s = LONGEST_LEASE_S;
+    cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
+}
+
 static enum sl_rpc_code call_name(struct bed *bed, const char *method, const char *name)
 {
     struct sl_buf request = {0};
     sl_pubsub_put_name(&request, name);
-    enum sl_rpc_code code = bed_call(bed, method, &request, NULL);
-    sl_buf_fini(&request);
-    return code;
+    return bed_call(bed, method, &request, NULL);
 }
 
 enum sl_rpc_code delete_topic(struct bed *bed, const char *name)
@@ -186,6 +229,23 @@ enum sl_rpc_code delete_topic(struct bed *bed, const char *name)
 enum sl_rpc_code delete_subscription(struct bed *bed, const char *name)
 {
     return call_name(bed, "Subscriber/DeleteSubscription", name);
+}
+
+void get_subscription(struct bed *bed, struct sl_pubsub_subscription *out, struct sl_arena *arena)
+{
+    struct sl_buf request = {0}, response = {0};
+    sl_pubsub_put_name(&request, SUB);
+    cr_assert_eq(bed_call(bed, "Subscriber/GetSubscription", &request, &response), SL_RPC_OK, "%s", bed->message);
+    char *kept = sl_arena_strndup(arena, response.data, response.len);
+    cr_assert_eq(sl_pubsub_read_subscription(out, kept, response.len, arena, NULL), SL_OK);
+    sl_buf_fini(&response);
+}
+
+void make_snapshot(struct bed *bed, const char *name)
+{
+    struct sl_buf request = {0};
+    sl_pubsub_put_create_snapshot(&request, &(struct sl_create_snapshot){.name = name, .subscription = SUB});
+    cr_assert_eq(bed_call(bed, "Subscriber/CreateSnapshot", &request, NULL), SL_RPC_OK, "%s", bed->message);
 }
 
 /* ---- publishing ---- */
@@ -206,7 +266,6 @@ enum sl_rpc_code try_publish(struct bed *bed, const char *topic, const void *dat
             snprintf(id, 64, "%.*s", (int)ids[0].len, ids[0].ptr);
     }
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
 }
@@ -231,7 +290,6 @@ void publish_with(struct bed *bed, const char *topic, const char *text, const ch
     sl_pubsub_put_publish_topic(&request, topic);
     sl_pubsub_put_message(&request, 2, text, strlen(text), list, n, key);
     cr_assert_eq(bed_call(bed, "Publisher/Publish", &request, NULL), SL_RPC_OK, "%s", bed->message);
-    sl_buf_fini(&request);
 }
 
 void publish_many(struct bed *bed, const char *topic, const char *prefix, size_t n, size_t body_bytes)
@@ -248,7 +306,6 @@ void publish_many(struct bed *bed, const char *topic, const char *prefix, size_t
         cr_assert_eq(bed_call(bed, "Publisher/Publish", &request, NULL), SL_RPC_OK, "%s", bed->message);
     }
     free(body);
-    sl_buf_fini(&request);
 }
 
 /* ---- what was received ---- */
@@ -292,7 +349,6 @@ enum sl_rpc_code try_pull(struct bed *bed, const char *subscription, int max, bo
     for (size_t i = 0; i < read.n; i++)
         gots_add(out, &read.messages[i]);
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
 }
@@ -318,7 +374,6 @@ enum sl_rpc_code try_ack(struct bed *bed, const char *subscription, const struct
     sl_pubsub_put_acknowledge(&request, subscription, ids, n);
     enum sl_rpc_code code = bed_call(bed, "Subscriber/Acknowledge", &request, NULL);
     free(ids);
-    sl_buf_fini(&request);
     return code;
 }
 
@@ -334,7 +389,6 @@ enum sl_rpc_code modify(struct bed *bed, const char *subscription, const struct 
     sl_pubsub_put_modify(&request, subscription, ids, n, seconds);
     enum sl_rpc_code code = bed_call(bed, "Subscriber/ModifyAckDeadline", &request, NULL);
     free(ids);
-    sl_buf_fini(&request);
     return code;
 }
 

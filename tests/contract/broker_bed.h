@@ -29,18 +29,32 @@ struct bed {
 };
 
 void bed_open(struct bed *bed, const struct sl_broker_options *options); /* NULL: defaults */
+/* TOPIC is there, and SUB on it; the second: SUB as make_sub_like() makes it. */
+void bed_open_with_sub(struct bed *bed, const struct sl_broker_options *options);
+void bed_open_with_sub_like(struct bed *bed, struct sl_pubsub_subscription config);
 void bed_close(struct bed *bed);
+void bed_stop(struct bed *bed);       /* nobody serves the directory, until bed_restart() */
 void bed_restart(struct bed *bed);    /* stops and opens the same directory */
 void bed_open_child(struct bed *bed); /* the broker in a process of its own; before anything of gRPC */
 void bed_kill_child(struct bed *bed); /* SIGKILL; then serves the directory itself */
 
-/* "Publisher/Publish", or another package's: "google.iam.v1.IAMPolicy/GetIamPolicy". `request` is emptied, `response` (may be NULL) replaced. */
+/* "Publisher/Publish", or another package's: "google.iam.v1.IAMPolicy/GetIamPolicy". `request` is emptied and freed, `response` (may be NULL) replaced. */
 enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *request, struct sl_buf *response);
+
+/* A field of bytes as it goes over the wire; short ones only. `message` is freed. */
+void put_field(struct sl_buf *out, int field, const char *bytes, size_t len);
+void put_field_str(struct sl_buf *out, int field, const char *text);
+void put_field_buf(struct sl_buf *out, int field, struct sl_buf *message);
 
 enum sl_rpc_code try_topic(struct bed *bed, const char *name);
 void make_topic(struct bed *bed, const char *name);
 enum sl_rpc_code try_subscription(struct bed *bed, const struct sl_pubsub_subscription *config);
 void make_subscription(struct bed *bed, const char *name, const char *topic);
+/* SUB on TOPIC, with the longest lease; the rest of it as `config` says. */
+void make_sub_like(struct bed *bed, struct sl_pubsub_subscription config);
+void get_subscription(struct bed *bed, struct sl_pubsub_subscription *out,
+                      struct sl_arena *arena);         /* SUB as the broker tells it; copied to the arena */
+void make_snapshot(struct bed *bed, const char *name); /* of SUB */
 enum sl_rpc_code delete_topic(struct bed *bed, const char *name);
 enum sl_rpc_code delete_subscription(struct bed *bed, const char *name);
 

@@ -63,7 +63,6 @@ Test(broker, topic_get_and_update)
     sl_pubsub_put_name(&request, "projects/p/topics/none");
     cr_expect_eq(bed_call(&bed, "Publisher/GetTopic", &request, &response), SL_RPC_NOT_FOUND);
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     bed_close(&bed);
 }
@@ -92,7 +91,6 @@ static char *list_text(struct bed *bed, const char *method, const char *parent, 
     } while (*token);
     sl_buf_char(&text, '\n');
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     return text.data;
 }
@@ -211,17 +209,6 @@ Test(broker, subscriptions_are_checked)
     bed_close(&bed);
 }
 
-static void get_subscription(struct bed *bed, struct sl_pubsub_subscription *out, struct sl_arena *arena)
-{
-    struct sl_buf request = {0}, response = {0};
-    sl_pubsub_put_name(&request, SUB);
-    cr_assert_eq(bed_call(bed, "Subscriber/GetSubscription", &request, &response), SL_RPC_OK, "%s", bed->message);
-    char *kept = sl_arena_strndup(arena, response.data, response.len);
-    cr_assert_eq(sl_pubsub_read_subscription(out, kept, response.len, arena, NULL), SL_OK);
-    sl_buf_fini(&request);
-    sl_buf_fini(&response);
-}
-
 Test(broker, subscription_defaults_and_update)
 {
     struct bed bed;
@@ -266,7 +253,6 @@ Test(broker, subscription_defaults_and_update)
     get_subscription(&bed, &config, &arena);
     cr_expect_str_eq(config.topic, "_deleted-topic_");
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -314,7 +300,6 @@ Test(broker, publish_is_checked)
     }
     sl_buf_str(&request, "\x0a\xff\xff\xff\xff\x0f");
     cr_expect_eq(bed_call(&bed, "Publisher/Publish", &request, NULL), SL_RPC_INVALID_ARGUMENT, "malformed");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -325,9 +310,7 @@ Test(broker, sizes_of_messages)
     static const size_t sizes[] = {1, 3000000, 10000000, 10485000};
     char *data = sl_alloc(10485760);
     memset(data, 'd', 10485760);
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     for (size_t i = 0; i < 4; i++)
         cr_expect_eq(try_publish(&bed, TOPIC, data, sizes[i], NULL), SL_RPC_OK, "%zu: %s", sizes[i], bed.message);
     cr_expect_eq(try_publish(&bed, TOPIC, data, 10485760, NULL), SL_RPC_INVALID_ARGUMENT);
@@ -385,9 +368,7 @@ Test(broker, pull_ack_nack)
 {
     struct bed bed;
     struct gots gots = {0}, again = {0};
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "m", 5, 0);
     expect_backlog(&bed, SUB, 5, 0);
     cr_expect_eq(try_pull(&bed, SUB, 0, true, &gots), SL_RPC_INVALID_ARGUMENT);
@@ -423,9 +404,7 @@ Test(broker, ack_ids_are_checked)
 {
     struct bed bed;
     struct sl_buf request = {0};
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     static const char *const garbage[] = {"zz"};
     static const struct {
         const char *label, *subscription, *message;
@@ -449,7 +428,6 @@ Test(broker, ack_ids_are_checked)
         cr_expect_eq(bed_call(&bed, method, &request, NULL), cases[i].code, "%s", cases[i].label);
         cr_expect_str_eq(bed.message, cases[i].message, "%s", cases[i].label);
     }
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -469,9 +447,7 @@ Test(broker, a_pull_waits_for_a_message)
 {
     struct bed bed;
     pthread_t thread;
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     struct waiting waiting = {.bed = &bed};
     pthread_create(&thread, NULL, pull_one, &waiting);
     struct bed other = bed; /* the message of a status is per thread */
@@ -486,11 +462,8 @@ Test(broker, a_pull_waits_for_a_message)
 Test(broker, a_pull_ends_when_its_subscription_does)
 {
     struct bed bed;
-    struct sl_buf request = {0};
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
     struct tap tap;
+    bed_open_with_sub(&bed, NULL);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_ping(&tap);
     tap_wait_responses(&tap, 1);
@@ -498,23 +471,19 @@ Test(broker, a_pull_ends_when_its_subscription_does)
     tap_wait_end(&tap);
     cr_expect_eq(tap.status.code, SL_RPC_NOT_FOUND);
     tap_close(&tap);
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
 /* ---- dead letters ---- */
 
-static void make_dead_letter_bed(struct bed *bed, const struct sl_pubsub_subscription *more)
+static void open_dead_letter_bed(struct bed *bed, struct sl_pubsub_subscription config)
 {
+    bed_open(bed, NULL);
     make_topic(bed, TOPIC);
     make_topic(bed, DLQ);
     make_subscription(bed, "projects/p/subscriptions/dead", DLQ);
-    struct sl_pubsub_subscription config = *more;
-    config.name = SUB;
-    config.topic = TOPIC;
-    config.ack_deadline_s = LONGEST_LEASE_S;
     config.dead_letter_topic = DLQ;
-    cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
+    make_sub_like(bed, config);
 }
 
 Test(broker, dead_letters_after_their_attempts)
@@ -523,8 +492,7 @@ Test(broker, dead_letters_after_their_attempts)
     struct gots gots = {0};
     struct sl_buf request = {0};
     static const struct sl_attribute ATTRIBUTES[] = {{"kind", "bad"}, {"CloudPubSubDeadLetterSourceDeliveryCount", "77"}};
-    bed_open(&bed, NULL);
-    make_dead_letter_bed(&bed, &(struct sl_pubsub_subscription){0});
+    open_dead_letter_bed(&bed, (struct sl_pubsub_subscription){0});
     sl_pubsub_put_publish_topic(&request, TOPIC);
     sl_pubsub_put_message(&request, 2, "poison", 6, ATTRIBUTES, 2, NULL);
     cr_assert_eq(bed_call(&bed, "Publisher/Publish", &request, NULL), SL_RPC_OK);
@@ -549,7 +517,6 @@ Test(broker, dead_letters_after_their_attempts)
     cr_expect_not_null(strstr(time, "Z\nCloudPubSubDeadLetterSourceDeliveryErrorMessage=not acknowledged in 5 delivery attempts\n"), "%s",
                        time);
     expect_backlog(&bed, SUB, 0, 0);
-    sl_buf_fini(&request);
     gots_fini(&gots);
     bed_close(&bed);
 }
@@ -558,8 +525,7 @@ Test(broker, without_its_dead_letter_topic_a_message_is_delivered_on)
 {
     struct bed bed;
     struct gots gots = {0};
-    bed_open(&bed, NULL);
-    make_dead_letter_bed(&bed, &(struct sl_pubsub_subscription){0});
+    open_dead_letter_bed(&bed, (struct sl_pubsub_subscription){0});
     delete_topic(&bed, DLQ);
     publish(&bed, TOPIC, "poison");
     for (int attempt = 1; attempt <= 8; attempt++) {
@@ -577,8 +543,7 @@ Test(broker, backoff_holds_a_nacked_message_back)
     struct bed bed;
     struct gots gots = {0};
     struct timespec before, after;
-    bed_open(&bed, NULL);
-    make_dead_letter_bed(&bed, &(struct sl_pubsub_subscription){.has_retry = true, .min_backoff_ms = 1000, .max_backoff_ms = 3000});
+    open_dead_letter_bed(&bed, (struct sl_pubsub_subscription){.has_retry = true, .min_backoff_ms = 1000, .max_backoff_ms = 3000});
     publish(&bed, TOPIC, "later");
     pull(&bed, SUB, 1, false, &gots);
     clock_gettime(CLOCK_MONOTONIC, &before);
@@ -599,8 +564,7 @@ Test(broker, a_lease_that_ends_counts_as_an_attempt, .timeout = 60)
 {
     struct bed bed;
     struct tap tap;
-    bed_open(&bed, NULL);
-    make_dead_letter_bed(&bed, &(struct sl_pubsub_subscription){0});
+    open_dead_letter_bed(&bed, (struct sl_pubsub_subscription){0});
     publish(&bed, TOPIC, "slow");
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait(&tap, 1);
@@ -620,9 +584,7 @@ Test(broker, backlog_over_the_wire)
     struct bed bed;
     struct gots gots = {0};
     struct sl_buf request = {0}, response = {0};
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     make_subscription(&bed, "projects/p/subscriptions/other", TOPIC);
     publish_many(&bed, TOPIC, "m", 7, 0);
     pull(&bed, SUB, 3, true, &gots);
@@ -632,7 +594,6 @@ Test(broker, backlog_over_the_wire)
     cr_assert_eq(bed_call(&bed, "sluice.broker.v1.Broker/Backlog", &request, &response), SL_RPC_OK, "%s", bed.message);
     cr_assert_eq(response.len, 4);
     cr_expect_eq(memcmp(response.data, "\x08\x04\x10\x03", 4), 0);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     gots_fini(&gots);
     bed_close(&bed);
@@ -642,9 +603,7 @@ Test(broker, injected_failures)
 {
     struct bed bed;
     struct tap tap;
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     sl_broker_fail_next(bed.broker, "Publish", 2, SL_RPC_UNAVAILABLE);
     sl_broker_fail_next(bed.broker, "StreamingPull", 1, SL_RPC_PERMISSION_DENIED);
     cr_expect_eq(try_publish(&bed, TOPIC, "x", 1, NULL), SL_RPC_UNAVAILABLE);
@@ -667,6 +626,5 @@ Test(broker, unknown_methods)
     bed_open(&bed, NULL);
     cr_expect_eq(bed_call(&bed, "SchemaService/CreateSchema", &request, NULL), SL_RPC_UNIMPLEMENTED);
     cr_expect_str_eq(bed.message, "/google.pubsub.v1.SchemaService/CreateSchema is not implemented here");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }

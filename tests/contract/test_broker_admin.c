@@ -9,38 +9,9 @@
 
 #include "broker_bed.h"
 
-/* A field of bytes as it goes over the wire; short ones only. */
-static void put(struct sl_buf *out, int field, const char *bytes, size_t len)
-{
-    cr_assert_lt(len, 128);
-    if (field >= 16)
-        sl_buf_char(out, (char)((field << 3 & 0x7f) | 2 | 0x80));
-    sl_buf_char(out, (char)(field >= 16 ? field >> 4 : field << 3 | 2));
-    sl_buf_char(out, (char)len);
-    sl_buf_add(out, bytes, len);
-}
-
-static void put_str(struct sl_buf *out, int field, const char *text)
-{
-    put(out, field, text, strlen(text));
-}
-
-static void put_buf(struct sl_buf *out, int field, struct sl_buf *message)
-{
-    put(out, field, sl_buf_text(message), message->len);
-    sl_buf_fini(message);
-}
-
 static bool holds(const struct sl_buf *response, const char *bytes, size_t len)
 {
     return response->len >= len && memmem(response->data, response->len, bytes, len) != NULL;
-}
-
-static void open_with_both(struct bed *bed)
-{
-    bed_open(bed, NULL);
-    make_topic(bed, TOPIC);
-    make_subscription(bed, SUB, TOPIC);
 }
 
 Test(broker_admin, a_name_that_is_missing_is_no_name_of_something_missing)
@@ -80,7 +51,6 @@ Test(broker_admin, a_name_that_is_missing_is_no_name_of_something_missing)
     sl_pubsub_put_message(&request, 2, "x", 1, NULL, 0, NULL);
     cr_expect_eq(bed_call(&bed, "Publisher/Publish", &request, NULL), SL_RPC_INVALID_ARGUMENT);
     cr_expect_str_eq(bed.message, "Invalid [topics] name: (name=)");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -97,7 +67,6 @@ Test(broker_admin, a_subscription_that_is_not_there_is_said_first)
         sl_pubsub_put_name(&request, "projects/p/subscriptions/none");
         cr_expect_eq(bed_call(&bed, method, &request, NULL), SL_RPC_NOT_FOUND, "%s: %s", method, bed.message);
     }
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -106,7 +75,7 @@ Test(broker_admin, lists_check_whose_and_how_many)
     struct bed bed;
     struct sl_buf request = {0};
     static const char *const METHODS[] = {"Publisher/ListTopics", "Subscriber/ListSubscriptions", "Subscriber/ListSnapshots"};
-    open_with_both(&bed);
+    bed_open_with_sub(&bed, NULL);
     for (size_t i = 0; i < sizeof(METHODS) / sizeof(METHODS[0]); i++) {
         sl_pubsub_put_list(&request, "projects/p", -1, "");
         cr_expect_eq(bed_call(&bed, METHODS[i], &request, NULL), SL_RPC_INVALID_ARGUMENT, "%s", METHODS[i]);
@@ -117,7 +86,6 @@ Test(broker_admin, lists_check_whose_and_how_many)
     }
     sl_pubsub_put_list(&request, TOPIC, -1, "");
     cr_expect_eq(bed_call(&bed, "Publisher/ListTopicSubscriptions", &request, NULL), SL_RPC_INVALID_ARGUMENT);
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -126,23 +94,13 @@ static enum sl_rpc_code update(struct bed *bed, const char *kind, const char *pa
     struct sl_buf request = {0}, object = {0}, mask = {0};
     char method[64];
     snprintf(method, sizeof(method), "%s/Update%s", strcmp(kind, "Topic") == 0 ? "Publisher" : "Subscriber", kind);
-    put_str(&object, 1, strcmp(kind, "Topic") == 0 ? TOPIC : strcmp(kind, "Snapshot") == 0 ? "projects/p/snapshots/one" : SUB);
-    put_buf(&request, 1, &object);
+    put_field_str(&object, 1, strcmp(kind, "Topic") == 0 ? TOPIC : strcmp(kind, "Snapshot") == 0 ? "projects/p/snapshots/one" : SUB);
+    put_field_buf(&request, 1, &object);
     if (path) {
-        put_str(&mask, 1, path);
-        put_buf(&request, 2, &mask);
+        put_field_str(&mask, 1, path);
+        put_field_buf(&request, 2, &mask);
     }
-    enum sl_rpc_code code = bed_call(bed, method, &request, NULL);
-    sl_buf_fini(&request);
-    return code;
-}
-
-static void make_snapshot(struct bed *bed, const char *name)
-{
-    struct sl_buf request = {0};
-    sl_pubsub_put_create_snapshot(&request, &(struct sl_create_snapshot){.name = name, .subscription = SUB});
-    cr_assert_eq(bed_call(bed, "Subscriber/CreateSnapshot", &request, NULL), SL_RPC_OK, "%s", bed->message);
-    sl_buf_fini(&request);
+    return bed_call(bed, method, &request, NULL);
 }
 
 Test(broker_admin, a_mask_is_answered_in_the_services_words)
@@ -192,7 +150,7 @@ Test(broker_admin, a_mask_is_answered_in_the_services_words)
         {"Subscription", "bigquery_config", "", SL_RPC_OK},
         {"Subscription", "push_config", "", SL_RPC_OK},
     };
-    open_with_both(&bed);
+    bed_open_with_sub(&bed, NULL);
     make_snapshot(&bed, "projects/p/snapshots/one");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         cr_expect_eq(update(&bed, cases[i].kind, cases[i].path), cases[i].code, "%s %s: %s", cases[i].kind, cases[i].path, bed.message);
@@ -212,21 +170,18 @@ static void get_topic(struct bed *bed, struct sl_buf *response)
     struct sl_buf request = {0};
     sl_pubsub_put_name(&request, TOPIC);
     cr_assert_eq(bed_call(bed, "Publisher/GetTopic", &request, response), SL_RPC_OK, "%s", bed->message);
-    sl_buf_fini(&request);
 }
 
 static enum sl_rpc_code update_storage_policy(struct bed *bed, const char *path, const char *topic_field, size_t len,
                                               struct sl_buf *response)
 {
     struct sl_buf request = {0}, object = {0}, mask = {0};
-    put_str(&object, 1, TOPIC);
+    put_field_str(&object, 1, TOPIC);
     sl_buf_add(&object, topic_field, len);
-    put_buf(&request, 1, &object);
-    put_str(&mask, 1, path);
-    put_buf(&request, 2, &mask);
-    enum sl_rpc_code code = bed_call(bed, "Publisher/UpdateTopic", &request, response);
-    sl_buf_fini(&request);
-    return code;
+    put_field_buf(&request, 1, &object);
+    put_field_str(&mask, 1, path);
+    put_field_buf(&request, 2, &mask);
+    return bed_call(bed, "Publisher/UpdateTopic", &request, response);
 }
 
 /* Neither has an effect here, but whoever has set them sees them again. */
@@ -235,7 +190,7 @@ Test(broker_admin, a_topics_regions_and_key_are_kept)
     struct bed bed;
     struct sl_buf request = {0}, response = {0};
     bed_open(&bed, NULL);
-    put_str(&request, 1, TOPIC);
+    put_field_str(&request, 1, TOPIC);
     sl_buf_add(&request, STORAGE_POLICY KMS_KEY, sizeof(STORAGE_POLICY KMS_KEY) - 1);
     cr_assert_eq(bed_call(&bed, "Publisher/CreateTopic", &request, &response), SL_RPC_OK, "%s", bed.message);
     cr_expect(holds(&response, STORAGE_POLICY KMS_KEY, sizeof(STORAGE_POLICY KMS_KEY) - 1));
@@ -256,7 +211,6 @@ Test(broker_admin, a_topics_regions_and_key_are_kept)
     cr_expect_eq(update_storage_policy(&bed, POLICY, "", 0, &response), SL_RPC_OK, "back to none: %s", bed.message);
     cr_expect_not(holds(&response, "\x0a\x01x", 3));
     cr_expect(holds(&response, KMS_KEY, sizeof(KMS_KEY) - 1));
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     bed_close(&bed);
 }
@@ -267,7 +221,7 @@ Test(broker_admin, what_is_there_is_active)
     struct bed bed;
     struct sl_buf request = {0}, response = {0};
     bed_open(&bed, NULL);
-    put_str(&request, 1, TOPIC);
+    put_field_str(&request, 1, TOPIC);
     cr_assert_eq(bed_call(&bed, "Publisher/CreateTopic", &request, &response), SL_RPC_OK);
     cr_expect(holds(&response, "\x48\x01", 2), "made");
     get_topic(&bed, &response);
@@ -275,14 +229,13 @@ Test(broker_admin, what_is_there_is_active)
     sl_pubsub_put_list(&request, "projects/p", 10, "");
     cr_assert_eq(bed_call(&bed, "Publisher/ListTopics", &request, &response), SL_RPC_OK);
     cr_expect(holds(&response, "\x48\x01", 2), "listed");
-    put_str(&request, 1, SUB);
-    put_str(&request, 2, TOPIC);
+    put_field_str(&request, 1, SUB);
+    put_field_str(&request, 2, TOPIC);
     cr_assert_eq(bed_call(&bed, "Subscriber/CreateSubscription", &request, &response), SL_RPC_OK);
     cr_expect(holds(&response, "\x98\x01\x01", 3), "made");
     sl_pubsub_put_name(&request, SUB);
     cr_assert_eq(bed_call(&bed, "Subscriber/GetSubscription", &request, &response), SL_RPC_OK);
     cr_expect(holds(&response, "\x98\x01\x01", 3), "got");
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     bed_close(&bed);
 }
@@ -311,16 +264,15 @@ Test(broker_admin, what_is_not_there_is_refused_by_its_name)
     bed_open(&bed, NULL);
     make_topic(&bed, DLQ);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        put_str(&request, 1, cases[i].topic ? TOPIC : SUB);
+        put_field_str(&request, 1, cases[i].topic ? TOPIC : SUB);
         if (!cases[i].topic)
-            put_str(&request, 2, DLQ);
-        put_str(&request, cases[i].field, cases[i].bytes);
+            put_field_str(&request, 2, DLQ);
+        put_field_str(&request, cases[i].field, cases[i].bytes);
         const char *method = cases[i].topic ? "Publisher/CreateTopic" : "Subscriber/CreateSubscription";
         cr_expect_eq(bed_call(&bed, method, &request, NULL), cases[i].code, "%s: %s", cases[i].label, bed.message);
         if (cases[i].code)
             cr_expect_not_null(strstr(bed.message, cases[i].label), "%s: %s", cases[i].label, bed.message);
     }
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -328,23 +280,22 @@ Test(broker_admin, what_is_not_there_is_refused_in_an_update)
 {
     struct bed bed;
     struct sl_buf request = {0}, object = {0}, mask = {0};
-    open_with_both(&bed);
-    put_str(&object, 1, SUB);
-    put_str(&object, 18, "\x0a\x01x");
-    put_buf(&request, 1, &object);
-    put_str(&mask, 1, "ack_deadline_seconds");
-    put_str(&mask, 1, "bigquery_config");
-    put_buf(&request, 2, &mask);
+    bed_open_with_sub(&bed, NULL);
+    put_field_str(&object, 1, SUB);
+    put_field_str(&object, 18, "\x0a\x01x");
+    put_field_buf(&request, 1, &object);
+    put_field_str(&mask, 1, "ack_deadline_seconds");
+    put_field_str(&mask, 1, "bigquery_config");
+    put_field_buf(&request, 2, &mask);
     cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_UNIMPLEMENTED);
     cr_expect_str_eq(bed.message, "This broker does not implement bigquery_config");
-    put_str(&object, 1, TOPIC);
-    put_str(&object, 6, "\x0a\x01x");
-    put_buf(&request, 1, &object);
-    put_str(&mask, 1, "schema_settings");
-    put_buf(&request, 2, &mask);
+    put_field_str(&object, 1, TOPIC);
+    put_field_str(&object, 6, "\x0a\x01x");
+    put_field_buf(&request, 1, &object);
+    put_field_str(&mask, 1, "schema_settings");
+    put_field_buf(&request, 2, &mask);
     cr_expect_eq(bed_call(&bed, "Publisher/UpdateTopic", &request, NULL), SL_RPC_UNIMPLEMENTED);
     cr_expect_str_eq(bed.message, "This broker does not implement schema_settings");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -363,7 +314,6 @@ Test(broker_admin, a_subscription_tells_its_topics_retention)
     sl_pubsub_put_update_subscription(&request, &(struct sl_pubsub_subscription){.name = SUB, .retain_acked = true}, paths, 1);
     cr_assert_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, &response), SL_RPC_OK);
     cr_expect(holds(&response, HOUR, sizeof(HOUR) - 1), "changed");
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     bed_close(&bed);
 }
@@ -372,15 +322,14 @@ Test(broker_admin, modify_push_config)
 {
     struct bed bed;
     struct sl_buf request = {0};
-    open_with_both(&bed);
-    put_str(&request, 1, SUB);
-    put(&request, 2, "", 0);
+    bed_open_with_sub(&bed, NULL);
+    put_field_str(&request, 1, SUB);
+    put_field(&request, 2, "", 0);
     cr_expect_eq(bed_call(&bed, "Subscriber/ModifyPushConfig", &request, NULL), SL_RPC_OK, "to pull, which it is: %s", bed.message);
-    put_str(&request, 1, SUB);
-    put_str(&request, 2, "\x0a\x09https://x");
+    put_field_str(&request, 1, SUB);
+    put_field_str(&request, 2, "\x0a\x09https://x");
     cr_expect_eq(bed_call(&bed, "Subscriber/ModifyPushConfig", &request, NULL), SL_RPC_UNIMPLEMENTED);
     cr_expect_str_eq(bed.message, "This broker does not implement push_config.push_endpoint");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -407,7 +356,7 @@ Test(broker_admin, labels_have_rules)
         {"begins with a digit", "9key", "x", SL_RPC_INVALID_ARGUMENT},
         {"a blank", "key", "x y", SL_RPC_INVALID_ARGUMENT},
     };
-    open_with_both(&bed);
+    bed_open_with_sub(&bed, NULL);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *keys[] = {cases[i].key}, *values[] = {cases[i].value}, *paths[] = {"labels"};
         const struct sl_pubsub_labels labels = {.keys = keys, .values = values, .n = 1};
@@ -418,7 +367,6 @@ Test(broker_admin, labels_have_rules)
         sl_pubsub_put_create_snapshot(&request, &(struct sl_create_snapshot){.name = "", .subscription = SUB, .labels = labels});
         cr_expect_eq(bed_call(&bed, "Subscriber/CreateSnapshot", &request, NULL), cases[i].code, "%s: %s", cases[i].label, bed.message);
     }
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -471,6 +419,5 @@ Test(broker_admin, a_publish_request_has_a_size)
             cr_expect_str_eq(bed.message, "Request payload size exceeds the limit: 10485760 bytes.");
     }
     free(data);
-    sl_buf_fini(&request);
     bed_close(&bed);
 }

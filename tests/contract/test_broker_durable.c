@@ -44,8 +44,7 @@ Test(broker_durable, killed_with_messages_acked_nacked_and_waiting)
     bed_open_child(&bed);
     make_topic(&bed, TOPIC);
     make_topic(&bed, DLQ);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .dead_letter_topic = DLQ};
-    cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
+    make_sub_like(&bed, (struct sl_pubsub_subscription){.dead_letter_topic = DLQ});
     publish_many(&bed, TOPIC, "m", 2000, 50);
     pull(&bed, SUB, 1000, true, &gots);
     cr_assert_eq(gots.n, 1000);
@@ -77,9 +76,7 @@ Test(broker_durable, an_ack_of_an_earlier_process_counts)
 {
     struct bed bed;
     struct gots gots = {0};
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "m", 3, 0);
     pull(&bed, SUB, 3, true, &gots);
     bed_restart(&bed);
@@ -124,8 +121,7 @@ Test(broker_durable, one_broker_per_directory_and_its_address_is_found)
     cr_assert_not_null(mkdtemp(other.dir));
     struct sl_broker_options options = {.path = other.dir, .listen = bed.address};
     cr_expect_eq(sl_broker_create(&second, &options, &err), SL_UNAVAILABLE, "the port is in use");
-    sl_rpc_channel_destroy(&bed.channel);
-    sl_broker_destroy(&bed.broker);
+    bed_stop(&bed);
     cr_expect_eq(sl_broker_find(address, sizeof(address), bed.dir, &err), SL_NOT_FOUND);
     bed_close(&bed);
     bed_close(&other);
@@ -139,9 +135,7 @@ Test(broker_durable, a_full_disk_refuses_publishes_and_keeps_the_rest)
     struct sl_broker_options options = {.max_pages = 200};
     char *data = sl_calloc(1, 100000);
     memset(data, 'x', 100000);
-    bed_open(&bed, &options);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, &options);
     size_t n = 0;
     while (try_publish(&bed, TOPIC, data, 100000, NULL) == SL_RPC_OK)
         n++;
@@ -186,9 +180,7 @@ Test(broker_durable, a_backlog_costs_no_memory, .timeout = 300)
 {
     struct bed bed;
     struct tap tap;
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "warm", 1000, 400);
     long before = resident_kib();
     publish_many(&bed, TOPIC, "m", 100000, 400);
@@ -219,9 +211,7 @@ static void open_on_small_disk(struct bed *bed)
     if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", "/tmp", "tmpfs", 0, "size=32m") != 0)
         cr_skip("no disk can be mounted here");
-    bed_open(bed, NULL);
-    make_topic(bed, TOPIC);
-    make_subscription(bed, SUB, TOPIC);
+    bed_open_with_sub(bed, NULL);
 }
 
 static void nap(void)
@@ -310,9 +300,7 @@ Test(broker_durable, the_file_shrinks_when_its_messages_have_gone, .timeout = 12
     struct bed bed;
     struct gots gots = {0};
     char message[64];
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "m", 4000, 10000);
     cr_expect_gt(file_bytes(&bed, "broker.db") + file_bytes(&bed, "broker.db-wal"), 40000000, "what is to be given back");
     for (size_t n = 0; n < 4000; n += gots.n) {
@@ -335,12 +323,9 @@ Test(broker_durable, a_file_that_could_not_shrink_can_from_now_on)
     struct bed bed;
     struct gots gots = {0};
     char command[256];
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "x");
-    sl_rpc_channel_destroy(&bed.channel);
-    sl_broker_destroy(&bed.broker);
+    bed_stop(&bed);
     snprintf(command, sizeof command, "sqlite3 %s/broker.db 'PRAGMA auto_vacuum = 0; VACUUM'", bed.dir);
     if (system(command) != 0)
         cr_skip("no sqlite3 here");
@@ -360,8 +345,7 @@ Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
     struct sl_broker *broker;
     char command[256];
     bed_open(&bed, NULL);
-    sl_rpc_channel_destroy(&bed.channel);
-    sl_broker_destroy(&bed.broker);
+    bed_stop(&bed);
     snprintf(command, sizeof(command), "sqlite3 %s/broker.db 'PRAGMA user_version = 99'", bed.dir);
     if (system(command) == 0) {
         cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_INVALID, "%s", err.text);
@@ -379,12 +363,9 @@ Test(broker_durable, a_file_of_the_version_before_goes_on)
     struct gots gots = {0};
     struct sl_buf request = {0};
     char command[512];
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "from before");
-    sl_rpc_channel_destroy(&bed.channel);
-    sl_broker_destroy(&bed.broker);
+    bed_stop(&bed);
     snprintf(command, sizeof(command),
              "sqlite3 %s/broker.db 'DROP TRIGGER topic_policy; DROP TRIGGER subscription_policy; DROP TRIGGER snapshot_policy; "
              "DROP TABLE policies; PRAGMA user_version = 2'",
@@ -397,7 +378,6 @@ Test(broker_durable, a_file_of_the_version_before_goes_on)
     cr_expect_eq(bed_call(&bed, "google.iam.v1.IAMPolicy/GetIamPolicy", &request, NULL), SL_RPC_OK, "%d: %s", made, bed.message);
     delete_subscription(&bed, SUB);
     delete_topic(&bed, TOPIC);
-    sl_buf_fini(&request);
     gots_fini(&gots);
     bed_close(&bed);
 }

@@ -8,24 +8,13 @@
 
 #include "broker_bed.h"
 
-static void open_with(struct bed *bed, struct sl_pubsub_subscription config)
-{
-    bed_open(bed, NULL);
-    make_topic(bed, TOPIC);
-    make_topic(bed, DLQ);
-    config.name = SUB;
-    config.topic = TOPIC;
-    config.ack_deadline_s = LONGEST_LEASE_S;
-    cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
-}
-
 /* ---- order ---- */
 
 Test(broker_features, a_key_waits_for_its_ack)
 {
     struct bed bed;
     struct gots first = {0}, second = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.ordering = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.ordering = true});
     publish_with(&bed, TOPIC, "a1", "a", NULL);
     publish_with(&bed, TOPIC, "a2", "a", NULL);
     publish_with(&bed, TOPIC, "b1", "b", NULL);
@@ -50,7 +39,7 @@ Test(broker_features, a_nack_brings_the_later_ones_again)
 {
     struct bed bed;
     struct tap tap;
-    open_with(&bed, (struct sl_pubsub_subscription){.ordering = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.ordering = true});
     for (int i = 0; i < 4; i++) {
         char text[16];
         sprintf(text, "a%d", i);
@@ -76,7 +65,7 @@ Test(broker_features, two_streams_share_keys_and_keep_each_in_order)
     enum { KEYS = 20, EACH = 50 };
     struct bed bed;
     struct tap taps[2];
-    open_with(&bed, (struct sl_pubsub_subscription){.ordering = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.ordering = true});
     for (int i = 0; i < 2; i++)
         tap_open(&taps[i], &bed, &(struct tap_options){.subscription = SUB, .max_messages = 25});
     for (int i = 0; i < KEYS * EACH; i++) {
@@ -113,7 +102,7 @@ Test(broker_features, order_outlives_a_restart)
 {
     struct bed bed;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.ordering = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.ordering = true});
     publish_with(&bed, TOPIC, "a1", "a", NULL);
     publish_with(&bed, TOPIC, "a2", "a", NULL);
     publish_with(&bed, TOPIC, "a3", "a", NULL);
@@ -131,13 +120,12 @@ Test(broker_features, one_request_has_one_ordering_key)
 {
     struct bed bed;
     struct sl_buf request = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     sl_pubsub_put_publish_topic(&request, TOPIC);
     sl_pubsub_put_message(&request, 2, "x", 1, NULL, 0, "a");
     sl_pubsub_put_message(&request, 2, "x", 1, NULL, 0, "b");
     cr_expect_eq(bed_call(&bed, "Publisher/Publish", &request, NULL), SL_RPC_INVALID_ARGUMENT);
     cr_expect_str_eq(bed.message, "All messages of a request must have the same ordering key");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -151,7 +139,7 @@ Test(broker_features, only_the_newest_ack_id_counts)
 {
     struct bed bed;
     struct gots first = {0}, second = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish(&bed, TOPIC, "m0");
     publish(&bed, TOPIC, "m1");
     pull(&bed, SUB, 10, true, &first);
@@ -180,7 +168,7 @@ Test(broker_features, exactly_once_keeps_the_leases_of_a_closed_stream)
     struct bed bed;
     struct tap tap;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish(&bed, TOPIC, "m0");
     publish(&bed, TOPIC, "m1");
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
@@ -200,7 +188,7 @@ Test(broker_features, acks_on_a_stream_are_confirmed)
 {
     struct bed bed;
     struct tap tap;
-    open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish_many(&bed, TOPIC, "m", 5, 0);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait(&tap, 5);
@@ -226,7 +214,7 @@ Test(broker_features, exactly_once_leases_outlive_a_restart)
 {
     struct bed bed;
     struct gots first = {0}, second = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true, .ordering = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true, .ordering = true});
     publish_with(&bed, TOPIC, "m0", NULL, NULL);
     publish_with(&bed, TOPIC, "m1", NULL, NULL);
     publish_with(&bed, TOPIC, "m2", NULL, NULL);
@@ -261,7 +249,7 @@ Test(broker_features, exactly_once_can_be_turned_off_and_on)
     struct gots gots = {0};
     struct sl_buf request = {0};
     const char *paths[] = {"enable_exactly_once_delivery"};
-    open_with(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish(&bed, TOPIC, "m0");
     pull(&bed, SUB, 4, true, &gots);
     for (int i = 0; i < 2; i++) {
@@ -276,7 +264,6 @@ Test(broker_features, exactly_once_can_be_turned_off_and_on)
     }
     ack(&bed, SUB, &gots, 0, 1);
     expect_backlog(&bed, SUB, 0, 0);
-    sl_buf_fini(&request);
     gots_fini(&gots);
     bed_close(&bed);
 }
@@ -285,13 +272,12 @@ Test(broker_features, a_request_of_ids_has_a_size)
 {
     struct bed bed;
     struct sl_buf request = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     const char *id = "0123456789012345678901234567890123456789012345678";
     for (size_t i = 0; i < 12000; i++)
         sl_pubsub_put_acknowledge(&request, i ? NULL : SUB, &id, 1);
     cr_expect_eq(bed_call(&bed, "Subscriber/Acknowledge", &request, NULL), SL_RPC_INVALID_ARGUMENT);
     cr_expect_str_eq(bed.message, "Request payload size exceeds the limit: 524288 bytes.");
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -304,8 +290,7 @@ Test(broker_features, a_full_disk_leases_nothing_that_must_be_stored)
     memset(data, 'x', 20000);
     bed_open(&bed, &options);
     make_topic(&bed, TOPIC);
-    struct sl_pubsub_subscription config = {.name = SUB, .topic = TOPIC, .ack_deadline_s = LONGEST_LEASE_S, .exactly_once = true};
-    cr_assert_eq(try_subscription(&bed, &config), SL_RPC_OK);
+    make_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     size_t n = 0;
     while (try_publish(&bed, TOPIC, data, 20000, NULL) == SL_RPC_OK)
         n++;
@@ -330,7 +315,8 @@ Test(broker_features, what_does_not_match_is_acked)
 {
     struct bed bed;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.filter = "attributes.kind = \"good\" OR hasPrefix(attributes.kind, \"go\")"});
+    bed_open_with_sub_like(&bed,
+                           (struct sl_pubsub_subscription){.filter = "attributes.kind = \"good\" OR hasPrefix(attributes.kind, \"go\")"});
     make_subscription(&bed, "projects/p/subscriptions/all", TOPIC);
     static const char *const kinds[] = {"kind=bad", "kind=good", NULL, "kind=gone", "other=good"};
     for (int i = 0; i < 5; i++)
@@ -354,7 +340,7 @@ Test(broker_features, a_filter_over_many)
 {
     struct bed bed;
     struct tap tap;
-    open_with(&bed, (struct sl_pubsub_subscription){.filter = "NOT attributes:skip"});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.filter = "NOT attributes:skip"});
     struct sl_buf request = {0};
     struct sl_attribute skip = {"skip", "1"};
     for (int i = 0; i < 5000;) {
@@ -367,7 +353,6 @@ Test(broker_features, a_filter_over_many)
     tap_wait(&tap, 500);
     expect_backlog(&bed, SUB, 0, 500);
     tap_close(&tap);
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -377,7 +362,7 @@ Test(broker_features, a_backoff_goes_on_after_a_restart)
 {
     struct bed bed;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.has_retry = true, .min_backoff_ms = 600000, .max_backoff_ms = 600000});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.has_retry = true, .min_backoff_ms = 600000, .max_backoff_ms = 600000});
     publish(&bed, TOPIC, "m0");
     publish(&bed, TOPIC, "m1");
     pull(&bed, SUB, 10, true, &gots);
@@ -397,7 +382,7 @@ Test(broker_features, faults_on_order)
     struct bed bed;
     struct tap tap;
     struct sl_err err = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     cr_assert_eq(sl_broker_order_faults(bed.broker, "# for a test\n\nfail Publish 2 RESOURCE_EXHAUSTED\n  slow Pull 1 300  \r\n", &err),
                  SL_OK, "%s", err.text);
     cr_expect_eq(try_publish(&bed, TOPIC, "x", 1, NULL), SL_RPC_RESOURCE_EXHAUSTED);
@@ -446,7 +431,7 @@ Test(broker_features, a_slow_stream_is_heard_late)
     struct bed bed;
     struct tap slow, quick;
     struct sl_err err = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "x");
     cr_assert_eq(sl_broker_order_faults(bed.broker, "slow StreamingPull 1 300", &err), SL_OK, "%s", err.text);
     int64_t start_ms = clock_ms();
@@ -472,7 +457,7 @@ Test(broker_features, a_slow_stream_that_leaves_is_forgotten)
     struct tap tap;
     struct sl_err err = {0};
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "x");
     cr_assert_eq(sl_broker_order_faults(bed.broker, "slow Pull 1 200\nslow StreamingPull 2 100", &err), SL_OK, "%s", err.text);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
@@ -506,7 +491,7 @@ Test(broker_features, wrong_orders_change_nothing)
         {"drop it", "line 1: it is too much"},
     };
     struct bed bed;
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     sl_broker_fail_next(bed.broker, "Publish", 1, SL_RPC_ABORTED);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sl_err err = {0};
@@ -521,7 +506,7 @@ Test(broker_features, a_slow_call_is_answered_when_the_broker_stops)
 {
     struct bed bed;
     struct sl_err err;
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     cr_assert_eq(sl_broker_order_faults(bed.broker, "slow Publish 1 3000000", &err), SL_OK);
     struct sl_buf request = {0};
     sl_pubsub_put_publish_topic(&request, TOPIC);

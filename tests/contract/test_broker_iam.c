@@ -13,20 +13,6 @@
     "domain:google.com"
 #define SNAP "projects/p/snapshots/one"
 
-/* A field of bytes as it goes over the wire; short ones only. */
-static void put(struct sl_buf *out, int field, const char *bytes, size_t len)
-{
-    cr_assert_lt(len, 128);
-    sl_buf_char(out, (char)(field << 3 | 2));
-    sl_buf_char(out, (char)len);
-    sl_buf_add(out, bytes, len);
-}
-
-static void put_str(struct sl_buf *out, int field, const char *text)
-{
-    put(out, field, text, strlen(text));
-}
-
 struct policy { /* what a Policy says */
     bool viewer;
     char etag[64];
@@ -51,11 +37,10 @@ static void read_policy(struct policy *out, const struct sl_buf *response)
 static enum sl_rpc_code get(struct bed *bed, const char *resource, struct policy *out)
 {
     struct sl_buf request = {0}, response = {0};
-    put_str(&request, 1, resource);
+    put_field_str(&request, 1, resource);
     enum sl_rpc_code code = bed_call(bed, IAM "GetIamPolicy", &request, &response);
     if (code == SL_RPC_OK)
         read_policy(out, &response);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
 }
@@ -65,29 +50,22 @@ static enum sl_rpc_code set(struct bed *bed, const char *resource, const char *b
 {
     struct sl_buf request = {0}, response = {0}, policy = {0};
     if (binding)
-        put_str(&policy, 4, binding);
+        put_field_str(&policy, 4, binding);
     if (from)
-        put(&policy, 3, from->etag, from->etag_len);
-    put_str(&request, 1, resource);
-    put(&request, 2, sl_buf_text(&policy), policy.len);
+        put_field(&policy, 3, from->etag, from->etag_len);
+    put_field_str(&request, 1, resource);
+    put_field_buf(&request, 2, &policy);
     enum sl_rpc_code code = bed_call(bed, IAM "SetIamPolicy", &request, &response);
     if (code == SL_RPC_OK && out)
         read_policy(out, &response);
-    sl_buf_fini(&policy);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     return code;
 }
 
 static void open_with_all(struct bed *bed)
 {
-    struct sl_buf request = {0};
-    bed_open(bed, NULL);
-    make_topic(bed, TOPIC);
-    make_subscription(bed, SUB, TOPIC);
-    sl_pubsub_put_create_snapshot(&request, &(struct sl_create_snapshot){.name = SNAP, .subscription = SUB});
-    cr_assert_eq(bed_call(bed, "Subscriber/CreateSnapshot", &request, NULL), SL_RPC_OK);
-    sl_buf_fini(&request);
+    bed_open_with_sub(bed, NULL);
+    make_snapshot(bed, SNAP);
 }
 
 Test(broker_iam, a_policy_is_kept_and_given_up)
@@ -150,14 +128,12 @@ Test(broker_iam, what_is_gone_has_taken_its_policy_along)
     delete_subscription(&bed, SUB);
     make_topic(&bed, TOPIC);
     make_subscription(&bed, SUB, TOPIC);
-    sl_pubsub_put_create_snapshot(&request, &(struct sl_create_snapshot){.name = SNAP, .subscription = SUB});
-    cr_assert_eq(bed_call(&bed, "Subscriber/CreateSnapshot", &request, NULL), SL_RPC_OK);
+    make_snapshot(&bed, SNAP);
     static const char *const RESOURCES[] = {TOPIC, SUB, SNAP};
     for (size_t i = 0; i < 3; i++) {
         cr_assert_eq(get(&bed, RESOURCES[i], &policy), SL_RPC_OK);
         cr_expect_not(policy.viewer, "%s", RESOURCES[i]);
     }
-    sl_buf_fini(&request);
     bed_close(&bed);
 }
 
@@ -214,15 +190,14 @@ Test(broker_iam, everybody_may_do_everything)
     struct sl_buf request = {0}, response = {0};
     open_with_all(&bed);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        put_str(&request, 1, cases[i].resource);
-        put_str(&request, 2, cases[i].permission);
+        put_field_str(&request, 1, cases[i].resource);
+        put_field_str(&request, 2, cases[i].permission);
         cr_expect_eq(bed_call(&bed, IAM "TestIamPermissions", &request, &response), cases[i].code, "%s: %s", cases[i].permission,
                      bed.message);
         if (cases[i].granted)
             cr_expect_str_eq(sl_buf_text(&response), cases[i].granted, "%s", cases[i].permission);
     }
     cr_expect_str_eq(bed.message, "Permission pubsub.topics.* is not valid for this resource.");
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     bed_close(&bed);
 }

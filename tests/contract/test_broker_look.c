@@ -19,9 +19,7 @@ struct looker {
 static void set_up(struct looker *l)
 {
     memset(l, 0, sizeof *l);
-    bed_open(&l->bed, NULL);
-    make_topic(&l->bed, TOPIC);
-    make_subscription(&l->bed, SUB, TOPIC);
+    bed_open_with_sub(&l->bed, NULL);
     cr_assert_eq(sl_pubsub_admin_create(&l->admin, SL_PLAIN_PEER(l->bed.address), &l->err), SL_OK, "%s", l->err.text);
 }
 

@@ -17,25 +17,13 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void open_with(struct bed *bed, struct sl_pubsub_subscription config)
-{
-    bed_open(bed, NULL);
-    make_topic(bed, TOPIC);
-    config.name = SUB;
-    config.topic = TOPIC;
-    config.ack_deadline_s = LONGEST_LEASE_S;
-    cr_assert_eq(try_subscription(bed, &config), SL_RPC_OK, "%s", bed->message);
-}
-
 static enum sl_rpc_code call_seek(struct bed *bed, struct sl_seek_request seek)
 {
     struct sl_buf request = {0};
     seek.subscription = seek.subscription ? seek.subscription : SUB;
     seek.snapshot = seek.snapshot ? seek.snapshot : "";
     sl_pubsub_put_seek(&request, &seek);
-    enum sl_rpc_code code = bed_call(bed, "Subscriber/Seek", &request, NULL);
-    sl_buf_fini(&request);
-    return code;
+    return bed_call(bed, "Subscriber/Seek", &request, NULL);
 }
 
 static void seek_time(struct bed *bed, int64_t us)
@@ -47,9 +35,7 @@ static enum sl_rpc_code create_snapshot(struct bed *bed, const char *name, const
 {
     struct sl_buf request = {0};
     sl_pubsub_put_create_snapshot(&request, &(struct sl_create_snapshot){.name = name, .subscription = subscription});
-    enum sl_rpc_code code = bed_call(bed, "Subscriber/CreateSnapshot", &request, response);
-    sl_buf_fini(&request);
-    return code;
+    return bed_call(bed, "Subscriber/CreateSnapshot", &request, response);
 }
 
 static void take_and_ack(struct bed *bed, const char *expected)
@@ -67,7 +53,7 @@ static void take_and_ack(struct bed *bed, const char *expected)
 Test(broker_seek, retained_messages_come_again)
 {
     struct bed bed;
-    open_with(&bed, (struct sl_pubsub_subscription){.retain_acked = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.retain_acked = true});
     publish(&bed, TOPIC, "m0");
     publish(&bed, TOPIC, "m1");
     int64_t between = now_us();
@@ -93,7 +79,7 @@ Test(broker_seek, what_is_not_retained_stays_acked)
 {
     struct bed bed;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "m0");
     publish(&bed, TOPIC, "m1");
     publish(&bed, TOPIC, "m2");
@@ -115,7 +101,7 @@ Test(broker_seek, acks_from_before_it_mean_nothing)
 {
     struct bed bed;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){.retain_acked = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.retain_acked = true});
     publish(&bed, TOPIC, "m0");
     pull(&bed, SUB, 4, true, &gots);
     seek_time(&bed, 0);
@@ -131,7 +117,7 @@ Test(broker_seek, acks_from_before_it_mean_nothing)
 Test(broker_seek, a_subscription_does_not_see_what_was_before_it)
 {
     struct bed bed;
-    open_with(&bed, (struct sl_pubsub_subscription){.retain_acked = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.retain_acked = true});
     publish(&bed, TOPIC, "m0");
     struct sl_pubsub_subscription late = {.name = "projects/p/subscriptions/late", .topic = TOPIC, .retain_acked = true};
     cr_assert_eq(try_subscription(&bed, &late), SL_RPC_OK);
@@ -162,14 +148,9 @@ Test(broker_seek, a_topic_retains_for_everybody)
     expect_texts(&gots, "m0 m1 ");
     struct sl_pubsub_subscription config;
     struct sl_arena arena = {0};
-    struct sl_buf response = {0};
-    sl_pubsub_put_name(&request, SUB);
-    cr_assert_eq(bed_call(&bed, "Subscriber/GetSubscription", &request, &response), SL_RPC_OK);
-    cr_assert_eq(sl_pubsub_read_subscription(&config, response.data, response.len, &arena, NULL), SL_OK);
+    get_subscription(&bed, &config, &arena);
     cr_expect_eq(config.topic_retention_ms, 600000);
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
-    sl_buf_fini(&response);
     gots_fini(&gots);
     bed_close(&bed);
 }
@@ -177,7 +158,7 @@ Test(broker_seek, a_topic_retains_for_everybody)
 Test(broker_seek, a_filter_applies_again)
 {
     struct bed bed;
-    open_with(&bed, (struct sl_pubsub_subscription){.retain_acked = true, .filter = "attributes:a"});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.retain_acked = true, .filter = "attributes:a"});
     publish_with(&bed, TOPIC, "m0", NULL, "a=1");
     publish_with(&bed, TOPIC, "m1", NULL, "b=1");
     publish_with(&bed, TOPIC, "m2", NULL, "a=1");
@@ -192,7 +173,7 @@ Test(broker_seek, ordered_leases_end_with_it)
 {
     struct bed bed;
     struct tap tap;
-    open_with(&bed, (struct sl_pubsub_subscription){.retain_acked = true, .ordering = true});
+    bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.retain_acked = true, .ordering = true});
     publish_with(&bed, TOPIC, "m0", "k", NULL);
     publish_with(&bed, TOPIC, "m1", "k", NULL);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .max_messages = 2});
@@ -208,7 +189,7 @@ Test(broker_seek, ordered_leases_end_with_it)
 Test(broker_seek, is_checked)
 {
     struct bed bed;
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     make_topic(&bed, DLQ);
     make_subscription(&bed, "projects/p/subscriptions/other", DLQ);
     cr_assert_eq(create_snapshot(&bed, SNAPSHOT, "projects/p/subscriptions/other", NULL), SL_RPC_OK, "%s", bed.message);
@@ -237,7 +218,7 @@ Test(broker_seek, a_snapshot_keeps_what_was_not_acked)
 {
     struct bed bed;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "m", 5, 0);
     pull(&bed, SUB, 10, true, &gots);
     ack(&bed, SUB, &gots, 0, 1);
@@ -262,7 +243,6 @@ static void call_name(struct bed *bed, const char *method, const char *name, enu
     struct sl_buf request = {0};
     sl_pubsub_put_name(&request, name);
     cr_expect_eq(bed_call(bed, method, &request, response), code, "%s %s: %s", method, name, bed->message);
-    sl_buf_fini(&request);
 }
 
 static void expect_items(struct bed *bed, const char *method, const char *parent, const char *expected)
@@ -288,7 +268,6 @@ static void expect_items(struct bed *bed, const char *method, const char *parent
     } while (*token);
     cr_expect_str_eq(sl_buf_text(&text), expected, "%s", method);
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     sl_buf_fini(&text);
 }
@@ -299,7 +278,7 @@ Test(broker_seek, snapshots_are_made_listed_changed_and_deleted)
     struct sl_buf response = {0}, request = {0};
     struct sl_arena arena = {0};
     struct sl_pubsub_snapshot snapshot;
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     cr_expect_eq(create_snapshot(&bed, "projects/p/snapshots/s", SUB, NULL), SL_RPC_INVALID_ARGUMENT);
     cr_expect_str_eq(bed.message, "Invalid [snapshots] name: (name=projects/p/snapshots/s)");
     cr_expect_eq(create_snapshot(&bed, SNAPSHOT, "projects/p/subscriptions/none", NULL), SL_RPC_NOT_FOUND);
@@ -334,7 +313,6 @@ Test(broker_seek, snapshots_are_made_listed_changed_and_deleted)
     call_name(&bed, "Subscriber/DeleteSnapshot", SNAPSHOT, SL_RPC_NOT_FOUND, NULL);
     call_name(&bed, "Subscriber/GetSnapshot", SNAPSHOT, SL_RPC_NOT_FOUND, NULL);
     sl_arena_fini(&arena);
-    sl_buf_fini(&request);
     sl_buf_fini(&response);
     bed_close(&bed);
 }
@@ -345,7 +323,7 @@ Test(broker_seek, a_snapshot_outlives_its_topic_and_subscription)
     struct sl_buf response = {0};
     struct sl_arena arena = {0};
     struct sl_pubsub_snapshot snapshot;
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "m0");
     cr_assert_eq(create_snapshot(&bed, SNAPSHOT, SUB, NULL), SL_RPC_OK);
     cr_expect_eq(delete_subscription(&bed, SUB), SL_RPC_OK);
@@ -372,7 +350,7 @@ Test(broker_seek, a_detached_subscription_has_and_gets_nothing)
     struct bed bed;
     struct tap tap;
     struct gots gots = {0};
-    open_with(&bed, (struct sl_pubsub_subscription){0});
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "m0");
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait(&tap, 1);

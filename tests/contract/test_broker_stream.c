@@ -8,18 +8,11 @@
 
 #include "broker_bed.h"
 
-static void open_with_sub(struct bed *bed, const struct sl_broker_options *options)
-{
-    bed_open(bed, options);
-    make_topic(bed, TOPIC);
-    make_subscription(bed, SUB, TOPIC);
-}
-
 Test(broker_stream, many_messages_in_a_response_and_acks_on_the_stream)
 {
     struct bed bed;
     struct tap tap;
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "m", 1000, 100);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait(&tap, 1000);
@@ -42,7 +35,7 @@ Test(broker_stream, pings_are_answered_and_idle_streams_hear_a_heartbeat)
     struct bed bed;
     struct tap tap;
     struct sl_broker_options options = {.heartbeat_ms = 50};
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     for (size_t i = 1; i <= 3; i++) {
         tap_ping(&tap);
@@ -52,7 +45,7 @@ Test(broker_stream, pings_are_answered_and_idle_streams_hear_a_heartbeat)
     cr_expect_eq(tap.n_without_properties, 0);
     tap_close(&tap);
     bed_close(&bed);
-    open_with_sub(&bed, &options);
+    bed_open_with_sub(&bed, &options);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait_responses(&tap, 3);
     sl_rpc_stream_cancel(tap.stream);
@@ -78,7 +71,7 @@ Test(broker_stream, limits_of_messages_and_bytes)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct bed bed;
         struct tap tap;
-        open_with_sub(&bed, NULL);
+        bed_open_with_sub(&bed, NULL);
         publish_many(&bed, TOPIC, "m", 20, 200);
         tap_open(&tap, &bed,
                  &(struct tap_options){.subscription = SUB, .max_messages = cases[i].max_messages, .max_bytes = cases[i].max_bytes});
@@ -100,7 +93,7 @@ Test(broker_stream, two_streams_share)
 {
     struct bed bed;
     struct tap one, two;
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     tap_open(&one, &bed, &(struct tap_options){.subscription = SUB});
     tap_open(&two, &bed, &(struct tap_options){.subscription = SUB});
     tap_ping(&one);
@@ -145,7 +138,7 @@ Test(broker_stream, a_closed_stream_frees_its_leases_at_once)
 Test(broker_stream, wrong_requests_end_it)
 {
     struct bed bed;
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     static const struct {
         const char *label, *subscription, *later, *message;
         int deadline_s;
@@ -184,13 +177,13 @@ Test(broker_stream, streams_end_at_their_age_and_when_the_broker_stops)
     struct bed bed;
     struct tap tap;
     struct sl_broker_options options = {.stream_age_ms = 100};
-    open_with_sub(&bed, &options);
+    bed_open_with_sub(&bed, &options);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_wait_end(&tap);
     cr_expect_eq(tap.status.code, SL_RPC_UNAVAILABLE);
     tap_close(&tap);
     bed_close(&bed);
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
     tap_ping(&tap);
     tap_wait_responses(&tap, 1);
@@ -209,7 +202,7 @@ Test(broker_stream, a_message_on_its_way_arrives_before_the_end)
     struct tap tap;
     static char data[9000000]; /* more than the transport takes of a client that does not read */
     memset(data, 'd', sizeof(data));
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .deaf = true});
     for (int i = 0; i < 2; i++)
         cr_assert_eq(try_publish(&bed, TOPIC, data, sizeof(data), NULL), SL_RPC_OK, "%s", bed.message);
@@ -232,7 +225,7 @@ Test(broker_stream, who_does_not_read_holds_nobody_up)
     struct bed bed;
     struct tap deaf, tap;
     struct gots gots = {0};
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     make_subscription(&bed, "projects/p/subscriptions/other", TOPIC);
     tap_open(&deaf, &bed, &(struct tap_options){.subscription = SUB, .deaf = true});
     for (size_t i = 0; i < 20; i++)
@@ -261,7 +254,7 @@ Test(broker_stream, who_pings_and_does_not_read_piles_nothing_up)
 {
     struct bed bed;
     struct tap tap;
-    open_with_sub(&bed, NULL);
+    bed_open_with_sub(&bed, NULL);
     for (size_t i = 0; i < 10; i++)
         publish_many(&bed, TOPIC, "m", 1000, 1000); /* 10 MB: more than the transport takes */
     tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB, .deaf = true});

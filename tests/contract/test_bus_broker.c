@@ -39,9 +39,7 @@ static void join(struct line *line, const char *address)
 static void start(struct line *line, const struct sl_broker_options *options)
 {
     *line = (struct line){0};
-    bed_open(&line->bed, options);
-    make_topic(&line->bed, TOPIC);
-    make_subscription(&line->bed, SUB, TOPIC);
+    bed_open_with_sub(&line->bed, options);
 }
 
 static void leave(struct line *line)

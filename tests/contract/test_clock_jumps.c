@@ -75,9 +75,7 @@ Test(clock_jumps, the_client_keeps_its_leases)
     struct sl_config config = {.bus = {.project = "p"}, .worker = {.batch_messages = 10, .batch_bytes = 100000}};
     const struct sl_grpc_bus_options options = {
         .receipt_ms = 1, .lease_s = LEASE_S, .extend_before_ms = LEASE_S * 1000 - 50, .pings = SL_PINGS_DEMANDED};
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "kept");
     cr_assert_eq(sl_grpc_bus_create(&bus, SL_PLAIN_PEER(bed.address), &config, PHASES, 1, &options, &err), SL_OK, "%s", err.text);
     cr_assert_eq(sl_bus_receive(bus, 1, 1000, LIMIT_MS, &batch, &err), SL_OK, "%s", err.text);
@@ -117,9 +115,7 @@ Test(clock_jumps, the_broker_ends_leases_in_their_time)
 {
     enum { SHORT_S = 2 };
     struct bed bed;
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     for (size_t i = 0; i < N(JUMPS); i++) {
         struct gots gots = {0};
         int64_t undelivered, leased;
@@ -142,9 +138,7 @@ Test(clock_jumps, publish_times_are_the_wall_clocks)
 {
     struct bed bed;
     int64_t last_us = 0;
-    bed_open(&bed, NULL);
-    make_topic(&bed, TOPIC);
-    make_subscription(&bed, SUB, TOPIC);
+    bed_open_with_sub(&bed, NULL);
     for (size_t i = 0; i < N(JUMPS); i++) {
         struct sl_buf request = {0}, response = {0};
         struct sl_arena arena = {0};
@@ -161,7 +155,6 @@ Test(clock_jumps, publish_times_are_the_wall_clocks)
         cr_expect_geq(last_us, least_us, "%s", JUMPS[i].label);
         cr_expect_leq(last_us, after_us > least_us ? after_us : least_us, "%s", JUMPS[i].label);
         sl_arena_fini(&arena);
-        sl_buf_fini(&request);
         sl_buf_fini(&response);
     }
     bed_close(&bed);

@@ -22,14 +22,30 @@ static void respond(struct client *client, const char *const *ids, size_t n)
     sl_buf_fini(&response);
 }
 
+/* The server responds with these messages on opening; then the client joins. */
+static void join_with(struct client *client, const char *const *ids, size_t n, struct sl_grpc_bus_options options)
+{
+    client_start(client);
+    respond_on_open(client, ids, n);
+    client_join(client, 1, options);
+}
+
+/* One message is received and acked; the server answers acks with these codes first, then well. */
+static void ack_one(struct client *client, const int *codes, size_t n_codes, struct sl_grpc_bus_options options)
+{
+    client_start(client);
+    fake_answer(&client->fake, "Acknowledge", codes, n_codes);
+    respond_on_open(client, (const char *const[]){"1"}, 1);
+    client_join(client, 1, options);
+    client_receive(client, 1, true);
+}
+
 /* ---- receiving and acking ---- */
 
 Test(grpc_bus, receives_in_order_and_acks_in_one_call)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1", "2", "3"}, 3);
-    client_join(&f, 1, client_quick());
+    join_with(&f, (const char *const[]){"1", "2", "3"}, 3, client_quick());
     cr_assert_str_eq(client_receive(&f, 3, false), "1,2,3");
     const struct sl_message *message = &f.batch.messages[1].message;
     cr_assert_str_eq(message->subscription, "raw-sub");
@@ -78,9 +94,7 @@ Test(grpc_bus, two_phases_are_merged_and_acked_each_at_its_own)
 Test(grpc_bus, a_batch_keeps_to_its_limits)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1", "2", "3", "4", "5"}, 5);
-    client_join(&f, 1, client_quick());
+    join_with(&f, (const char *const[]){"1", "2", "3", "4", "5"}, 5, client_quick());
     static const struct {
         size_t max_n, max_bytes, expected;
     } CASES[] = {{2, 1000000, 2}, {100, 1, 1}, {100, 20, 2}};
@@ -99,9 +113,7 @@ Test(grpc_bus, a_batch_keeps_to_its_limits)
 Test(grpc_bus, everything_received_gets_a_receipt)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1", "2"}, 2);
-    client_join(&f, 1, client_quick());
+    join_with(&f, (const char *const[]){"1", "2"}, 2, client_quick());
     cr_assert(fake_wait_calls(&f.fake, "ModifyAckDeadline", 1, LIMIT_MS));
     client_wait(&f, client_stats(&f).receipts == 2);
     for (size_t i = 0; i < f.fake.n_calls; i++)
@@ -115,9 +127,7 @@ Test(grpc_bus, everything_received_gets_a_receipt)
 Test(grpc_bus, a_redelivery_has_a_receipt_of_its_own)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, client_quick());
+    join_with(&f, (const char *const[]){"1"}, 1, client_quick());
     client_receive(&f, 1, false);
     struct sl_buf again = {0};
     sl_pubsub_put_received(&again, "ack-later", "", 0, "1", 1700000000000000, 2, NULL, 0);
@@ -138,11 +148,7 @@ Test(grpc_bus, acks_that_fail_for_a_while_are_sent_again)
     static const int CODES[] = {SL_RPC_UNAVAILABLE,       SL_RPC_INTERNAL,           SL_RPC_ABORTED,
                                 SL_RPC_DEADLINE_EXCEEDED, SL_RPC_RESOURCE_EXHAUSTED, SL_RPC_CANCELLED};
     struct client f;
-    client_start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 6);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, client_quick());
-    client_receive(&f, 1, true);
+    ack_one(&f, CODES, 6, client_quick());
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 7, LIMIT_MS));
     client_wait(&f, client_stats(&f).leases == 0);
     cr_assert_eq(client_stats(&f).acks_retried, 6);
@@ -154,13 +160,9 @@ Test(grpc_bus, an_ack_that_is_never_answered_is_sent_again)
 {
     static const int CODES[] = {FAKE_NEVER};
     struct client f;
-    client_start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 1);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
     struct sl_grpc_bus_options options = client_quick();
     options.call_ms = 100;
-    client_join(&f, 1, options);
-    client_receive(&f, 1, true);
+    ack_one(&f, CODES, 1, options);
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 2, LIMIT_MS));
     client_wait(&f, client_stats(&f).leases == 0);
     client_finish(&f);
@@ -171,16 +173,12 @@ Test(grpc_bus, acks_are_given_up_when_the_lease_has_ended)
 {
     static int codes[64];
     struct client f;
-    client_start(&f);
     for (size_t i = 0; i < 64; i++)
         codes[i] = SL_RPC_UNAVAILABLE;
-    fake_answer(&f.fake, "Acknowledge", codes, 64);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
     struct sl_grpc_bus_options options = client_quick();
     options.lease_s = 1;
     options.lease_cap_ms = 1;
-    client_join(&f, 1, options);
-    client_receive(&f, 1, true);
+    ack_one(&f, codes, 64, options);
     client_wait(&f, client_stats(&f).acks_lost == 1);
     cr_assert_eq(client_stats(&f).leases, 0);
     cr_assert_lt(fake_calls(&f.fake, "Acknowledge"), 60, "backoff grows");
@@ -205,11 +203,7 @@ Test(grpc_bus, an_ack_that_is_denied_stops_the_bus)
 {
     static const int CODES[] = {SL_RPC_PERMISSION_DENIED};
     struct client f;
-    client_start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 1);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, client_quick());
-    client_receive(&f, 1, true);
+    ack_one(&f, CODES, 1, client_quick());
     cr_assert_eq(sl_bus_receive(f.bus, 10, 1000, LIMIT_MS, &f.batch, &f.err), SL_DENIED);
     cr_assert(strstr(f.err.text, "projects/p/subscriptions/raw-sub"), "%s", f.err.text);
     client_finish(&f);
@@ -219,11 +213,7 @@ Test(grpc_bus, an_ack_that_fails_for_no_known_reason_is_given_up_alone)
 {
     static const int CODES[] = {SL_RPC_UNKNOWN};
     struct client f;
-    client_start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 1);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, client_quick());
-    client_receive(&f, 1, true);
+    ack_one(&f, CODES, 1, client_quick());
     client_wait(&f, client_stats(&f).acks_lost == 1);
     respond(&f, (const char *const[]){"1"}, 1);
     client_receive(&f, 1, true);
@@ -278,11 +268,7 @@ Test(grpc_bus, destroying_waits_for_the_answers_to_acks)
 {
     static const int CODES[] = {SL_RPC_UNAVAILABLE, SL_RPC_UNAVAILABLE};
     struct client f;
-    client_start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 2);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, client_quick());
-    client_receive(&f, 1, true);
+    ack_one(&f, CODES, 2, client_quick());
     sl_bus_destroy(&f.bus);
     cr_assert_eq(fake_calls(&f.fake, "Acknowledge"), 3);
     client_finish(&f);
@@ -302,9 +288,7 @@ static struct sl_grpc_bus_options extending(void)
 Test(grpc_bus, leases_are_extended_while_a_message_is_out)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, extending());
+    join_with(&f, (const char *const[]){"1"}, 1, extending());
     client_receive(&f, 1, false);
     client_wait(&f, client_stats(&f).extensions >= 2);
     pthread_mutex_lock(&f.fake.mutex); /* they go on */
@@ -317,11 +301,7 @@ Test(grpc_bus, leases_are_extended_until_the_ack_is_answered)
 {
     static const int CODES[] = {FAKE_NEVER};
     struct client f;
-    client_start(&f);
-    fake_answer(&f.fake, "Acknowledge", CODES, 1);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
-    client_join(&f, 1, extending());
-    client_receive(&f, 1, true);
+    ack_one(&f, CODES, 1, extending());
     cr_assert(fake_wait_calls(&f.fake, "Acknowledge", 1, LIMIT_MS));
     const uint64_t before = client_stats(&f).extensions;
     client_wait(&f, client_stats(&f).extensions >= before + 2);
@@ -333,11 +313,9 @@ Test(grpc_bus, leases_are_extended_until_the_ack_is_answered)
 Test(grpc_bus, no_extension_beyond_the_cap)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1"}, 1);
     struct sl_grpc_bus_options options = extending();
     options.lease_cap_ms = 1;
-    client_join(&f, 1, options);
+    join_with(&f, (const char *const[]){"1"}, 1, options);
     client_receive(&f, 1, false);
     cr_assert_not(fake_wait_calls(&f.fake, "ModifyAckDeadline", 2, 1300), "one receipt, then nothing");
     client_finish(&f);
@@ -575,14 +553,12 @@ Test(grpc_bus, a_peer_that_never_answered_a_ping_is_kept)
 Test(grpc_bus, a_client_that_is_full_doesnt_blame_the_peer)
 {
     struct client f;
-    client_start(&f);
-    respond_on_open(&f, (const char *const[]){"1", "2"}, 2);
     struct sl_grpc_bus_options options = client_quick();
     options.max_outstanding_messages = 2;
     options.pings = SL_PINGS_DEMANDED;
     options.ping_ms = 30;
     options.answer_ms = 2000; /* until it is full it does read */
-    client_join(&f, 1, options);
+    join_with(&f, (const char *const[]){"1", "2"}, 2, options);
     client_receive(&f, 2, false);
     cr_assert(fake_wait(&f.fake, &f.fake.pings, fake_count(&f.fake, &f.fake.pings) + 100, LIMIT_MS));
     cr_assert_eq(client_stats(&f).torn_down, 0);
