@@ -1,7 +1,6 @@
 /* broker_bed.c - see broker_bed.h. */
 #include "broker_bed.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include <criterion/criterion.h>
+
+#include "support/remove_dir.h"
 
 #define WAIT_S 60 /* for what must come: only a failing test waits so long */
 
@@ -63,18 +64,6 @@ void bed_open_with_sub_like(struct bed *bed, struct sl_pubsub_subscription confi
     bed_open(bed, NULL);
     make_topic(bed, TOPIC);
     make_sub_like(bed, config);
-}
-
-/* A store's directory holds files only. */
-static void remove_dir(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        closedir(dir);
-    rmdir(path);
 }
 
 void bed_stop(struct bed *bed)

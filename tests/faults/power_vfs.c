@@ -18,6 +18,14 @@
 
 #define SECTOR_BYTES 512
 
+const struct power_trouble POWER_TROUBLES[POWER_N_TROUBLES] = {
+    {"I/O error, the process starts again", POWER_ERROR, false, true},
+    {"I/O error, then the power is lost", POWER_ERROR, true, true},
+    {"disk full, room is made, the same handles go on", POWER_FULL, false, false},
+    {"disk full, room is made, the process starts again", POWER_FULL, false, true},
+    {"disk full, the power is lost", POWER_FULL, true, true},
+};
+
 /* A write, or with data NULL a truncation to `offset`. */
 struct change {
     int64_t offset;

@@ -23,6 +23,16 @@ enum power_fault {
     POWER_FULL          /* from the operation on, writes that make a file longer fail with SQLITE_FULL, until power_vfs_order(POWER_GOOD) */
 };
 
+/* What a season runs into, for tests of all of it, and how it goes on. */
+struct power_trouble {
+    const char *label;
+    enum power_fault fault;
+    bool power_lost; /* after it: what a failed sync threw away is really gone */
+    bool reopen;     /* else the same handles go on */
+};
+enum { POWER_N_TROUBLES = 5 };
+extern const struct power_trouble POWER_TROUBLES[POWER_N_TROUBLES];
+
 /* Register the VFS; what it knew before is forgotten: the disk as it is now is durable. `seed` decides what survives. */
 void power_vfs_begin(uint64_t seed);
 /* Forget everything and free it. */

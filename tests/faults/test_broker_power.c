@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <sqlite3.h>
@@ -13,6 +12,7 @@
 
 #include "broker_clients.h"
 #include "power_vfs.h"
+#include "support/remove_dir.h"
 
 enum { LOSSES = 200, LOSSES_PER_SEASON = 3, NORMAL_SEASONS = 40, ROUNDS = 150, TROUBLE_SEASONS = 40, ROUNDS_WHILE_FULL = 6 };
 
@@ -44,16 +44,6 @@ static uint64_t draw(struct season *season, uint64_t below)
 
 /* ---- the disk ---- */
 
-static void remove_files(const struct season *season)
-{
-    static const char *const ENDS[] = {"", "-wal", "-shm", "-journal"};
-    for (size_t i = 0; i < sizeof ENDS / sizeof *ENDS; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", season->path, ENDS[i]);
-        unlink(path);
-    }
-}
-
 static void world_create(struct season *season, bool synchronous_normal)
 {
     *season = (struct season){.dir = "/tmp/sluice-broker-power-XXXXXX", .synchronous_normal = synchronous_normal};
@@ -64,8 +54,7 @@ static void world_create(struct season *season, bool synchronous_normal)
 static void world_destroy(struct season *season)
 {
     power_vfs_end();
-    remove_files(season);
-    rmdir(season->dir);
+    remove_dir(season->dir);
 }
 
 static void expect_sound(const struct season *season)
@@ -85,7 +74,7 @@ static void expect_sound(const struct season *season)
 
 static void season_begin(struct season *season, uint64_t seed)
 {
-    remove_files(season);
+    remove_files_in(season->dir);
     power_vfs_begin(seed);
     season->seed = season->random = seed;
     season->round = 0;
@@ -255,25 +244,12 @@ Test(broker_power, synchronous_normal_loses_what_was_answered, .timeout = 100)
 
 /* ---- I/O errors and full disks ---- */
 
-static const struct trouble {
-    const char *label;
-    enum power_fault fault;
-    bool power_lost; /* after it: what a failed sync threw away is really gone */
-    bool reopen;     /* else the same broker goes on */
-} TROUBLES[] = {
-    {"I/O error, the process starts again", POWER_ERROR, false, true},
-    {"I/O error, then the power is lost", POWER_ERROR, true, true},
-    {"disk full, room is made, the same broker goes on", POWER_FULL, false, false},
-    {"disk full, room is made, the process starts again", POWER_FULL, false, true},
-    {"disk full, the power is lost", POWER_FULL, true, true},
-};
-
 #define expect(season, trouble, holds, what)                                                                                               \
     cr_assert((holds) ? 1 : 0, "%s, seed %llu, round %d, struck at a %s of %s: %s", (trouble)->label, (unsigned long long)(season)->seed,  \
               (season)->round, power_vfs_struck_what(), power_vfs_struck_file(), what)
 
 /* The broker has stopped: it says why, refuses every call, and leaves the file alone, also when it is closed. */
-static void expect_stopped(struct season *season, const struct trouble *trouble, struct tally *tally)
+static void expect_stopped(struct season *season, const struct power_trouble *trouble, struct tally *tally)
 {
     struct sl_err err = {0};
     const size_t answered = season->clients.answered;
@@ -287,7 +263,7 @@ static void expect_stopped(struct season *season, const struct trouble *trouble,
 }
 
 /* It refuses what needs room for as long as there is none, and goes on. */
-static void while_full(struct season *season, const struct trouble *trouble, struct tally *tally)
+static void while_full(struct season *season, const struct power_trouble *trouble, struct tally *tally)
 {
     struct sl_err err = {0};
     for (int i = 0; i < ROUNDS_WHILE_FULL; i++) {
@@ -306,7 +282,7 @@ static enum sl_code run_into(struct season *season, struct sl_err *err)
     return code;
 }
 
-static void go_on(struct season *season, const struct trouble *trouble, struct tally *tally)
+static void go_on(struct season *season, const struct power_trouble *trouble, struct tally *tally)
 {
     struct sl_err err = {0};
     if (trouble->reopen || !season->drive.broker) {
@@ -323,7 +299,7 @@ static void go_on(struct season *season, const struct trouble *trouble, struct t
     last_look(season, trouble->label);
 }
 
-static void season_of_trouble(struct season *season, const struct trouble *trouble, struct tally *tally, uint64_t seed, uint64_t at)
+static void season_of_trouble(struct season *season, const struct power_trouble *trouble, struct tally *tally, uint64_t seed, uint64_t at)
 {
     struct sl_err err = {0};
     season_begin(season, seed);
@@ -353,16 +329,17 @@ Test(broker_power, io_errors_stop_the_broker_and_full_disks_do_not, .timeout = 1
     const uint64_t seed = seed_given();
     world_create(&season, false);
     undisturbed(&season, &undisturbed_tally);
-    for (size_t i = 0; i < sizeof TROUBLES / sizeof *TROUBLES; i++) {
+    for (size_t i = 0; i < POWER_N_TROUBLES; i++) {
         struct tally tally = {0};
         for (uint64_t r = 0; r < TROUBLE_SEASONS; r++)
-            season_of_trouble(&season, &TROUBLES[i], &tally, seed + r,
+            season_of_trouble(&season, &POWER_TROUBLES[i], &tally, seed + r,
                               1 + (r * undisturbed_tally.operations + seed % undisturbed_tally.operations) / TROUBLE_SEASONS);
         fprintf(stderr, "broker, %s: seed %llu, %d seasons, %zu struck, stopped in %zu, refused in %zu, %zu answers, 0 lost\n",
-                TROUBLES[i].label, (unsigned long long)seed, TROUBLE_SEASONS, tally.losses, tally.stopped, tally.refused, tally.answered);
-        cr_assert(tally.losses > TROUBLE_SEASONS / 2, "%s: too few seasons were hit", TROUBLES[i].label);
-        cr_assert((TROUBLES[i].fault == POWER_FULL ? tally.refused : tally.stopped) > TROUBLE_SEASONS / 4, "%s: too few were felt",
-                  TROUBLES[i].label);
+                POWER_TROUBLES[i].label, (unsigned long long)seed, TROUBLE_SEASONS, tally.losses, tally.stopped, tally.refused,
+                tally.answered);
+        cr_assert(tally.losses > TROUBLE_SEASONS / 2, "%s: too few seasons were hit", POWER_TROUBLES[i].label);
+        cr_assert((POWER_TROUBLES[i].fault == POWER_FULL ? tally.refused : tally.stopped) > TROUBLE_SEASONS / 4, "%s: too few were felt",
+                  POWER_TROUBLES[i].label);
     }
     world_destroy(&season);
 }

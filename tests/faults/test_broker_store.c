@@ -13,6 +13,7 @@
 
 #include "../../src/broker/store_internal.h"
 #include "power_vfs.h"
+#include "support/remove_dir.h"
 
 enum { N_MAX = 1200, BATCHES = 60, ROUNDS = 120, SUB_ID = 1 };
 
@@ -245,13 +246,7 @@ static void begin_rig(struct rig *rig, uint64_t seed)
 
 static void end_rig(struct rig *rig)
 {
-    char path[128];
-    static const char *const ENDS[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s%s", rig->path, ENDS[i]);
-        unlink(path);
-    }
-    rmdir(rig->dir);
+    remove_dir(rig->dir);
     power_vfs_end();
 }
 

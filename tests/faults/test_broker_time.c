@@ -1,16 +1,15 @@
 /* What the broker does by the clock, with a clock that the test turns: leases, backoffs over a restart, retention, snapshots and subscriptions that expire, and what is deleted. */
 #include <criterion/criterion.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sluice/mem.h>
 
 #include "broker_drive.h"
 #include "power_vfs.h"
+#include "support/remove_dir.h"
 
 #define TOPIC    "projects/p/topics/t-1"
 #define SUB      "projects/p/subscriptions/s-1"
@@ -61,18 +60,6 @@ static void restart(struct bed *bed)
     drive_close(&bed->drive);
     bed->drive = (struct drive){.now_ms = now_ms};
     cr_assert_eq(drive_open(&bed->drive, bed->path, false, &err), SL_OK, "%s", err.text);
-}
-
-/* A store's directory holds files only. */
-static void remove_dir(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        closedir(dir);
-    rmdir(path);
 }
 
 static void close_bed(struct bed *bed)

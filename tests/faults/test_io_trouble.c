@@ -10,22 +10,9 @@
 
 enum { ROUNDS = 60, TRIES_WHILE_FULL = 3 };
 
-static const struct trouble {
-    const char *label;
-    enum power_fault fault;
-    bool power_lost; /* after it: what a failed sync threw away is really gone */
-    bool reopen;     /* else the same handles go on */
-} TROUBLES[] = {
-    {"I/O error, the process starts again", POWER_ERROR, false, true},
-    {"I/O error, then the power is lost", POWER_ERROR, true, true},
-    {"disk full, room is made, the same handles go on", POWER_FULL, false, false},
-    {"disk full, room is made, the process starts again", POWER_FULL, false, true},
-    {"disk full, the power is lost", POWER_FULL, true, true},
-};
-
 struct round {
     struct world *world;
-    const struct trouble *trouble;
+    const struct power_trouble *trouble;
     uint64_t seed, operations;
     const char *expected;
     size_t struck, failed, poisoned;
@@ -163,9 +150,9 @@ Test(io_trouble, every_trouble_over_the_whole_season, .timeout = 200)
     uint64_t operations = 0;
     world_create(&world, SL_SYNC_FULL);
     char *expected = undisturbed(&world, &operations);
-    for (size_t i = 0; i < sizeof TROUBLES / sizeof *TROUBLES; i++) {
+    for (size_t i = 0; i < POWER_N_TROUBLES; i++) {
         struct round round = {
-            .world = &world, .trouble = &TROUBLES[i], .operations = operations, .expected = expected, .seed = world_seed()};
+            .world = &world, .trouble = &POWER_TROUBLES[i], .operations = operations, .expected = expected, .seed = world_seed()};
         for (uint64_t r = 0; r < ROUNDS; r++, round.seed++)
             one_round(&round, 1 + (r * operations + round.seed % operations) / ROUNDS);
         fprintf(stderr, "%s: seed %llu, %d rounds over %llu disk operations, %zu struck, %zu failed calls, %zu files given up, 0 lost\n",

@@ -25,6 +25,7 @@ import mill  # noqa: E402  (its reading of a state directory)
 
 KILLS = int(os.environ.get("SLUICE_KILLS") or 200)
 COMPLETIONS = int(os.environ.get("SLUICE_COMPLETIONS") or 10000)
+DAYS = COMPLETIONS // 8
 SEED = int(os.environ.get("SLUICE_SEED") or 20251121)
 PORTION = 25
 UP_S = 0.45   # a life of the worker is up to this long; longer where that is too short to get to anything, up to MOST_S
@@ -53,27 +54,25 @@ class Job:
         same("%s: %s; exit code" % (" ".join(words), errors[-1000:]), process.returncode, 0)
         return out
 
+    def make(self, days):
+        """The tables are there, topics made."""
+        flow.write_tables(self.folder + "/tables", days)
+        self.run("init")
+        for name in sorted(os.listdir(self.folder + "/tables")):
+            self.run("import", self.folder + "/tables/" + name, "--table", name[:-len(".csv")])
 
-def make(folder):
-    """The tables are there, topics made."""
-    job = Job(folder)
-    flow.write_tables(folder + "/tables", COMPLETIONS // 8)
-    job.run("init")
-    for name in sorted(os.listdir(folder + "/tables")):
-        job.run("import", folder + "/tables/" + name, "--table", name[:-len(".csv")])
-    return job
+    def copied(self, folder):
+        job = type(self)(folder)
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return job
 
-
-def undisturbed(template, folder):
-    """What one `ingest` of everything makes."""
-    shutil.copytree(template, folder)
-    job = Job.__new__(Job)
-    job.folder = folder
-    with open(folder + "/all.ndjson", "w", encoding="ascii") as out:
-        for phase in flow.PHASES:
-            out.writelines(line + "\n" for line in flow.lines_of(phase, COMPLETIONS // 8))
-    job.run("ingest", folder + "/all.ndjson")
-    return end_of(folder)
+    def ingest(self, lines_of_phase):
+        """What one `ingest` of everything makes."""
+        with open(self.folder + "/all.ndjson", "w", encoding="ascii") as out:
+            for phase in flow.PHASES:
+                out.writelines(line + "\n" for line in lines_of_phase(phase))
+        self.run("ingest", self.folder + "/all.ndjson")
+        return end_of(self.folder)
 
 
 def end_of(folder):
@@ -114,7 +113,7 @@ class Publisher(threading.Thread):
 
 def portions_of(phase):
     """Both phases have as many lines."""
-    lines = [line + "\n" for line in flow.lines_of(phase, COMPLETIONS // 8)]
+    lines = [line + "\n" for line in flow.lines_of(phase, DAYS)]
     return ["".join(lines[i:i + PORTION]) for i in range(0, len(lines), PORTION)]
 
 
@@ -195,7 +194,7 @@ def check_bus(job, expected):
             same("dates with more than one trigger_id on %s" % topic, [d for d in by_date if len(by_date[d]) > 1], [])
             same("triggers on %s" % topic, {i for ids in by_date.values() for i in ids}, set(fired.values()))
         for topic, phase in DEAD_LETTERS.items():
-            broken = {line for line in flow.lines_of(phase, COMPLETIONS // 8) if "execution_id" not in line}
+            broken = {line for line in flow.lines_of(phase, DAYS) if "execution_id" not in line}
             same("dead letters on %s" % topic, {message["data"] for message in pull(go, job, topic, len(broken))}, broken)
         for phase in flow.PHASES:
             same("left on %s-done-sub" % phase, go("pull", "-project", "flow", "-sub", phase + "-done-sub")["received"], 0)
@@ -211,8 +210,9 @@ def killed_while_completions_flow(_):
     interop.go_peer()
     base = tempfile.mkdtemp(prefix="sluice-kill-job.", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     print("seed %d, %d kills, state in %s" % (SEED, KILLS, base), flush=True)
-    job = make(base + "/job")
-    expected = undisturbed(base + "/job", base + "/undisturbed")
+    job = Job(base + "/job")
+    job.make(DAYS)
+    expected = job.copied(base + "/undisturbed").ingest(lambda phase: flow.lines_of(phase, DAYS))
     killer = Killer(job)
     killer.all_kills()
     job.run("run", "--until-idle", "2s")

@@ -69,28 +69,6 @@ def is_broken(line):
     return "execution_id" not in line
 
 
-def make(folder):
-    job = Job(folder)
-    flow.write_tables(folder + "/tables", COMPLETIONS // 8)
-    job.run("init")
-    for name in sorted(os.listdir(folder + "/tables")):
-        job.run("import", folder + "/tables/" + name, "--table", name[:-len(".csv")])
-    return job
-
-
-def undisturbed(template, folder):
-    """What one `ingest` of everything makes, when the names are known."""
-    shutil.copytree(template, folder)
-    job = Job.__new__(Job)
-    job.folder, job.aliases = folder, {}
-    job.know("-old")
-    with open(folder + "/all.ndjson", "w", encoding="ascii") as out:
-        for phase in flow.PHASES:
-            out.writelines(line + "\n" for line in lines_of(phase, "-old"))
-    job.run("ingest", folder + "/all.ndjson")
-    return kill_job.end_of(folder)
-
-
 def become_dead_letters(job, suffix):
     """Published, and refused: nobody knows their phase."""
     total = 0
@@ -222,8 +200,11 @@ def check_again(job, before):
 def replayed_with_kills_and_cancels(_):
     base = tempfile.mkdtemp(prefix="sluice-replay-job.", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     print("seed %d, %d kills, state in %s" % (SEED, KILLS, base), flush=True)
-    job = make(base + "/job")
-    expected = undisturbed(base + "/job", base + "/undisturbed")
+    job = Job(base + "/job")
+    job.make(COMPLETIONS // 8)
+    undisturbed = job.copied(base + "/undisturbed")
+    undisturbed.know("-old")
+    expected = undisturbed.ingest(lambda phase: lines_of(phase, "-old"))
     total = become_dead_letters(job, "-old")
     job.know("-old")
     killer = Killer(job)
@@ -290,10 +271,7 @@ def until_all(awaited, some):
 def over_a_server_that_only_delivers(folder, address):
     """It can't be looked at without being received from; what was given back is there again, and is replayed."""
     job = Elsewhere(folder + "/job", address)
-    flow.write_tables(job.folder + "/tables", 10)
-    job.run("init")
-    for name in sorted(os.listdir(job.folder + "/tables")):
-        job.run("import", job.folder + "/tables/" + name, "--table", name[:-len(".csv")])
+    job.make(10)
     lines = [line.replace('"phase": "cut"', '"phase": "cut-old"') for line in flow.lines_of("cut", 10)]
     process = job.start("publish", "--topic", "cut-dead", stdin=subprocess.PIPE)
     _, errors = process.communicate("".join(line + "\n" for line in lines), timeout=120)
