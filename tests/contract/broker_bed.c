@@ -494,6 +494,11 @@ void tap_open(struct tap *tap, struct bed *bed, const struct tap_options *option
     sl_buf_fini(&first);
 }
 
+void tap_open_sub(struct tap *tap, struct bed *bed)
+{
+    tap_open(tap, bed, &(struct tap_options){.subscription = SUB});
+}
+
 static bool has_messages(const struct tap *tap, size_t n)
 {
     return tap->gots.n >= n;
@@ -621,4 +626,11 @@ void tap_close(struct tap *tap)
     gots_fini(&tap->gots);
     pthread_cond_destroy(&tap->changed);
     pthread_mutex_destroy(&tap->mutex);
+}
+
+void tap_expect_end(struct tap *tap, enum sl_rpc_code code)
+{
+    tap_wait_end(tap);
+    cr_expect_eq(tap->status.code, code, "%s, not %s: %s", sl_rpc_code_name(tap->status.code), sl_rpc_code_name(code), tap->status.message);
+    tap_close(tap);
 }

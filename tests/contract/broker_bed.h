@@ -107,6 +107,7 @@ struct tap_options {
     bool deaf; /* reads nothing */
 };
 void tap_open(struct tap *tap, struct bed *bed, const struct tap_options *options);
+void tap_open_sub(struct tap *tap, struct bed *bed);     /* of SUB */
 void tap_write(struct tap *tap, struct sl_buf *request); /* emptied */
 void tap_ping(struct tap *tap);
 void tap_sync(struct tap *tap);                       /* pings, and waits for the answer: what was written before has been read */
@@ -117,6 +118,7 @@ void tap_wait_responses(struct tap *tap, size_t n);
 void tap_wait_confirmed(struct tap *tap, size_t n); /* ids, of whatever fate */
 void tap_wait_end(struct tap *tap);
 size_t tap_count(struct tap *tap);
-void tap_close(struct tap *tap); /* cancels, waits for the end, frees */
+void tap_close(struct tap *tap);                             /* cancels, waits for the end, frees */
+void tap_expect_end(struct tap *tap, enum sl_rpc_code code); /* waits until it has ended by itself, with this code; closes it */
 
 #endif

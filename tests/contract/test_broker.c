@@ -323,7 +323,7 @@ Test(broker, sizes_of_messages)
     struct tap tap;
     for (size_t i = 0; i < 4; i++)
         cr_expect_eq(try_publish(&bed, TOPIC, data, sizes[i], NULL), SL_RPC_OK);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 4);
     for (size_t i = 0; i < 4; i++)
         cr_expect_eq(tap.gots.items[i].len, sizes[i], "%zu on the stream", i);
@@ -464,13 +464,11 @@ Test(broker, a_pull_ends_when_its_subscription_does)
     struct bed bed;
     struct tap tap;
     bed_open_with_sub(&bed, NULL);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_ping(&tap);
     tap_wait_responses(&tap, 1);
     delete_subscription(&bed, SUB);
-    tap_wait_end(&tap);
-    cr_expect_eq(tap.status.code, SL_RPC_NOT_FOUND);
-    tap_close(&tap);
+    tap_expect_end(&tap, SL_RPC_NOT_FOUND);
     bed_close(&bed);
 }
 
@@ -566,7 +564,7 @@ Test(broker, a_lease_that_ends_counts_as_an_attempt, .timeout = 60)
     struct tap tap;
     open_dead_letter_bed(&bed, (struct sl_pubsub_subscription){0});
     publish(&bed, TOPIC, "slow");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 1);
     tap_modify(&tap, 0, 1, 1); /* it ends in a second */
     tap_wait(&tap, 2);
@@ -609,11 +607,9 @@ Test(broker, injected_failures)
     cr_expect_eq(try_publish(&bed, TOPIC, "x", 1, NULL), SL_RPC_UNAVAILABLE);
     cr_expect_eq(try_publish(&bed, TOPIC, "x", 1, NULL), SL_RPC_UNAVAILABLE);
     cr_expect_eq(try_publish(&bed, TOPIC, "x", 1, NULL), SL_RPC_OK);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
-    tap_wait_end(&tap);
-    cr_expect_eq(tap.status.code, SL_RPC_PERMISSION_DENIED);
-    tap_close(&tap);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
+    tap_expect_end(&tap, SL_RPC_PERMISSION_DENIED);
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 1);
     tap_close(&tap);
     bed_close(&bed);

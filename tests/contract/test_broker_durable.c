@@ -318,6 +318,14 @@ Test(broker_durable, the_file_shrinks_when_its_messages_have_gone, .timeout = 12
     bed_close(&bed);
 }
 
+/* The program sqlite3 on a file that nobody serves: false where there is none. */
+static bool run_sqlite3(const struct bed *bed, const char *sql)
+{
+    char command[512];
+    snprintf(command, sizeof(command), "sqlite3 %s/broker.db '%s'", bed->dir, sql);
+    return system(command) == 0;
+}
+
 Test(broker_durable, a_file_that_could_not_shrink_can_from_now_on)
 {
     struct bed bed;
@@ -326,8 +334,7 @@ Test(broker_durable, a_file_that_could_not_shrink_can_from_now_on)
     bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "x");
     bed_stop(&bed);
-    snprintf(command, sizeof command, "sqlite3 %s/broker.db 'PRAGMA auto_vacuum = 0; VACUUM'", bed.dir);
-    if (system(command) != 0)
+    if (!run_sqlite3(&bed, "PRAGMA auto_vacuum = 0; VACUUM"))
         cr_skip("no sqlite3 here");
     bed_restart(&bed);
     pull(&bed, SUB, 10, true, &gots);
@@ -346,8 +353,7 @@ Test(broker_durable, a_file_of_another_program_or_version_is_left_alone)
     char command[256];
     bed_open(&bed, NULL);
     bed_stop(&bed);
-    snprintf(command, sizeof(command), "sqlite3 %s/broker.db 'PRAGMA user_version = 99'", bed.dir);
-    if (system(command) == 0) {
+    if (run_sqlite3(&bed, "PRAGMA user_version = 99")) {
         cr_expect_eq(sl_broker_create(&broker, &bed.options, &err), SL_INVALID, "%s", err.text);
         cr_expect_null(broker);
     }
@@ -362,15 +368,11 @@ Test(broker_durable, a_file_of_the_version_before_goes_on)
     struct bed bed;
     struct gots gots = {0};
     struct sl_buf request = {0};
-    char command[512];
     bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "from before");
     bed_stop(&bed);
-    snprintf(command, sizeof(command),
-             "sqlite3 %s/broker.db 'DROP TRIGGER topic_policy; DROP TRIGGER subscription_policy; DROP TRIGGER snapshot_policy; "
-             "DROP TABLE policies; PRAGMA user_version = 2'",
-             bed.dir);
-    const bool made = system(command) == 0;
+    const bool made = run_sqlite3(&bed, "DROP TRIGGER topic_policy; DROP TRIGGER subscription_policy; DROP TRIGGER snapshot_policy; "
+                                        "DROP TABLE policies; PRAGMA user_version = 2");
     bed_restart(&bed);
     pull(&bed, SUB, 10, true, &gots);
     expect_texts(&gots, "from before ");

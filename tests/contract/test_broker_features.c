@@ -45,7 +45,7 @@ Test(broker_features, a_nack_brings_the_later_ones_again)
         sprintf(text, "a%d", i);
         publish_with(&bed, TOPIC, text, "a", NULL);
     }
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 4);
     cr_expect(tap.ordering);
     tap_ack(&tap, 0, 1);
@@ -171,7 +171,7 @@ Test(broker_features, exactly_once_keeps_the_leases_of_a_closed_stream)
     bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish(&bed, TOPIC, "m0");
     publish(&bed, TOPIC, "m1");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 2);
     cr_expect(tap.exactly_once);
     gots = tap.gots;
@@ -190,7 +190,7 @@ Test(broker_features, acks_on_a_stream_are_confirmed)
     struct tap tap;
     bed_open_with_sub_like(&bed, (struct sl_pubsub_subscription){.exactly_once = true});
     publish_many(&bed, TOPIC, "m", 5, 0);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 5);
     tap_ack(&tap, 0, 2);
     tap_wait_confirmed(&tap, 2);
@@ -255,7 +255,7 @@ Test(broker_features, exactly_once_can_be_turned_off_and_on)
     for (int i = 0; i < 2; i++) {
         sl_pubsub_put_update_subscription(&request, &(struct sl_pubsub_subscription){.name = SUB, .exactly_once = i == 1}, paths, 1);
         cr_expect_eq(bed_call(&bed, "Subscriber/UpdateSubscription", &request, NULL), SL_RPC_OK, "%s", bed.message);
-        tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+        tap_open_sub(&tap, &bed);
         tap_ping(&tap);
         tap_wait_responses(&tap, 1);
         cr_expect_eq(tap.exactly_once, i == 1);
@@ -349,7 +349,7 @@ Test(broker_features, a_filter_over_many)
             sl_pubsub_put_message(&request, 2, "x", 1, &skip, i % 10 != 0, NULL);
         cr_assert_eq(bed_call(&bed, "Publisher/Publish", &request, NULL), SL_RPC_OK);
     }
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 500);
     expect_backlog(&bed, SUB, 0, 500);
     tap_close(&tap);
@@ -395,13 +395,11 @@ Test(broker_features, faults_on_order)
     clock_gettime(CLOCK_MONOTONIC, &after);
     cr_expect_eq(gots.n, 1);
     cr_expect_geq((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000, 299, "that one was slow");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_ping(&tap);
     tap_wait_responses(&tap, 1);
     cr_expect_eq(sl_broker_order_faults(bed.broker, "drop", &err), SL_OK);
-    tap_wait_end(&tap);
-    cr_expect_eq(tap.status.code, SL_RPC_UNAVAILABLE, "%d %s", tap.status.code, tap.status.message);
-    tap_close(&tap);
+    tap_expect_end(&tap, SL_RPC_UNAVAILABLE);
     gots_fini(&gots);
     bed_close(&bed);
 }
@@ -435,7 +433,7 @@ Test(broker_features, a_slow_stream_is_heard_late)
     publish(&bed, TOPIC, "x");
     cr_assert_eq(sl_broker_order_faults(bed.broker, "slow StreamingPull 1 300", &err), SL_OK, "%s", err.text);
     int64_t start_ms = clock_ms();
-    tap_open(&slow, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&slow, &bed);
     tap_wait(&slow, 1);
     cr_expect_geq(clock_ms() - start_ms, 299, "its first request, too");
     start_ms = clock_ms();
@@ -444,7 +442,7 @@ Test(broker_features, a_slow_stream_is_heard_late)
     tap_wait_responses(&slow, 2);
     cr_expect_geq(clock_ms() - start_ms, 299, "every one of its pings");
     expect_backlog(&bed, SUB, 0, 0);
-    tap_open(&quick, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&quick, &bed);
     cr_expect_lt(quickest_answer_ms(&quick, 290), 290, "one was ordered");
     tap_close(&quick);
     tap_close(&slow);
@@ -460,18 +458,16 @@ Test(broker_features, a_slow_stream_that_leaves_is_forgotten)
     bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "x");
     cr_assert_eq(sl_broker_order_faults(bed.broker, "slow Pull 1 200\nslow StreamingPull 2 100", &err), SL_OK, "%s", err.text);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_ping(&tap);
     tap_close(&tap);
     pull(&bed, SUB, 1, true, &gots); /* answered after what the stream has left behind would be due */
     expect_texts(&gots, "x ");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_ping(&tap);
     pull(&bed, SUB, 1, true, &gots);  /* on the same connection: the stream has come before it */
     sl_broker_stop(bed.broker, 1000); /* what waits still is heard then, too late */
-    tap_wait_end(&tap);
-    cr_expect_eq(tap.status.code, SL_RPC_UNAVAILABLE, "%d %s", tap.status.code, tap.status.message);
-    tap_close(&tap);
+    tap_expect_end(&tap, SL_RPC_UNAVAILABLE);
     gots_fini(&gots);
     bed_close(&bed);
 }

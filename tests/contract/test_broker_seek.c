@@ -352,21 +352,17 @@ Test(broker_seek, a_detached_subscription_has_and_gets_nothing)
     struct gots gots = {0};
     bed_open_with_sub(&bed, NULL);
     publish(&bed, TOPIC, "m0");
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 1);
     call_name(&bed, "Publisher/DetachSubscription", "projects/p/subscriptions/none", SL_RPC_NOT_FOUND, NULL);
     call_name(&bed, "Publisher/DetachSubscription", SUB, SL_RPC_OK, NULL);
-    tap_wait_end(&tap);
-    cr_expect_eq(tap.status.code, SL_RPC_FAILED_PRECONDITION);
-    tap_close(&tap);
+    tap_expect_end(&tap, SL_RPC_FAILED_PRECONDITION);
     publish(&bed, TOPIC, "m1");
     for (int i = 0; i < 2; i++) {
         expect_backlog(&bed, SUB, 0, 0);
         cr_expect_eq(try_pull(&bed, SUB, 1, true, &gots), SL_RPC_FAILED_PRECONDITION);
-        tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
-        tap_wait_end(&tap);
-        cr_expect_eq(tap.status.code, SL_RPC_FAILED_PRECONDITION);
-        tap_close(&tap);
+        tap_open_sub(&tap, &bed);
+        tap_expect_end(&tap, SL_RPC_FAILED_PRECONDITION);
         cr_expect_eq(call_seek(&bed, (struct sl_seek_request){.has_time = true}), SL_RPC_FAILED_PRECONDITION);
         expect_items(&bed, "Publisher/ListTopicSubscriptions", TOPIC, "");
         expect_items(&bed, "Subscriber/ListSubscriptions", "projects/p", "worker ");

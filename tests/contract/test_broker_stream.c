@@ -14,7 +14,7 @@ Test(broker_stream, many_messages_in_a_response_and_acks_on_the_stream)
     struct tap tap;
     bed_open_with_sub(&bed, NULL);
     publish_many(&bed, TOPIC, "m", 1000, 100);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait(&tap, 1000);
     cr_expect_gt(tap.max_per_response, 100);
     cr_expect_eq(tap.n_without_properties, 0);
@@ -36,7 +36,7 @@ Test(broker_stream, pings_are_answered_and_idle_streams_hear_a_heartbeat)
     struct tap tap;
     struct sl_broker_options options = {.heartbeat_ms = 50};
     bed_open_with_sub(&bed, NULL);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     for (size_t i = 1; i <= 3; i++) {
         tap_ping(&tap);
         tap_wait_responses(&tap, i);
@@ -46,7 +46,7 @@ Test(broker_stream, pings_are_answered_and_idle_streams_hear_a_heartbeat)
     tap_close(&tap);
     bed_close(&bed);
     bed_open_with_sub(&bed, &options);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_wait_responses(&tap, 3);
     sl_rpc_stream_cancel(tap.stream);
     tap_wait_end(&tap);
@@ -94,8 +94,8 @@ Test(broker_stream, two_streams_share)
     struct bed bed;
     struct tap one, two;
     bed_open_with_sub(&bed, NULL);
-    tap_open(&one, &bed, &(struct tap_options){.subscription = SUB});
-    tap_open(&two, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&one, &bed);
+    tap_open_sub(&two, &bed);
     tap_ping(&one);
     tap_ping(&two);
     tap_wait_responses(&one, 1);
@@ -124,7 +124,7 @@ Test(broker_stream, a_closed_stream_frees_its_leases_at_once)
     tap_ack(&one, 3, 1);
     tap_sync(&one); /* a close overtakes what is still to be written; the answer says that the ack has come */
     tap_close(&one);
-    tap_open(&two, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&two, &bed);
     tap_wait(&two, 9);
     static const char *const expected[] = {"m0", "m1", "m2", "m4", "m5", "m6", "m7", "m8", "m9"};
     for (size_t i = 0; i < 9; i++) {
@@ -178,13 +178,11 @@ Test(broker_stream, streams_end_at_their_age_and_when_the_broker_stops)
     struct tap tap;
     struct sl_broker_options options = {.stream_age_ms = 100};
     bed_open_with_sub(&bed, &options);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
-    tap_wait_end(&tap);
-    cr_expect_eq(tap.status.code, SL_RPC_UNAVAILABLE);
-    tap_close(&tap);
+    tap_open_sub(&tap, &bed);
+    tap_expect_end(&tap, SL_RPC_UNAVAILABLE);
     bed_close(&bed);
     bed_open_with_sub(&bed, NULL);
-    tap_open(&tap, &bed, &(struct tap_options){.subscription = SUB});
+    tap_open_sub(&tap, &bed);
     tap_ping(&tap);
     tap_wait_responses(&tap, 1);
     sl_broker_stop(bed.broker, 5000);
