@@ -141,3 +141,10 @@ void sim_four(struct sim *sim, const char *date)
 {
     sim_succeed(sim, "raw", "abcd", date);
 }
+
+void sim_open_decided(struct sim *sim, const char *date, const char *const *sets)
+{
+    sim_open_day(sim, date, sets);
+    sim_four(sim, date);
+    sim_step(sim);
+}

@@ -313,9 +313,7 @@ Test(sim_clocks, a_date_reported_on_its_day_is_no_alert)
 
 static void unanswered(struct sim *sim, const char *on_unanswered)
 {
-    sim_open_day(sim, DAY, SETS("phases.raw.answer_within=2h", on_unanswered));
-    sim_four(sim, DAY);
-    sim_step(sim);
+    sim_open_decided(sim, DAY, SETS("phases.raw.answer_within=2h", on_unanswered));
     sim_forget(sim);
     sim_pass(sim, 3 * SIM_HOUR);
 }
@@ -346,9 +344,7 @@ Test(sim_clocks, an_unanswered_trigger_is_published_again)
 Test(sim_clocks, an_answered_trigger_is_quiet)
 {
     struct sim sim = {0};
-    sim_open_day(&sim, DAY, SETS("phases.raw.answer_within=2h"));
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, SETS("phases.raw.answer_within=2h"));
     sim_pass(&sim, SIM_HOUR);
     report(&sim, "stats", "s", DAY, "running");
     sim_step(&sim);

@@ -169,9 +169,7 @@ Test(sim_flow, a_crash_has_effects_once)
 Test(sim_flow, a_rerun_opens_one_generation_once_settled)
 {
     struct sim sim = {0};
-    sim_open_day(&sim, DAY, NULL);
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, NULL);
     sim_forget(&sim);
     sim_pass(&sim, SIM_HOUR);
     report(&sim, "raw", "a", DAY, "success", .run = "a2");
@@ -196,9 +194,7 @@ Test(sim_flow, a_rerun_opens_one_generation_once_settled)
 Test(sim_flow, a_generation_waits_for_runs_in_progress)
 {
     struct sim sim = {0};
-    sim_open_day(&sim, DAY, NULL);
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, NULL);
     sim_forget(&sim);
     sim_advance(&sim, SIM_SECOND);
     report(&sim, "raw", "a", DAY, "success", .run = "a2");
@@ -310,14 +306,20 @@ Test(sim_flow, a_fallback_and_missing_units)
     sim_close(&sim);
 }
 
+/* A done unit with rows in both tables of the join. */
+static void open_join(struct sim *sim, const char *const *sets)
+{
+    sim_open(sim, SIM_JOIN, sets);
+    sim_calendar(sim, DAY, "G1", "done");
+    sim_rows(sim, "raw.l", DAY, "G1");
+    sim_rows(sim, "raw.r", DAY, "G1");
+}
+
 /* Both in one batch, and one after the other: one trigger, which the other adopts. */
 Test(sim_flow, a_join_in_one_batch)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_JOIN, NULL);
-    sim_calendar(&sim, DAY, "G1", "done");
-    sim_rows(&sim, "raw.l", DAY, "G1");
-    sim_rows(&sim, "raw.r", DAY, "G1");
+    open_join(&sim, NULL);
     report(&sim, "right", "r", DAY, "success");
     report(&sim, "left", "l", DAY, "success");
     sim_step(&sim);
@@ -336,10 +338,7 @@ Test(sim_flow, a_join_in_one_batch)
 Test(sim_flow, an_observed_phase_completes_a_join)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_JOIN, SETS("phases.left.mode=observe"));
-    sim_calendar(&sim, DAY, "G1", "done");
-    sim_rows(&sim, "raw.l", DAY, "G1");
-    sim_rows(&sim, "raw.r", DAY, "G1");
+    open_join(&sim, SETS("phases.left.mode=observe"));
     report(&sim, "right", "r", DAY, "success");
     sim_step(&sim);
     report(&sim, "left", "l", DAY, "success");
@@ -396,10 +395,7 @@ Test(sim_flow, a_join_one_after_the_other)
 Test(sim_flow, an_adopted_trigger_is_republished_under_its_id)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_JOIN, NULL);
-    sim_calendar(&sim, DAY, "G1", "done");
-    sim_rows(&sim, "raw.l", DAY, "G1");
-    sim_rows(&sim, "raw.r", DAY, "G1");
+    open_join(&sim, NULL);
     report(&sim, "right", "r", DAY, "success");
     report(&sim, "left", "l", DAY, "success");
     sim_step(&sim);

@@ -48,9 +48,7 @@ Test(sim_operator, skip_drops)
 Test(sim_operator, dropped_gates_are_off_the_list)
 {
     struct sim sim = {.options = {.skip_downstream_trigger = true}};
-    sim_open_day(&sim, DAY, NULL);
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, NULL);
     sim_drop(&sim, "raw", DAY, DAY);
     sim_drop(&sim, "raw", DAY, DAY);
     sim_release(&sim, "raw", DAY, DAY, true, false);
@@ -201,9 +199,7 @@ Test(sim_operator, retrigger)
 Test(sim_operator, retrigger_what_was_decided_the_day_before)
 {
     struct sim sim = {0};
-    sim_open_day(&sim, "2025-01-10", NULL);
-    sim_four(&sim, "2025-01-10");
-    sim_step(&sim);
+    sim_open_decided(&sim, "2025-01-10", NULL);
     sim_pass(&sim, 36 * SIM_HOUR);
     sim_forget(&sim);
     sim_retrigger(&sim, "raw", "2025-01-10", false);
@@ -217,9 +213,7 @@ Test(sim_operator, retrigger_what_was_decided_the_day_before)
 Test(sim_operator, observe_publishes_nothing)
 {
     struct sim sim = {0};
-    sim_open_day(&sim, DAY, SETS("phases.raw.mode=observe"));
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, SETS("phases.raw.mode=observe"));
     sim_advance(&sim, SIM_SECOND);
     report(&sim, "raw", "a", DAY, "success", .run = "a2");
     sim_step(&sim);
