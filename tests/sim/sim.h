@@ -95,7 +95,12 @@ void sim_sql(struct sim *sim, const char *dataset, const char *sql, ...) SL_PRIN
 void sim_rows(struct sim *sim, const char *table, const char *date, const char *unit);      /* one row in "dataset.table" */
 void sim_calendar(struct sim *sim, const char *date, const char *unit, const char *status); /* "done", "planned", "cancelled" */
 void sim_day(struct sim *sim, const char *date, const char *unit); /* a done unit of SIM_CASCADE with rows in every table but raw.a2 */
-void sim_four(struct sim *sim, const char *date);                  /* a, b, c and d of raw report success */
+void sim_open_day(struct sim *sim, const char *date, const char *const *sets); /* SIM_CASCADE with sim_day(DATE, "G1") */
+void sim_open_decided(struct sim *sim, const char *date,
+                      const char *const *sets); /* the same, and raw's four have reported: raw is decided */
+void sim_succeed(struct sim *sim, const char *phase, const char *processors,
+                 const char *date);               /* each letter is one that reports success */
+void sim_four(struct sim *sim, const char *date); /* a, b, c and d of raw report success */
 void sim_disconnect(struct sim *sim);
 void sim_connect(struct sim *sim);
 

@@ -125,10 +125,26 @@ void sim_day(struct sim *sim, const char *date, const char *unit)
         sim_rows(sim, TABLES[i], date, unit);
 }
 
+void sim_open_day(struct sim *sim, const char *date, const char *const *sets)
+{
+    sim_open(sim, SIM_CASCADE, sets);
+    sim_day(sim, date, "G1");
+}
+
+void sim_succeed(struct sim *sim, const char *phase, const char *processors, const char *date)
+{
+    for (const char *p = processors; *p; p++)
+        report(sim, phase, ((const char[]){*p, '\0'}), date, "success");
+}
+
 void sim_four(struct sim *sim, const char *date)
 {
-    report(sim, "raw", "a", date, "success");
-    report(sim, "raw", "b", date, "success");
-    report(sim, "raw", "c", date, "success");
-    report(sim, "raw", "d", date, "success");
+    sim_succeed(sim, "raw", "abcd", date);
+}
+
+void sim_open_decided(struct sim *sim, const char *date, const char *const *sets)
+{
+    sim_open_day(sim, date, sets);
+    sim_four(sim, date);
+    sim_step(sim);
 }

@@ -17,8 +17,7 @@ static void with_a_gap(struct sim *sim, const char *const *sets)
     sim_step(sim);
     sim_forget(sim);
     for (int i = 2; i >= 0; i--) {
-        report(sim, "stats", "s", DATES[i], "success");
-        report(sim, "stats", "t", DATES[i], "success");
+        sim_succeed(sim, "stats", "st", DATES[i]);
     }
     sim_step(sim);
 }
@@ -132,16 +131,14 @@ Test(sim_checks, a_gap_degrades_after_its_time)
 
 static void stats_report(struct sim *sim)
 {
-    report(sim, "stats", "s", DAY, "success");
-    report(sim, "stats", "t", DAY, "success");
+    sim_succeed(sim, "stats", "st", DAY);
     sim_step(sim);
 }
 
 Test(sim_checks, upstream_that_still_runs_is_awaited_for_4_hours)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "a", DAY, "success");
     report(&sim, "raw", "b", DAY, "running");
     stats_report(&sim);
@@ -164,8 +161,7 @@ Test(sim_checks, upstream_that_still_runs_is_awaited_for_4_hours)
 Test(sim_checks, upstream_that_failed_or_lacks_rows)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     stats_report(&sim);
     report(&sim, "raw", "a", DAY, "success");
     report(&sim, "raw", "b", DAY, "failed");
@@ -200,8 +196,7 @@ Test(sim_checks, upstream_that_failed_or_lacks_rows)
 Test(sim_checks, a_missing_table_is_a_finding)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_sql(&sim, "raw", "DROP TABLE b");
     sim_sql(&sim, "raw", "DROP TABLE a2"); /* a fallback that nobody needs */
     sim_four(&sim, DAY);
@@ -224,8 +219,7 @@ Test(sim_checks, a_missing_table_is_a_finding)
 Test(sim_checks, an_empty_date)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, SETS("phases.raw.on_empty=trigger"));
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, SETS("phases.raw.on_empty=trigger"));
     sim_calendar(&sim, "2025-01-08", "G0", "cancelled");
     sim_four(&sim, "2025-01-08");
     report(&sim, "stats", "s", "2025-01-08", "no_data");
@@ -246,8 +240,7 @@ Test(sim_checks, an_empty_date)
 Test(sim_checks, a_planned_unit_becomes_done)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_calendar(&sim, DAY, "G2", "planned");
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -267,8 +260,7 @@ Test(sim_checks, a_planned_unit_becomes_done)
 Test(sim_checks, a_change_is_not_lost_with_a_failed_commit)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_calendar(&sim, DAY, "G2", "planned");
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -287,8 +279,7 @@ Test(sim_checks, a_change_is_not_lost_with_a_failed_commit)
 Test(sim_checks, a_new_unit_decides_again)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_sql(&sim, "raw", "DELETE FROM a");
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -374,8 +365,7 @@ Test(sim_checks, a_calendar_may_lose_a_few)
 Test(sim_checks, a_calendar_that_cannot_be_read)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_sql(&sim, "raw", "ALTER TABLE schedule RENAME TO elsewhere");
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -394,8 +384,7 @@ Test(sim_checks, a_calendar_that_cannot_be_read)
 Test(sim_checks, a_calendar_without_units)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, SETS("calendar.unit_column=none"));
-    sim_day(&sim, "2025-01-08", "G1");
+    sim_open_day(&sim, "2025-01-08", SETS("calendar.unit_column=none"));
     sim_day(&sim, DAY, "G2");
     sim_four(&sim, DAY);
     sim_step(&sim);

@@ -9,11 +9,8 @@
 /* a, b and c have delivered: only the grace is awaited. */
 static void await_grace(struct sim *sim)
 {
-    sim_open(sim, SIM_CASCADE, NULL);
-    sim_day(sim, DAY, "G1");
-    report(sim, "raw", "a", DAY, "success");
-    report(sim, "raw", "b", DAY, "success");
-    report(sim, "raw", "c", DAY, "success");
+    sim_open_day(sim, DAY, NULL);
+    sim_succeed(sim, "raw", "abc", DAY);
     sim_step(sim);
 }
 
@@ -125,10 +122,8 @@ Test(sim_clocks, a_clock_that_is_set_back_opens_nothing)
 /* Only the critical ones have delivered: the share is not met. */
 static void await_deadline(struct sim *sim, const char *deadline)
 {
-    sim_open(sim, SIM_CASCADE, SETS(deadline));
-    sim_day(sim, DAY, "G1");
-    report(sim, "raw", "a", DAY, "success");
-    report(sim, "raw", "b", DAY, "success");
+    sim_open_day(sim, DAY, SETS(deadline));
+    sim_succeed(sim, "raw", "ab", DAY);
     sim_step(sim);
     sim_pass(sim, 2 * SIM_HOUR);
 }
@@ -160,8 +155,7 @@ Test(sim_clocks, deadline_holds)
 {
     struct sim sim = {0};
     await_deadline(&sim, "phases.raw.deadline={after: 30m, then: hold}");
-    report(&sim, "raw", "c", DAY, "success");
-    report(&sim, "raw", "d", DAY, "success");
+    sim_succeed(&sim, "raw", "cd", DAY);
     sim_step(&sim);
     sim_expect(&sim, "0:00:00 raw 01-09 past/1 waiting barrier missing c,d\n"
                      "0:00:00 ack 2\n"
@@ -190,8 +184,7 @@ Test(sim_clocks, deadline_at_a_local_time)
 /* It waives optional processors and the share, a critical one only when told to. */
 static void critical_failed(struct sim *sim, const char *deadline)
 {
-    sim_open(sim, SIM_CASCADE, SETS(deadline));
-    sim_day(sim, DAY, "G1");
+    sim_open_day(sim, DAY, SETS(deadline));
     report(sim, "raw", "a", DAY, "success");
     report(sim, "raw", "b", DAY, "failed");
     sim_step(sim);
@@ -320,10 +313,7 @@ Test(sim_clocks, a_date_reported_on_its_day_is_no_alert)
 
 static void unanswered(struct sim *sim, const char *on_unanswered)
 {
-    sim_open(sim, SIM_CASCADE, SETS("phases.raw.answer_within=2h", on_unanswered));
-    sim_day(sim, DAY, "G1");
-    sim_four(sim, DAY);
-    sim_step(sim);
+    sim_open_decided(sim, DAY, SETS("phases.raw.answer_within=2h", on_unanswered));
     sim_forget(sim);
     sim_pass(sim, 3 * SIM_HOUR);
 }
@@ -354,10 +344,7 @@ Test(sim_clocks, an_unanswered_trigger_is_published_again)
 Test(sim_clocks, an_answered_trigger_is_quiet)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, SETS("phases.raw.answer_within=2h"));
-    sim_day(&sim, DAY, "G1");
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, SETS("phases.raw.answer_within=2h"));
     sim_pass(&sim, SIM_HOUR);
     report(&sim, "stats", "s", DAY, "running");
     sim_step(&sim);

@@ -9,8 +9,7 @@
 
 static void one_day(struct sim *sim)
 {
-    sim_open(sim, SIM_CASCADE, NULL);
-    sim_day(sim, DAY, "G1");
+    sim_open_day(sim, DAY, NULL);
     sim_four(sim, DAY);
 }
 

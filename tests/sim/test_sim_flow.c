@@ -10,8 +10,7 @@
 Test(sim_flow, cascade_of_three_phases)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "RawA", DAY, "running");
     report(&sim, "raw", "a", DAY, "success", .run = "other");
     sim_step(&sim);
@@ -20,8 +19,7 @@ Test(sim_flow, cascade_of_three_phases)
     report(&sim, "raw", "b", DAY, "success", .records = 1);
     sim_step(&sim);
     sim_advance(&sim, SIM_SECOND);
-    report(&sim, "raw", "c", DAY, "success");
-    report(&sim, "raw", "d", DAY, "success");
+    sim_succeed(&sim, "raw", "cd", DAY);
     sim_step(&sim);
     sim_expect(&sim, "0:00:00 raw 01-09 past/1 waiting barrier missing b,c,d\n"
                      "0:00:00 ack 2\n"
@@ -78,8 +76,7 @@ static void one_order(void *arg, const int *items)
     struct permutations *all = arg;
     struct sl_buf state = {0};
     struct sim sim = {.quiet_trace = true};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     for (int i = 0; i < 4; i++) {
         report(&sim, "raw", PROCESSORS[items[i]], DAY, "success", .at_us = sim.start_us + items[i]);
         if (all->n % 2)
@@ -107,8 +104,7 @@ Test(sim_flow, order_of_arrival_does_not_matter)
 Test(sim_flow, a_duplicate_has_no_effect)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_four(&sim, DAY);
     sim_send_again(&sim, 0);                                                   /* in the same batch */
     report(&sim, "raw", "b", DAY, "success", .at_us = sim.start_us + 1000000); /* other message, same execution and status */
@@ -136,8 +132,7 @@ Test(sim_flow, a_duplicate_has_no_effect)
 Test(sim_flow, a_crash_has_effects_once)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_four(&sim, DAY);
     sim_break(&sim, SIM_LEDGER_commit, 1, SL_UNAVAILABLE, .for_ever = true);
     sim_batch(&sim);
@@ -174,10 +169,7 @@ Test(sim_flow, a_crash_has_effects_once)
 Test(sim_flow, a_rerun_opens_one_generation_once_settled)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, NULL);
     sim_forget(&sim);
     sim_pass(&sim, SIM_HOUR);
     report(&sim, "raw", "a", DAY, "success", .run = "a2");
@@ -202,10 +194,7 @@ Test(sim_flow, a_rerun_opens_one_generation_once_settled)
 Test(sim_flow, a_generation_waits_for_runs_in_progress)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, NULL);
     sim_forget(&sim);
     sim_advance(&sim, SIM_SECOND);
     report(&sim, "raw", "a", DAY, "success", .run = "a2");
@@ -238,11 +227,8 @@ static void open_without_d(struct sim *sim, const char *on_late)
 {
     char set[64];
     snprintf(set, sizeof set, "phases.raw.on_late=%s", on_late);
-    sim_open(sim, SIM_CASCADE, SETS(set));
-    sim_day(sim, DAY, "G1");
-    report(sim, "raw", "a", DAY, "success");
-    report(sim, "raw", "b", DAY, "success");
-    report(sim, "raw", "c", DAY, "success");
+    sim_open_day(sim, DAY, SETS(set));
+    sim_succeed(sim, "raw", "abc", DAY);
     sim_step(sim);
     sim_pass(sim, 6 * SIM_MINUTE);
 }
@@ -300,8 +286,7 @@ Test(sim_flow, late_retriggers)
 Test(sim_flow, a_fallback_and_missing_units)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_calendar(&sim, DAY, "G2", "done");
     sim_rows(&sim, "raw.a2", DAY, "G2");
     sim_four(&sim, DAY);
@@ -321,14 +306,20 @@ Test(sim_flow, a_fallback_and_missing_units)
     sim_close(&sim);
 }
 
+/* A done unit with rows in both tables of the join. */
+static void open_join(struct sim *sim, const char *const *sets)
+{
+    sim_open(sim, SIM_JOIN, sets);
+    sim_calendar(sim, DAY, "G1", "done");
+    sim_rows(sim, "raw.l", DAY, "G1");
+    sim_rows(sim, "raw.r", DAY, "G1");
+}
+
 /* Both in one batch, and one after the other: one trigger, which the other adopts. */
 Test(sim_flow, a_join_in_one_batch)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_JOIN, NULL);
-    sim_calendar(&sim, DAY, "G1", "done");
-    sim_rows(&sim, "raw.l", DAY, "G1");
-    sim_rows(&sim, "raw.r", DAY, "G1");
+    open_join(&sim, NULL);
     report(&sim, "right", "r", DAY, "success");
     report(&sim, "left", "l", DAY, "success");
     sim_step(&sim);
@@ -347,10 +338,7 @@ Test(sim_flow, a_join_in_one_batch)
 Test(sim_flow, an_observed_phase_completes_a_join)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_JOIN, SETS("phases.left.mode=observe"));
-    sim_calendar(&sim, DAY, "G1", "done");
-    sim_rows(&sim, "raw.l", DAY, "G1");
-    sim_rows(&sim, "raw.r", DAY, "G1");
+    open_join(&sim, SETS("phases.left.mode=observe"));
     report(&sim, "right", "r", DAY, "success");
     sim_step(&sim);
     report(&sim, "left", "l", DAY, "success");
@@ -407,10 +395,7 @@ Test(sim_flow, a_join_one_after_the_other)
 Test(sim_flow, an_adopted_trigger_is_republished_under_its_id)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_JOIN, NULL);
-    sim_calendar(&sim, DAY, "G1", "done");
-    sim_rows(&sim, "raw.l", DAY, "G1");
-    sim_rows(&sim, "raw.r", DAY, "G1");
+    open_join(&sim, NULL);
     report(&sim, "right", "r", DAY, "success");
     report(&sim, "left", "l", DAY, "success");
     sim_step(&sim);
@@ -449,8 +434,7 @@ static void prune(struct sim *sim)
 Test(sim_flow, message_ids_are_forgotten_in_time)
 {
     struct sim sim = {.options = {.inbox_ms = 8 * SIM_DAY}};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "a", DAY, "success");
     sim_step(&sim);
     sim_advance(&sim, 20 * SIM_MINUTE);

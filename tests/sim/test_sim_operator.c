@@ -9,8 +9,7 @@
 Test(sim_operator, skip_holds_until_released)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "a", DAY, "success", .skip = true);
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -35,8 +34,7 @@ Test(sim_operator, skip_holds_until_released)
 Test(sim_operator, skip_drops)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, SETS("phases.raw.on_skip=drop"));
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, SETS("phases.raw.on_skip=drop"));
     report(&sim, "raw", "a", DAY, "success", .skip = true);
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -50,10 +48,7 @@ Test(sim_operator, skip_drops)
 Test(sim_operator, dropped_gates_are_off_the_list)
 {
     struct sim sim = {.options = {.skip_downstream_trigger = true}};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, NULL);
     sim_drop(&sim, "raw", DAY, DAY);
     sim_drop(&sim, "raw", DAY, DAY);
     sim_release(&sim, "raw", DAY, DAY, true, false);
@@ -148,8 +143,7 @@ Test(sim_operator, a_hold_expires)
 Test(sim_operator, a_new_generation_takes_the_place_of_a_held_one)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "a", DAY, "success", .skip = true);
     sim_four(&sim, DAY);
     sim_step(&sim);
@@ -173,8 +167,7 @@ Test(sim_operator, a_new_generation_takes_the_place_of_a_held_one)
 Test(sim_operator, retrigger)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_day(&sim, "2025-01-08", "G0");
     sim_retrigger(&sim, "raw", DAY, false);
     sim_four(&sim, DAY);
@@ -206,10 +199,7 @@ Test(sim_operator, retrigger)
 Test(sim_operator, retrigger_what_was_decided_the_day_before)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, "2025-01-10", "G1");
-    sim_four(&sim, "2025-01-10");
-    sim_step(&sim);
+    sim_open_decided(&sim, "2025-01-10", NULL);
     sim_pass(&sim, 36 * SIM_HOUR);
     sim_forget(&sim);
     sim_retrigger(&sim, "raw", "2025-01-10", false);
@@ -223,10 +213,7 @@ Test(sim_operator, retrigger_what_was_decided_the_day_before)
 Test(sim_operator, observe_publishes_nothing)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, SETS("phases.raw.mode=observe"));
-    sim_day(&sim, DAY, "G1");
-    sim_four(&sim, DAY);
-    sim_step(&sim);
+    sim_open_decided(&sim, DAY, SETS("phases.raw.mode=observe"));
     sim_advance(&sim, SIM_SECOND);
     report(&sim, "raw", "a", DAY, "success", .run = "a2");
     sim_step(&sim);
@@ -283,8 +270,7 @@ Test(sim_operator, rejects_go_where_they_belong)
 Test(sim_operator, an_unknown_processor_counts_for_nothing_and_warns_once)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "stranger", DAY, "success");
     sim_step(&sim);
     sim_crash(&sim);
@@ -311,8 +297,7 @@ Test(sim_operator, an_unknown_processor_counts_for_nothing_and_warns_once)
 Test(sim_operator, events_that_the_processor_sends_along)
 {
     struct sim sim = {0};
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     report(&sim, "raw", "a", DAY, "success",
            .extra = ", \"coverage_events\": [{\"event_type\": \"insufficient_sample\", \"severity\": \"warning\", \"game_id\": \"G1\"}]");
     report(&sim, "raw", "b", DAY, "partial", .failed = 2);

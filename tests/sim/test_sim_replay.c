@@ -57,8 +57,7 @@ Test(sim_replay, grace_begins_with_the_replay)
     struct sim sim = {0};
     struct beside b;
     char body[400];
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     sim_pass(&sim, 30 * SIM_MINUTE);
     sim_forget(&sim);
     set_up(&b, &sim);
@@ -82,8 +81,7 @@ Test(sim_replay, a_letter_counts_once)
     struct beside b;
     struct sl_buf before = {0}, after = {0};
     char body[400];
-    sim_open(&sim, SIM_CASCADE, NULL);
-    sim_day(&sim, DAY, "G1");
+    sim_open_day(&sim, DAY, NULL);
     set_up(&b, &sim);
     completion(&b, "a", body, sizeof body);
     cr_expect_eq(replay(&b, "7", body, 1), SL_REPLAY_COMMITTED);

@@ -18,8 +18,7 @@ static void three_days(struct sim *sim, const char *const *sets)
     }
     sim_step(sim);
     for (int i = 0; i < 3; i++) {
-        report(sim, "stats", "s", DATES[i], "success");
-        report(sim, "stats", "t", DATES[i], "success");
+        sim_succeed(sim, "stats", "st", DATES[i]);
     }
     sim_step(sim);
     sim_forget(sim);
@@ -171,15 +170,11 @@ Test(sim_stale, a_late_processor_marks_unless_it_is_ignored)
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct sim sim = {0};
-        sim_open(&sim, SIM_CASCADE, SETS(CASES[i].policy));
-        sim_day(&sim, "2025-01-09", "G1");
-        report(&sim, "raw", "a", "2025-01-09", "success");
-        report(&sim, "raw", "b", "2025-01-09", "success");
-        report(&sim, "raw", "c", "2025-01-09", "success");
+        sim_open_day(&sim, "2025-01-09", SETS(CASES[i].policy));
+        sim_succeed(&sim, "raw", "abc", "2025-01-09");
         sim_step(&sim);
         sim_pass(&sim, 10 * SIM_MINUTE); /* grace */
-        report(&sim, "stats", "s", "2025-01-09", "success");
-        report(&sim, "stats", "t", "2025-01-09", "success");
+        sim_succeed(&sim, "stats", "st", "2025-01-09");
         sim_step(&sim);
         report(&sim, "raw", "d", "2025-01-09", CASES[i].status);
         sim_step(&sim);
@@ -199,8 +194,7 @@ Test(sim_stale, a_late_rerun_marks_when_it_brought_rows)
         sim_rows(&sim, OTHERS[i], "2025-01-09", "G1");
     sim_four(&sim, "2025-01-09");
     sim_step(&sim);
-    report(&sim, "stats", "s", "2025-01-09", "success");
-    report(&sim, "stats", "t", "2025-01-09", "success");
+    sim_succeed(&sim, "stats", "st", "2025-01-09");
     sim_step(&sim);
     rerun(&sim, "raw", "d", "2025-01-09", "again");
     expect_plan(&sim, "");

@@ -32,6 +32,16 @@ static const char *events_text(struct facts_builder *b, const struct events *eve
     return text;
 }
 
+/* Decides on the facts of `row`, of a gate that is new; `b` is the caller's to free. */
+static struct events expect_events(struct facts_builder *b, const struct fb_row *row, const char *expected, const char *label)
+{
+    facts_build(b, row);
+    facts_decide(b, row);
+    struct events events = events_of(b, NULL);
+    cr_expect_str_eq(events_text(b, &events), expected, "%s: %s", label, events_text(b, &events));
+    return events;
+}
+
 Test(gate_events, of_a_new_gate)
 {
     static const struct {
@@ -116,10 +126,7 @@ Test(gate_events, of_a_new_gate)
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct facts_builder b;
-        facts_build(&b, &CASES[i].row);
-        facts_decide(&b, &CASES[i].row);
-        struct events events = events_of(&b, NULL);
-        cr_expect_str_eq(events_text(&b, &events), CASES[i].expected, "%s: %s", CASES[i].label, events_text(&b, &events));
+        struct events events = expect_events(&b, &CASES[i].row, CASES[i].expected, CASES[i].label);
         for (size_t k = 0; k < events.n; k++) {
             cr_expect_eq(strlen(events.all[k].event_id), SL_UUID_LEN, "%s", CASES[i].label);
             cr_expect_not_null(events.all[k].description, "%s: %s", CASES[i].label, events.all[k].type);
@@ -176,10 +183,7 @@ Test(gate_events, of_the_checks)
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct facts_builder b;
-        facts_build(&b, &CASES[i].row);
-        facts_decide(&b, &CASES[i].row);
-        struct events events = events_of(&b, NULL);
-        cr_expect_str_eq(events_text(&b, &events), CASES[i].expected, "%s: %s", CASES[i].label, events_text(&b, &events));
+        expect_events(&b, &CASES[i].row, CASES[i].expected, CASES[i].label);
         facts_fini(&b);
     }
 }
