@@ -168,6 +168,7 @@ struct sl_facts {
     int64_t now_us;
     sl_date today;
     const char *config_hash;
+    bool truncated; /* read from a record whose lists were cut: some names are "?", and sums need not be whole */
     /* calendar */
     bool has_calendar, calendar_suspect,
         date_lost_units; /* suspect: empty, or shrunk by more than suspect_above; lost: the ledger remembers units of this date that are gone */

@@ -12,8 +12,6 @@
 
 #include "completion_internal.h"
 
-#define EXTRA_MAX_BYTES ((size_t)64 * 1024) /* RULES 23 */
-
 /* The field of each member of sl_completion, as the config's message.fields and the body spell it. */
 static const char *const FIELDS[] = {
     "processor_name",
@@ -104,7 +102,7 @@ static void keep(struct sl_decode *decode, const struct sl_json_member *member, 
 {
     if (field == SL_N_FIELDS)
         decode->unknown_bytes += member->raw_len + 1;
-    if (decode->unknown_bytes > EXTRA_MAX_BYTES)
+    if (decode->unknown_bytes > SL_EXTRA_MAX_BYTES)
         return;
     decode->kept = sl_arena_push(decode->arena, decode->kept, &decode->n_kept, sizeof(*decode->kept));
     decode->kept[decode->n_kept - 1] = (struct sl_kept){member->raw, member->raw_len, field, rank};
@@ -172,13 +170,13 @@ static bool goes_to_extra(const struct sl_decode *decode, const struct sl_kept *
 static void make_extra(struct sl_decode *decode)
 {
     struct sl_completion *out = decode->out;
-    size_t len = 1 + (decode->unknown_bytes > EXTRA_MAX_BYTES ? EXTRA_MAX_BYTES : 0);
+    size_t len = 1 + (decode->unknown_bytes > SL_EXTRA_MAX_BYTES ? SL_EXTRA_MAX_BYTES : 0);
     for (size_t i = 0; i < decode->n_kept; i++)
         if (goes_to_extra(decode, &decode->kept[i]))
             len += decode->kept[i].raw_len + 1;
     out->extra = "{}";
     out->extra_len = 2;
-    out->extra_truncated = len > EXTRA_MAX_BYTES;
+    out->extra_truncated = len > SL_EXTRA_MAX_BYTES;
     if (len == 1 || out->extra_truncated)
         return;
     char *text = sl_arena_alloc(decode->arena, len + 1), *p = text;

@@ -71,6 +71,8 @@ struct sl_decode {
     size_t unknown_bytes; /* of the unknown fields so far */
 };
 
+#define SL_EXTRA_MAX_BYTES ((size_t)64 * 1024) /* RULES 23 */
+
 /* The member of `extra` that holds the context attributes of a CloudEvent. */
 #define SL_EVENT_MEMBER "cloudevent"
 

@@ -124,7 +124,7 @@ bool sl_facts_pad(struct sl_facts_reader *r, const char *key, size_t n, size_t n
 {
     if (n == n_all)
         return true;
-    if (n < n_all && r->truncated)
+    if (n < n_all && r->facts->truncated)
         return sl_facts_unnamed(r, key, n_all - n);
     sl_facts_fault(r, "%s has %zu names for a count of %zu", key, n, n_all);
     return false;
@@ -224,7 +224,7 @@ static void read_served(struct sl_facts_reader *r, const json_t *rows, struct sl
 static void pad_served(struct sl_facts_reader *r, struct sl_coverage *coverage)
 {
     const size_t known = coverage->n_primary + coverage->n_missing + coverage->n_served, named = coverage->n_served;
-    if (!r->truncated || known >= coverage->n_due || !sl_facts_pad(r, "fallbacks", known, coverage->n_due))
+    if (!r->facts->truncated || known >= coverage->n_due || !sl_facts_pad(r, "fallbacks", known, coverage->n_due))
         return;
     while (coverage->n_served < named + coverage->n_due - known) {
         coverage->served = sl_arena_push(r->arena, coverage->served, &coverage->n_served, sizeof *coverage->served);
@@ -398,7 +398,7 @@ static enum sl_code read_root(struct sl_facts_reader *r, const json_t *root)
     enum sl_code code = find_phase(r, root);
     if (code != SL_OK)
         return code;
-    r->truncated = sl_facts_bool(r, root, "truncated");
+    r->facts->truncated = sl_facts_bool(r, root, "truncated");
     read_identity(r, root);
     read_calendar(r, root);
     r->facts->n_procs = r->facts->phase->n_processors;

@@ -14,7 +14,6 @@ struct sl_facts_reader {
     struct sl_facts *facts;
     struct sl_arena *arena;
     struct sl_err *err;
-    bool truncated;   /* lists were cut when it was written */
     size_t n_unnamed; /* so far */
     bool failed;      /* err has the first fault; what is read after it does not count */
 };

@@ -56,7 +56,7 @@ void sl_facts_read_quality(struct sl_facts_reader *r, const json_t *json, struct
     proc->quality.asked = true;
     proc->quality.error = sl_facts_text(r, quality, "error");
     const size_t n = sl_facts_count(r, quality, "units"), flawless = sl_facts_count(r, quality, "flawless");
-    if (flawless > n || (!r->truncated && n - flawless != json_array_size(others)))
+    if (flawless > n || (!r->facts->truncated && n - flawless != json_array_size(others)))
         sl_facts_fault(r, "%zu units, %zu flawless, but %zu others", n, flawless, json_array_size(others));
     if (!sl_facts_unnamed(r, "units", flawless))
         return;
@@ -91,7 +91,7 @@ static void add_rest(struct sl_facts_reader *r, struct sl_completeness_facts *ou
         sums.n_expected = sums.n_expected >= named->n_expected ? sums.n_expected - named->n_expected : 0;
         sums.n_actual = sums.n_actual >= named->n_actual ? sums.n_actual - named->n_actual : 0;
     }
-    if (n_all < out->n_entities || sums.n_actual > sums.n_expected || (!r->truncated && sums.n_actual != sums.n_expected)) {
+    if (n_all < out->n_entities || sums.n_actual > sums.n_expected || (!r->facts->truncated && sums.n_actual != sums.n_expected)) {
         sl_facts_fault(r, "the entities are not what their sums say");
         return;
     }

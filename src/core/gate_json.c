@@ -282,7 +282,7 @@ void sl_facts_json(struct sl_json *json, const struct sl_facts *facts)
     const size_t start = json->out->len;
     const struct sl_json before = *json;
     size_t most = SIZE_MAX;
-    put_facts(json, facts, most, false);
+    put_facts(json, facts, most, facts->truncated);
     /* 2000 names of up to 64 bytes fill half of the limit; halve until it fits. Counts are kept beside every list. */
     for (most = 2000; json->out->len - start > SL_FACTS_MAX_BYTES && most > 0; most /= 2) {
         *json = before;

@@ -4,8 +4,7 @@
 
 #include "gate_internal.h"
 
-#define SL_TRIGGER_METADATA           "metadata"
-#define SL_TRIGGER_METADATA_MAX_BYTES 65536 /* of its members: as many as one completion's unknown fields may have (RULES 23) */
+#define SL_TRIGGER_METADATA "metadata"
 
 /* Does the trigger speak of the processor's run? */
 static inline bool sl_trigger_counts(const struct sl_proc_facts *proc)
@@ -14,7 +13,7 @@ static inline bool sl_trigger_counts(const struct sl_proc_facts *proc)
 }
 
 /* The member `metadata`, where there is something to pass on: what the counted runs say in fields that are not read, and in members of their `metadata` that are not, bytes as sent.
- * Of processors that say the same name the first in config order counts. What doesn't fit is left out, and "truncated": true says so. */
+ * Of processors that say the same name the first in config order counts. What doesn't fit into SL_EXTRA_MAX_BYTES is left out, and "truncated": true says so. */
 void sl_trigger_put_metadata(struct sl_json *json, const struct sl_facts *facts);
 
 #endif

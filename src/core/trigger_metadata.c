@@ -20,11 +20,11 @@ struct level {
 };
 
 /* It was scanned when it came. */
-static void scan(const struct sl_json_value *object, sl_json_visit *visit, struct level *level)
+static void scan(const char *object, size_t len, sl_json_visit *visit, struct level *level)
 {
     struct sl_json_value root;
     enum sl_reject reject;
-    (void)sl_json_scan(object->at, object->len, visit, level, &level->passing->arena, &root, &reject, NULL);
+    (void)sl_json_scan(object, len, visit, level, &level->passing->arena, &root, &reject, NULL);
 }
 
 static bool is_read(const struct level *level, const struct sl_json_member *member)
@@ -46,7 +46,7 @@ static void pass(void *context, const struct sl_json_member *member)
     if (sl_map_get(passing->said, key))
         return;
     sl_map_put(passing->said, key, passing);
-    if (passing->text.len + member->raw_len >= SL_TRIGGER_METADATA_MAX_BYTES) {
+    if (passing->text.len + member->raw_len >= SL_EXTRA_MAX_BYTES) {
         passing->truncated = true;
         return;
     }
@@ -55,22 +55,23 @@ static void pass(void *context, const struct sl_json_member *member)
     sl_buf_add(&passing->text, member->raw, member->raw_len);
 }
 
-static void pass_metadata(void *context, const struct sl_json_member *member)
+/* A member of the completion: of `metadata` what is inside, level with the other fields. */
+static void pass_field(void *context, const struct sl_json_member *member)
 {
     static const char *const READ[] = {"is_incremental", "entities_changed"};
     const struct level *outer = context;
     struct level inner = {outer->passing, READ, sizeof READ / sizeof *READ};
     if (sl_json_key_is(member, SL_TRIGGER_METADATA) && member->value.kind == SL_JSON_OBJECT)
-        scan(&member->value, pass, &inner);
+        scan(member->value.at, member->value.len, pass, &inner);
+    else
+        pass(context, member);
 }
 
 static void pass_extra(struct passing *passing, const char *extra)
 {
     static const char *const READ[] = {SL_TRIGGER_METADATA, "quality", "data_sources", SL_EVENT_MEMBER};
-    const struct sl_json_value object = {.kind = SL_JSON_OBJECT, .at = extra, .len = strlen(extra)};
     struct level level = {passing, READ, sizeof READ / sizeof *READ};
-    scan(&object, pass_metadata, &level);
-    scan(&object, pass, &level);
+    scan(extra, strlen(extra), pass_field, &level);
 }
 
 void sl_trigger_put_metadata(struct sl_json *json, const struct sl_facts *facts)

@@ -38,22 +38,27 @@ static void need(struct table *table, const char *column)
     table->missing = table->missing == NULL ? column : sl_arena_printf(table->doctor->arena, "%s, %s", table->missing, column);
 }
 
-static void conclude(const struct table *table, const char *help, enum sl_health health)
+static void say_fine(const struct table *table)
 {
-    if (table->missing == NULL)
-        sl_doctor_add(table->doctor, SL_HEALTH_OK, "table", table->name, NULL, "it has the columns that are asked for (%s)", table->who);
-    else
-        sl_doctor_add(table->doctor, health, "table", table->name, help, "it has no column %s (%s)", table->missing, table->who);
+    sl_doctor_add(table->doctor, SL_HEALTH_OK, "table", table->name, NULL, "it has the columns that are asked for (%s)", table->who);
 }
 
-/* What the table answers when it is asked, where its columns are there; said already otherwise. */
-static void conclude_asked(const struct table *table, enum sl_code code, const struct sl_err *err, const char *help)
+/* true: and that is said. */
+static bool lacks_columns(const struct table *table, const char *help, enum sl_health health)
 {
-    if (code != SL_OK)
+    if (table->missing != NULL)
+        sl_doctor_add(table->doctor, health, "table", table->name, help, "it has no column %s (%s)", table->missing, table->who);
+    return table->missing != NULL;
+}
+
+/* What it answered when it was asked. */
+static void say_answer(const struct table *table, enum sl_code code, const struct sl_err *err, const char *help)
+{
+    if (code == SL_OK)
+        say_fine(table);
+    else
         sl_doctor_add(table->doctor, code == SL_UNAVAILABLE ? SL_HEALTH_UNKNOWN : SL_HEALTH_CRITICAL, "table", table->name, help, "%s (%s)",
                       err->text, table->who);
-    else
-        conclude(table, NULL, SL_HEALTH_OK);
 }
 
 /* false: said already. */
@@ -93,14 +98,14 @@ static void ask_source(const struct table *table, struct sl_warehouse *warehouse
                        const char *help)
 {
     struct sl_doctor *d = table->doctor;
-    const int64_t start_ms = sl_monotonic_ms();
+    const int64_t start_us = sl_monotonic_us();
     struct sl_err err = {0};
     sl_date *dates = NULL;
     size_t n = 0;
     const enum sl_code code = sl_warehouse_dates(warehouse, source, 0, 0, &dates, &n, d->arena, &err);
     if (code == SL_OK && is_primary && d->batch_ms >= 0)
-        d->batch_ms += sl_monotonic_ms() - start_ms;
-    conclude_asked(table, code, &err, help);
+        d->batch_ms += (sl_monotonic_us() - start_us + 999) / 1000; /* rather too long */
+    say_answer(table, code, &err, help);
 }
 
 static void check_source(struct sl_doctor *d, struct sl_warehouse *warehouse, const struct sl_phase *phase,
@@ -115,9 +120,7 @@ static void check_source(struct sl_doctor *d, struct sl_warehouse *warehouse, co
     for (size_t i = 0; i < source->n_columns; i++)
         need(&table, source->columns[i].value);
     need_quality(&table, processor, source);
-    if (table.missing != NULL)
-        conclude(&table, help, SL_HEALTH_CRITICAL);
-    else
+    if (!lacks_columns(&table, help, SL_HEALTH_CRITICAL))
         ask_source(&table, warehouse, source, source == processor->sources, help);
 }
 
@@ -132,8 +135,7 @@ static void check_stamps(struct sl_doctor *d, struct sl_warehouse *warehouse, co
         return; /* said by check_source() */
     for (size_t i = 0; i < SL_N_QUALITY_COLUMNS; i++)
         need(&table, SL_QUALITY_COLUMNS[i]);
-    if (table.missing != NULL)
-        conclude(&table, "sluice migrate", SL_HEALTH_WARNING);
+    lacks_columns(&table, "sluice migrate", SL_HEALTH_WARNING);
 }
 
 static void need_terms(struct table *table, const struct sl_condition *condition)
@@ -160,10 +162,8 @@ static void check_calendar(struct sl_doctor *d, struct sl_warehouse *warehouse, 
     for (size_t i = 0; i < calendar->n_entities; i++)
         for (size_t k = 0; k < calendar->entities[i].n; k++)
             need(&table, calendar->entities[i].columns[k]);
-    if (table.missing != NULL)
-        conclude(&table, help, SL_HEALTH_CRITICAL);
-    else
-        conclude_asked(&table, sl_warehouse_calendar(warehouse, calendar, &rows, &n, d->arena, &err), &err, help);
+    if (!lacks_columns(&table, help, SL_HEALTH_CRITICAL))
+        say_answer(&table, sl_warehouse_calendar(warehouse, calendar, &rows, &n, d->arena, &err), &err, help);
 }
 
 static void check_log(struct sl_doctor *d, struct sl_warehouse *warehouse)
@@ -173,7 +173,8 @@ static void check_log(struct sl_doctor *d, struct sl_warehouse *warehouse)
         return;
     for (size_t i = 0; i < SL_N_LOG_COLUMNS; i++)
         need(&table, SL_LOG_COLUMNS[i]);
-    conclude(&table, "sluice migrate", SL_HEALTH_CRITICAL);
+    if (!lacks_columns(&table, "sluice migrate", SL_HEALTH_CRITICAL))
+        say_fine(&table);
 }
 
 static void check_completeness(struct sl_doctor *d, struct sl_warehouse *warehouse, const struct sl_phase *phase)
@@ -183,7 +184,8 @@ static void check_completeness(struct sl_doctor *d, struct sl_warehouse *warehou
     if (phase->checks.completeness.mode == SL_OFF || table.name == NULL || !describe(&table, warehouse, true, IMPORT))
         return;
     need(&table, phase->checks.completeness.entity_column);
-    conclude(&table, "mend the table, or entity_column in the config", SL_HEALTH_CRITICAL);
+    if (!lacks_columns(&table, "mend the table, or entity_column in the config", SL_HEALTH_CRITICAL))
+        say_fine(&table);
 }
 
 void sl_doctor_look_at_tables(struct sl_doctor *d, struct sl_warehouse *warehouse)

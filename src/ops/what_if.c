@@ -125,9 +125,8 @@ static enum sl_code check_record(struct sl_what_if_run *run, struct sl_what_if_e
         sl_what_if_lack(run, entry->out, sl_arena_printf(&run->scratch, "facts that can be read: %s", why.text));
     else if (!sl_what_if_decide(run, entry->old->config, recorded, &again) || !sl_what_if_same(&again, &entry->out->before))
         sl_what_if_lack(run, entry->out,
-                        strstr(record->facts, "\"truncated\":true")
-                            ? "facts as they were: too long, they were cut"
-                            : "facts that decide as they did: another version may have recorded them");
+                        recorded->truncated ? "facts as they were: too long, they were cut"
+                                            : "facts that decide as they did: another version may have recorded them");
     else
         entry->read = true;
     return SL_OK;

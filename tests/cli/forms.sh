@@ -38,7 +38,7 @@ traced() {
     pull daily-sales-trigger-sub
     has "\"traceparent\":\"$trace\",\"googclient_traceparent\":\"$trace\""
     lacks "00-other"
-    has '\"metadata\":{\"region\":\"north\",\"cost_center\": 1.50}'
+    has '\"metadata\":{\"cost_center\": 1.50,\"region\":\"north\"}'
 }
 
 make_season

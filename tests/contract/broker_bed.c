@@ -146,24 +146,14 @@ enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *re
 
 /* ---- fields ---- */
 
-void put_field(struct sl_buf *out, int field, const char *bytes, size_t len)
-{
-    cr_assert_lt(len, 128);
-    if (field >= 16)
-        sl_buf_char(out, (char)((field << 3 & 0x7f) | 2 | 0x80));
-    sl_buf_char(out, (char)(field >= 16 ? field >> 4 : field << 3 | 2));
-    sl_buf_char(out, (char)len);
-    sl_buf_add(out, bytes, len);
-}
-
 void put_field_str(struct sl_buf *out, int field, const char *text)
 {
-    put_field(out, field, text, strlen(text));
+    sl_wire_put_bytes(out, field, text, strlen(text));
 }
 
 void put_field_buf(struct sl_buf *out, int field, struct sl_buf *message)
 {
-    put_field(out, field, sl_buf_text(message), message->len);
+    sl_wire_put_message(out, field, message);
     sl_buf_fini(message);
 }
 

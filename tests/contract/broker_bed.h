@@ -10,6 +10,7 @@
 #include <sluice/mem.h>
 #include <sluice/pubsub.h>
 #include <sluice/rpc.h>
+#include <sluice/wire.h>
 
 #define TOPIC "projects/p/topics/events"
 #define SUB   "projects/p/subscriptions/worker"
@@ -41,8 +42,7 @@ void bed_kill_child(struct bed *bed); /* SIGKILL; then serves the directory itse
 /* "Publisher/Publish", or another package's: "google.iam.v1.IAMPolicy/GetIamPolicy". `request` is emptied and freed, `response` (may be NULL) replaced. */
 enum sl_rpc_code bed_call(struct bed *bed, const char *method, struct sl_buf *request, struct sl_buf *response);
 
-/* A field of bytes as it goes over the wire; short ones only. `message` is freed. */
-void put_field(struct sl_buf *out, int field, const char *bytes, size_t len);
+/* A field as it goes over the wire, where it is empty, too. `message` is freed. */
 void put_field_str(struct sl_buf *out, int field, const char *text);
 void put_field_buf(struct sl_buf *out, int field, struct sl_buf *message);
 

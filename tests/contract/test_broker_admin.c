@@ -324,7 +324,7 @@ Test(broker_admin, modify_push_config)
     struct sl_buf request = {0};
     bed_open_with_sub(&bed, NULL);
     put_field_str(&request, 1, SUB);
-    put_field(&request, 2, "", 0);
+    put_field_str(&request, 2, "");
     cr_expect_eq(bed_call(&bed, "Subscriber/ModifyPushConfig", &request, NULL), SL_RPC_OK, "to pull, which it is: %s", bed.message);
     put_field_str(&request, 1, SUB);
     put_field_str(&request, 2, "\x0a\x09https://x");

@@ -52,7 +52,7 @@ static enum sl_rpc_code set(struct bed *bed, const char *resource, const char *b
     if (binding)
         put_field_str(&policy, 4, binding);
     if (from)
-        put_field(&policy, 3, from->etag, from->etag_len);
+        sl_wire_put_bytes(&policy, 3, from->etag, from->etag_len);
     put_field_str(&request, 1, resource);
     put_field_buf(&request, 2, &policy);
     enum sl_rpc_code code = bed_call(bed, IAM "SetIamPolicy", &request, &response);

@@ -323,7 +323,7 @@ Test(trigger, metadata)
         {"an unknown field, and a member of metadata",
          "Cs5/5 Cs5/5 Cs5/5",
          {"{\"batch\":7,\"metadata\":{\"is_incremental\":true,\"season\":\"2024\"}}", NULL, NULL},
-         "{\"season\":\"2024\",\"batch\":7}"},
+         "{\"batch\":7,\"season\":\"2024\"}"},
         {"of several the first",
          "Cs5/5 Cs5/5 Cs5/5",
          {"{\"b\":1}", "{\"b\":2,\"metadata\":{\"b\":3,\"a\":4}}", "{\"c\":{\"metadata\":[5]}}"},
